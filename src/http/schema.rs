@@ -1,0 +1,75 @@
+//! How the protocol's own types look in OpenAPI.
+
+use std::borrow::Cow;
+
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::openapi::{KnownFormat, RefOr, SchemaFormat};
+use utoipa::{PartialSchema, ToSchema};
+
+use crate::protocol::hash;
+use crate::protocol::id::{Id, MAX_ID_BYTES};
+use crate::protocol::key::PublicKey;
+use crate::protocol::money::{Currency, Decimal};
+use crate::protocol::time::Timestamp;
+
+/// Declares the schema of types that are strings in JSON.
+macro_rules! string_schema {
+    ($($type:ty, $name:literal, $description:literal, $pattern:expr, $example:literal;)+) => {$(
+        impl PartialSchema for $type {
+            fn schema() -> RefOr<Schema> {
+                ObjectBuilder::new()
+                    .schema_type(Type::String)
+                    .description(Some($description))
+                    .pattern(Some($pattern))
+                    .examples([$example])
+                    .into()
+            }
+        }
+
+        impl ToSchema for $type {
+            fn name() -> Cow<'static, str> {
+                $name.into()
+            }
+        }
+    )+};
+}
+
+const HEX: &str = "^[0-9a-f]{64}$";
+
+string_schema! {
+    Id, "Id", "An opaque identifier of the submitter's: visible ASCII characters, no blanks.",
+        format!("^[!-~]{{1,{MAX_ID_BYTES}}}$"), "order-1001";
+    Currency, "Currency", "A currency of the chain spec.", "^[A-Z0-9]{3,8}$", "EUR";
+    Decimal, "Decimal", "An amount, as a decimal string.", "^(0|[1-9][0-9]*)(\\.[0-9]+)?$", "12.50";
+    PublicKey, "PublicKey", "An Ed25519 public key.", HEX,
+        "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
+    hash::ChainId, "ChainId", "The identity of the chain.", HEX,
+        "0f6dd0b9f0e1d4f2e0a8d0c3b5a7968778695a4b3c2d1e0f0011223344556677";
+    hash::EntryId, "EntryId", "The identity of an entry.", HEX,
+        "1f6dd0b9f0e1d4f2e0a8d0c3b5a7968778695a4b3c2d1e0f0011223344556677";
+    hash::HeaderHash, "HeaderHash", "The digest of a block's header.", HEX,
+        "2f6dd0b9f0e1d4f2e0a8d0c3b5a7968778695a4b3c2d1e0f0011223344556677";
+    hash::TreeHash, "TreeHash", "A hash of the log's Merkle tree.", HEX,
+        "3f6dd0b9f0e1d4f2e0a8d0c3b5a7968778695a4b3c2d1e0f0011223344556677";
+    hash::AccountsRoot, "AccountsRoot", "The root of the accounts tree.", HEX,
+        "4f6dd0b9f0e1d4f2e0a8d0c3b5a7968778695a4b3c2d1e0f0011223344556677";
+    hash::Commitment, "Commitment", "A salted commitment to something private.", HEX,
+        "5f6dd0b9f0e1d4f2e0a8d0c3b5a7968778695a4b3c2d1e0f0011223344556677";
+}
+
+impl PartialSchema for Timestamp {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
+            .description(Some("A point in time (RFC 3339), to the millisecond."))
+            .examples(["2026-11-21T14:00:00Z"])
+            .into()
+    }
+}
+
+impl ToSchema for Timestamp {
+    fn name() -> Cow<'static, str> {
+        "Timestamp".into()
+    }
+}

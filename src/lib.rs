@@ -1,0 +1,9 @@
+//! Counterfoil: an append-only transparency ledger node for affiliate marketing.
+//!
+//! The layers, outermost first. A module imports only from layers below its own, never from a
+//! neighbour; `tests/tidy.rs` reads this list and holds everyone to it.
+
+#[cfg(feature = "node")]
+pub mod http;
+
+pub mod protocol;

@@ -1,0 +1,169 @@
+//! Canonical bytes: the only module that knows bincode.
+//!
+//! Whatever is hashed or signed is encoded here, by the rules of FORMAT.md: bincode 2's
+//! standard configuration, which is variable-length little-endian integers. That format has
+//! several encodings of one integer and ignores trailing bytes; [`decode`] accepts neither.
+
+use bincode::{Decode, Encode, config};
+
+/// The most memory that decoding one value may claim, in bytes. Bounds allocation by hostile
+/// lengths; the length of the bytes themselves is each caller's to bound.
+const MAX_DECODED_BYTES: usize = 64 * 1024 * 1024;
+
+/// Why bytes are not the canonical encoding of a value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotCanonical {
+    /// More bytes than such a value may have.
+    #[error("{length} bytes, at most {limit} are allowed")]
+    TooLong {
+        /// How many bytes there are.
+        length: usize,
+        /// How many there may be.
+        limit: usize,
+    },
+    /// The bytes decode to no value: cut short, unknown variant, or a field out of its bounds.
+    #[error("undecodable: {0}")]
+    Undecodable(String),
+    /// A value, followed by something else.
+    #[error("{0} bytes left over after the value")]
+    Trailing(usize),
+    /// A value, but not written the one canonical way.
+    #[error("not the canonical encoding of its value")]
+    Ambiguous,
+}
+
+/// The canonical bytes of `value`.
+pub fn encode<T: Encode>(value: &T) -> Vec<u8> {
+    bincode::encode_to_vec(value, config::standard())
+        .expect("writing to memory and hand-written encoders can't fail")
+}
+
+/// The value whose canonical encoding is exactly `bytes`, at most `limit_bytes` of them.
+///
+/// # Errors
+/// [`NotCanonical`] when `bytes` is anything but that one encoding.
+pub fn decode<T: Encode + Decode<()>>(bytes: &[u8], limit_bytes: usize) -> Result<T, NotCanonical> {
+    if bytes.len() > limit_bytes {
+        return Err(NotCanonical::TooLong { length: bytes.len(), limit: limit_bytes });
+    }
+    let config = config::standard().with_limit::<MAX_DECODED_BYTES>();
+    let (value, consumed) = bincode::decode_from_slice::<T, _>(bytes, config)
+        .map_err(|error| NotCanonical::Undecodable(explain(&error)))?;
+    if consumed != bytes.len() {
+        return Err(NotCanonical::Trailing(bytes.len().saturating_sub(consumed)));
+    }
+    if encode(&value) != bytes {
+        return Err(NotCanonical::Ambiguous);
+    }
+    Ok(value)
+}
+
+/// A reason that a person can read, without the codec's internals where it has a message.
+fn explain(error: &bincode::error::DecodeError) -> String {
+    use bincode::error::DecodeError;
+    match error {
+        DecodeError::OtherString(reason) => reason.clone(),
+        DecodeError::Other(reason) => (*reason).to_owned(),
+        DecodeError::UnexpectedEnd { .. } => "the bytes end too early".to_owned(),
+        DecodeError::LimitExceeded => "a length beyond any limit".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// The error of a variant's number that FORMAT.md doesn't know.
+pub(super) fn unknown_number(name: &str, number: u8) -> bincode::error::DecodeError {
+    bincode::error::DecodeError::OtherString(format!("no {name} has the number {number}"))
+}
+
+/// Implements the canonical encoding of an enum: one byte, its number, then its fields.
+///
+/// Bincode's own derive counts variants by position and so would renumber them when one is
+/// left out; here each number is written down. A tuple variant's field is named `0`.
+macro_rules! numbered {
+    ($name:ident $(<$parameter:ident>)? {
+        $($number:tt => $variant:ident { $($field:tt: $binding:ident),* },)+
+    }) => {
+        impl$(<$parameter: bincode::Encode>)? bincode::Encode for $name$(<$parameter>)? {
+            fn encode<E: bincode::enc::Encoder>(
+                &self,
+                encoder: &mut E,
+            ) -> Result<(), bincode::error::EncodeError> {
+                match self {
+                    $(Self::$variant { $($field: $binding),* } => {
+                        <u8 as bincode::Encode>::encode(&$number, encoder)?;
+                        $(bincode::Encode::encode($binding, encoder)?;)*
+                    })+
+                }
+                Ok(())
+            }
+        }
+
+        impl<Context, $($parameter: bincode::Decode<Context>)?> bincode::Decode<Context>
+            for $name$(<$parameter>)?
+        {
+            fn decode<D: bincode::de::Decoder<Context = Context>>(
+                decoder: &mut D,
+            ) -> Result<Self, bincode::error::DecodeError> {
+                let number: u8 = bincode::Decode::decode(decoder)?;
+                match number {
+                    $($number => Ok(Self::$variant {
+                        $($field: bincode::Decode::decode(decoder)?),*
+                    }),)+
+                    unknown => Err(crate::protocol::codec::unknown_number(
+                        stringify!($name),
+                        unknown,
+                    )),
+                }
+            }
+        }
+
+        // What bincode's derive asks of the fields of other types.
+        impl<'de, Context, $($parameter: bincode::BorrowDecode<'de, Context>)?>
+            bincode::BorrowDecode<'de, Context> for $name$(<$parameter>)?
+        {
+            fn borrow_decode<D: bincode::de::BorrowDecoder<'de, Context = Context>>(
+                decoder: &mut D,
+            ) -> Result<Self, bincode::error::DecodeError> {
+                let number: u8 = bincode::BorrowDecode::borrow_decode(decoder)?;
+                match number {
+                    $($number => Ok(Self::$variant {
+                        $($field: bincode::BorrowDecode::borrow_decode(decoder)?),*
+                    }),)+
+                    unknown => Err(crate::protocol::codec::unknown_number(
+                        stringify!($name),
+                        unknown,
+                    )),
+                }
+            }
+        }
+    };
+}
+pub(super) use numbered;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_encoding_per_value() {
+        assert_eq!(encode(&5u64), [5]);
+        assert_eq!(decode::<u64>(&[5], 9), Ok(5));
+        let cases: [(&[u8], NotCanonical); 3] = [
+            (&[251, 5, 0], NotCanonical::Ambiguous),
+            (&[5, 0], NotCanonical::Trailing(1)),
+            (&[251, 5], NotCanonical::Undecodable("the bytes end too early".to_owned())),
+        ];
+        for (bytes, expected) in cases {
+            assert_eq!(decode::<u64>(bytes, 9), Err(expected), "{bytes:?}");
+        }
+        assert_eq!(decode::<u64>(&[5; 10], 9), Err(NotCanonical::TooLong { length: 10, limit: 9 }));
+    }
+
+    #[test]
+    fn hostile_lengths_allocate_nothing() {
+        let huge = [253, 255, 255, 255, 255, 255, 255, 255, 255];
+        assert!(matches!(decode::<Vec<u8>>(&huge, 64), Err(NotCanonical::Undecodable(_))));
+        assert!(matches!(decode::<String>(&huge, 64), Err(NotCanonical::Undecodable(_))));
+        assert!(matches!(decode::<Vec<Vec<u8>>>(&huge, 64), Err(NotCanonical::Undecodable(_))));
+    }
+}

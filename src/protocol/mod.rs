@@ -1,0 +1,33 @@
+//! What everybody agrees on: bytes, hashes, rules, proofs. Pure: no IO, no async, no clock,
+//! no randomness. `FORMAT.md` beside this file says the same for another language.
+//!
+//! Read it from the leaf up:
+//!
+//! | module | what |
+//! |---|---|
+//! | [`entry`] | a fact that a marketplace states; [`text`] is its JSON |
+//! | [`rules`] | whether it may be stated |
+//! | [`block`] | a run of entries, closed by a header |
+//! | [`tree`] | the log over all leaves, and its proofs |
+//! | [`checkpoint`] | what the authority signs |
+//! | [`verify`] | making and verifying blocks, one mechanism |
+//! | [`receipt`] | one entry's proof in one file |
+//! | [`spec`] | the one thing to get from a trusted place |
+//!
+//! Below them: [`codec`] (canonical bytes), [`hash`], [`key`], [`id`], [`money`], [`time`].
+
+pub mod block;
+pub mod checkpoint;
+pub mod codec;
+pub mod entry;
+pub mod hash;
+pub mod id;
+pub mod key;
+pub mod money;
+pub mod receipt;
+pub mod rules;
+pub mod spec;
+pub mod text;
+pub mod time;
+pub mod tree;
+pub mod verify;

@@ -1,0 +1,238 @@
+//! Receipts: one file that proves an entry to somebody who trusts only the chain spec.
+//!
+//! A receipt holds the entry's leaf, the header leaf of its block, an inclusion proof of each,
+//! and the signed checkpoint that ends at that header. It never changes.
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use serde::{Deserialize, Serialize};
+
+use super::block::{EncodedEntry, Header, Leaf};
+use super::checkpoint::{Checkpoint, CheckpointError};
+use super::codec::NotCanonical;
+use super::hash::{ChainId, EntryId, TreeHash};
+use super::spec::MAX_LEAF_BYTES;
+use super::tree::{self, MAX_PROOF_HASHES};
+use super::verify::Chain;
+
+/// The longest receipt in text, in bytes.
+pub const MAX_RECEIPT_BYTES: usize = 256 * 1024;
+
+/// What a receipt's `format` says.
+const FORMAT: &str = "counterfoil-receipt-v1";
+
+/// A receipt as a JSON file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Receipt {
+    /// Always `counterfoil-receipt-v1`.
+    format: String,
+    /// Which chain.
+    chain_id: ChainId,
+    /// The entry's identity.
+    entry_id: EntryId,
+    /// The entry's leaf.
+    entry: LeafProof,
+    /// The leaf of the header that closes its block.
+    header: LeafProof,
+    /// The signed checkpoint of the log that ends with that header.
+    checkpoint: String,
+}
+
+/// A leaf, where it stands, and its inclusion proof in the receipt's checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct LeafProof {
+    /// The log index.
+    index: u64,
+    /// The leaf, in base64.
+    leaf: String,
+    /// The hashes from the leaf's sibling up to the root, each in base64.
+    proof: Vec<String>,
+}
+
+/// What a receipt proves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProvenEntry {
+    /// The entry.
+    pub entry: EncodedEntry,
+    /// Its log index.
+    pub index: u64,
+    /// The header of its block, which says when it was recorded.
+    pub header: Header,
+    /// The checkpoint that the authority signed.
+    pub checkpoint: Checkpoint,
+}
+
+/// Why a receipt proves nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReceiptError {
+    /// Longer than [`MAX_RECEIPT_BYTES`].
+    #[error("a receipt has at most {MAX_RECEIPT_BYTES} bytes, this has {0}")]
+    TooLong(usize),
+    /// Not JSON, or not of a receipt's shape.
+    #[error("not a receipt: {0}")]
+    Malformed(String),
+    /// A receipt of another chain than the spec's.
+    #[error("a receipt of chain {found}, not of {expected}")]
+    WrongChain {
+        /// The chain of the receipt.
+        found: ChainId,
+        /// The chain of the spec.
+        expected: ChainId,
+    },
+    /// The checkpoint isn't the authority's.
+    #[error("checkpoint: {0}")]
+    Checkpoint(#[from] CheckpointError),
+    /// A leaf's bytes are not canonical.
+    #[error("{part} leaf: {error}")]
+    Leaf {
+        /// `entry` or `header`.
+        part: &'static str,
+        /// What is wrong.
+        error: NotCanonical,
+    },
+    /// A proof doesn't lead to the checkpoint's root.
+    #[error("{0}: the inclusion proof does not lead to the checkpoint's root")]
+    NotIncluded(&'static str),
+    /// The header doesn't end the log of the checkpoint, or doesn't cover the entry, or says
+    /// something else of the chain than the rest; the text says which.
+    #[error("header: {0}")]
+    Header(&'static str),
+    /// The entry isn't the one that the receipt names.
+    #[error("entry_id: the leaf's is {0}")]
+    WrongEntry(EntryId),
+}
+
+impl LeafProof {
+    /// A leaf with its proof.
+    pub fn new(index: u64, leaf: &[u8], proof: &[TreeHash]) -> Self {
+        let proof = proof.iter().map(|hash| BASE64_STANDARD.encode(hash.0)).collect();
+        Self { index, leaf: BASE64_STANDARD.encode(leaf), proof }
+    }
+
+    fn leaf_bytes(&self, part: &'static str) -> Result<Vec<u8>, ReceiptError> {
+        let malformed = || ReceiptError::Malformed(format!("{part}.leaf is not base64 of a leaf"));
+        let bytes = BASE64_STANDARD.decode(&self.leaf).map_err(|_| malformed())?;
+        if bytes.len() > MAX_LEAF_BYTES { Err(malformed()) } else { Ok(bytes) }
+    }
+
+    fn hashes(&self, part: &'static str) -> Result<Vec<TreeHash>, ReceiptError> {
+        let malformed = || ReceiptError::Malformed(format!("{part}.proof is not base64 of hashes"));
+        if self.proof.len() > MAX_PROOF_HASHES {
+            return Err(malformed());
+        }
+        self.proof
+            .iter()
+            .map(|text| {
+                let bytes = BASE64_STANDARD.decode(text).map_err(|_| malformed())?;
+                bytes.try_into().map(TreeHash).map_err(|_| malformed())
+            })
+            .collect()
+    }
+
+    /// The leaf and its proof, once that leads to `checkpoint`.
+    fn check(
+        &self,
+        part: &'static str,
+        checkpoint: &Checkpoint,
+    ) -> Result<(Vec<u8>, Vec<TreeHash>), ReceiptError> {
+        let (leaf, proof) = (self.leaf_bytes(part)?, self.hashes(part)?);
+        let hash = tree::leaf_hash(&leaf);
+        match tree::root_from_inclusion(hash, self.index, checkpoint.size, &proof) {
+            Some(root) if root == checkpoint.root => Ok((leaf, proof)),
+            _ => Err(ReceiptError::NotIncluded(part)),
+        }
+    }
+}
+
+impl Receipt {
+    /// Puts a receipt together; it is as true as its parts.
+    pub fn new(
+        chain_id: ChainId,
+        entry_id: EntryId,
+        entry: LeafProof,
+        header: LeafProof,
+        checkpoint: String,
+    ) -> Self {
+        Self { format: FORMAT.to_owned(), chain_id, entry_id, entry, header, checkpoint }
+    }
+
+    /// Reads a receipt file. What it says is not verified.
+    ///
+    /// # Errors
+    /// [`ReceiptError::TooLong`] or [`ReceiptError::Malformed`].
+    pub fn parse(text: &str) -> Result<Self, ReceiptError> {
+        if text.len() > MAX_RECEIPT_BYTES {
+            return Err(ReceiptError::TooLong(text.len()));
+        }
+        let receipt: Self = serde_json::from_str(text)
+            .map_err(|error| ReceiptError::Malformed(error.to_string()))?;
+        if receipt.format == FORMAT {
+            Ok(receipt)
+        } else {
+            Err(ReceiptError::Malformed(format!("format must be {FORMAT}")))
+        }
+    }
+
+    /// The receipt file.
+    pub fn to_text(&self) -> String {
+        let mut text = serde_json::to_string_pretty(self).expect("strings, numbers and lists");
+        text.push('\n');
+        text
+    }
+
+    /// Checks everything that it says against `chain` alone.
+    ///
+    /// # Errors
+    /// [`ReceiptError`], the first thing that is wrong.
+    pub fn verify(&self, chain: &Chain) -> Result<ProvenEntry, ReceiptError> {
+        let (found, expected) = (self.chain_id, chain.id());
+        if found != expected {
+            return Err(ReceiptError::WrongChain { found, expected });
+        }
+        let spec = chain.spec();
+        let (checkpoint, _) = Checkpoint::open(&self.checkpoint, &spec.origin, &spec.authority())?;
+        let (leaf, proof) = self.header.check("header", &checkpoint)?;
+        let header = match Leaf::decode(&leaf) {
+            Ok(Leaf::Header(header)) => header,
+            Ok(Leaf::Entry(_)) => return Err(ReceiptError::Header("its leaf is an entry")),
+            Err(error) => return Err(ReceiptError::Leaf { part: "header", error }),
+        };
+        self.check_header(chain, &checkpoint, &header, &proof)?;
+        let (leaf, _) = self.entry.check("entry", &checkpoint)?;
+        let entry = EncodedEntry::decode(leaf)
+            .map_err(|error| ReceiptError::Leaf { part: "entry", error })?;
+        if entry.id() != self.entry_id {
+            return Err(ReceiptError::WrongEntry(entry.id()));
+        }
+        Ok(ProvenEntry { entry, index: self.entry.index, header, checkpoint })
+    }
+
+    fn check_header(
+        &self,
+        chain: &Chain,
+        checkpoint: &Checkpoint,
+        header: &Header,
+        proof: &[TreeHash],
+    ) -> Result<(), ReceiptError> {
+        let index = self.header.index;
+        let checks = [
+            (header.chain_id == chain.id(), "it is another chain's"),
+            (header.authority == chain.spec().authority(), "it names another authority"),
+            (header.index() == index, "it stands at another index than it says"),
+            (header.log_size() == checkpoint.size, "the checkpoint does not end at it"),
+            (header.log_root == tree::root_before_last(proof), "its log root is another"),
+            (
+                (header.first_index..index).contains(&self.entry.index),
+                "the entry is not in its block",
+            ),
+        ];
+        match checks.into_iter().find(|(holds, _)| !holds) {
+            Some((_, problem)) => Err(ReceiptError::Header(problem)),
+            None => Ok(()),
+        }
+    }
+}

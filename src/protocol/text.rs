@@ -1,0 +1,154 @@
+//! Entries in text: the JSON that submitters write and readers get.
+//!
+//! ```json
+//! {"tenant": "acme", "kind": "reversal", "external_id": "R-1",
+//!  "event_time": "2026-11-21T14:00:00Z",
+//!  "body": {"commission": "C-1", "currency": "EUR", "amount": "2.50", "reason": "returned_item"}}
+//! ```
+//!
+//! Reading is strict: unknown and repeated fields, numbers for amounts and anything else out
+//! of form are errors that name the field.
+
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::value::RawValue;
+
+use super::entry::{Body, Entry, Kind};
+use super::hash::Commitment;
+use super::id::Id;
+use super::money::{Decimal, MoneyError};
+use super::spec::Currencies;
+use super::time::Timestamp;
+
+/// The longest text of one entry, in bytes: a full leaf, generously spelled out.
+pub const MAX_ENTRY_TEXT_BYTES: usize = 256 * 1024;
+
+/// Why a text is no entry.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TextError {
+    /// Longer than [`MAX_ENTRY_TEXT_BYTES`].
+    #[error("an entry's text has at most {MAX_ENTRY_TEXT_BYTES} bytes, this has {0}")]
+    TooLong(usize),
+    /// Not JSON, or not of an entry's shape; the message names what and where.
+    #[error("{message}")]
+    Malformed {
+        /// The part of the entry it is in: empty for the envelope, `body` for the body.
+        field: &'static str,
+        /// What is wrong.
+        message: String,
+    },
+    /// An amount that its currency can't hold.
+    #[error("{field}: {error}")]
+    Money {
+        /// The field of the amount.
+        field: String,
+        /// What is wrong.
+        error: MoneyError,
+    },
+}
+
+/// The envelope as written; the body waits until the kind is known.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Envelope<'a> {
+    tenant: Id,
+    kind: Kind,
+    external_id: Id,
+    event_time: Timestamp,
+    #[serde(default)]
+    commitment: Option<Commitment>,
+    #[serde(borrow)]
+    body: &'a RawValue,
+}
+
+/// Reads one entry.
+///
+/// # Errors
+/// [`TextError`], which names the field.
+pub fn parse(text: &str, currencies: &Currencies) -> Result<Entry, TextError> {
+    if text.len() > MAX_ENTRY_TEXT_BYTES {
+        return Err(TextError::TooLong(text.len()));
+    }
+    let envelope: Envelope<'_> =
+        serde_json::from_str(text).map_err(|error| malformed("", &error))?;
+    let body = parse_body(envelope.kind, envelope.body.get())
+        .map_err(|error| malformed("body", &error))?;
+    let body = body.try_map(|field, currency, decimal: Decimal| {
+        currencies
+            .scale(currency)
+            .and_then(|scale| decimal.to_amount(currency, scale))
+            .map_err(|error| TextError::Money { field: format!("body.{field}"), error })
+    })?;
+    Ok(Entry {
+        tenant: envelope.tenant,
+        external_id: envelope.external_id,
+        event_time: envelope.event_time,
+        commitment: envelope.commitment,
+        body,
+    })
+}
+
+fn parse_body(kind: Kind, json: &str) -> Result<Body<Decimal>, serde_json::Error> {
+    Ok(match kind {
+        Kind::ProgramTerms => Body::ProgramTerms(serde_json::from_str(json)?),
+        Kind::Transaction => Body::Transaction(serde_json::from_str(json)?),
+        Kind::Commission => Body::Commission(serde_json::from_str(json)?),
+        Kind::Decision => Body::Decision(serde_json::from_str(json)?),
+        Kind::Reversal => Body::Reversal(serde_json::from_str(json)?),
+        Kind::Payout => Body::Payout(serde_json::from_str(json)?),
+    })
+}
+
+fn malformed(field: &'static str, error: &serde_json::Error) -> TextError {
+    let message = error.to_string();
+    let message = if field.is_empty() { message } else { format!("{field}: {message}") };
+    TextError::Malformed { field, message }
+}
+
+/// An entry as readers get it; serialises to what [`parse`] reads.
+#[derive(Serialize)]
+pub struct EntryText {
+    tenant: Id,
+    kind: Kind,
+    external_id: Id,
+    event_time: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    commitment: Option<Commitment>,
+    #[serde(serialize_with = "serialize_body")]
+    body: Body<Decimal>,
+}
+
+impl EntryText {
+    /// The text form of `entry`.
+    ///
+    /// # Errors
+    /// [`MoneyError::UnknownCurrency`] for an entry of another chain.
+    pub fn new(entry: &Entry, currencies: &Currencies) -> Result<Self, MoneyError> {
+        let body = entry.body.clone().try_map(|_, currency, amount| {
+            currencies.scale(currency).map(|scale| amount.to_decimal(scale))
+        })?;
+        Ok(Self {
+            tenant: entry.tenant.clone(),
+            kind: entry.kind(),
+            external_id: entry.external_id.clone(),
+            event_time: entry.event_time,
+            commitment: entry.commitment,
+            body,
+        })
+    }
+
+    /// What the entry says, with amounts as decimal strings.
+    pub fn body(&self) -> &Body<Decimal> {
+        &self.body
+    }
+}
+
+fn serialize_body<S: Serializer>(body: &Body<Decimal>, serializer: S) -> Result<S::Ok, S::Error> {
+    match body {
+        Body::ProgramTerms(body) => body.serialize(serializer),
+        Body::Transaction(body) => body.serialize(serializer),
+        Body::Commission(body) => body.serialize(serializer),
+        Body::Decision(body) => body.serialize(serializer),
+        Body::Reversal(body) => body.serialize(serializer),
+        Body::Payout(body) => body.serialize(serializer),
+    }
+}
