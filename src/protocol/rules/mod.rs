@@ -196,11 +196,11 @@ impl<S: StateReader> Admission<'_, '_, S> {
         if !terms.in_force(sale.time) {
             return Err(Refusal::TermsNotInForce { at: sale.time }.into());
         }
-        self.same_currency(sale.currency, commission.currency)?;
+        same_currency(sale.currency, commission.currency)?;
         let earned = match &terms.reward {
             Reward::Percent { ppm } => sale.amount.parts_per_million(*ppm),
             Reward::Fixed { currency, amount } => {
-                self.same_currency(*currency, commission.currency)?;
+                same_currency(*currency, commission.currency)?;
                 Some(*amount)
             }
         };
@@ -320,7 +320,7 @@ impl<S: StateReader> Admission<'_, '_, S> {
         if part.affiliate != payout.affiliate {
             return Err(Refusal::AnotherPayee { expected: part.affiliate }.into());
         }
-        self.same_currency(part.currency, payout.currency)?;
+        same_currency(part.currency, payout.currency)?;
         let sum = part.sum;
         part.phase = PayoutPhase::Continued;
         self.state.put(key, StoredRecord { record: Record::Payout(part), ..stored });
@@ -389,13 +389,11 @@ impl<S: StateReader> Admission<'_, '_, S> {
         external_id: &Id,
     ) -> Result<(StateKey, StoredRecord), AdmitError<S::Error>> {
         let key = Subject::Entry(kind, external_id).key(&self.entry.tenant);
-        match self.state.get(&key)? {
-            Some(stored) => Ok((key, stored)),
-            None => {
-                let external_id = external_id.clone();
-                Err(Refusal::MissingParent { field, kind, external_id }.into())
-            }
-        }
+        let stored = self.state.get(&key)?.ok_or_else(|| {
+            let external_id = external_id.clone();
+            Refusal::MissingParent { field, kind, external_id }
+        })?;
+        Ok((key, stored))
     }
 
     fn known(&self, field: &'static str, currency: Currency) -> Result<(), Refusal> {
@@ -403,10 +401,6 @@ impl<S: StateReader> Admission<'_, '_, S> {
             Ok(_) => Ok(()),
             Err(_) => Err(Refusal::UnknownCurrency { field, currency }),
         }
-    }
-
-    fn same_currency(&self, expected: Currency, given: Currency) -> Result<(), Refusal> {
-        same_currency(expected, given)
     }
 
     fn too_much(

@@ -221,7 +221,7 @@ pub trait StateReader {
 }
 
 /// State in memory: what a verifier keeps, empty at genesis.
-impl StateReader for HashMap<StateKey, StoredRecord> {
+impl<H: std::hash::BuildHasher> StateReader for HashMap<StateKey, StoredRecord, H> {
     type Error = std::convert::Infallible;
 
     fn read(&self, key: &StateKey) -> Result<Option<StoredRecord>, Self::Error> {
