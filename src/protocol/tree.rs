@@ -43,6 +43,16 @@ pub struct Frontier {
 }
 
 impl Frontier {
+    /// The frontier of a tree of `size` leaves, from the roots of its complete subtrees, the
+    /// largest first.
+    ///
+    /// # Panics
+    /// Unless there is one for each bit of `size`.
+    pub fn from_peaks(size: u64, peaks: Vec<TreeHash>) -> Self {
+        assert_eq!(peaks.len(), size.count_ones() as usize, "a peak for each bit of the size");
+        Self { size, peaks }
+    }
+
     /// How many leaves the tree has.
     pub fn size(&self) -> u64 {
         self.size
