@@ -16,7 +16,6 @@ use serde::forward_to_deserialize_any;
 const MAX_MESSAGE_CHARACTERS: usize = 400;
 
 /// What is wrong with a JSON text, and where.
-#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct JsonError {
     /// The path to the value at fault, such as `lines[3].amount`; empty for the whole.
     pub path: String,
