@@ -1,6 +1,11 @@
 //! Blocks: what the authority seals verifies, everything else is refused by name, even when
 //! it is signed with the true key.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may stop where it fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may stop where it fails"
+)]
 
 mod market;
 

@@ -1,5 +1,10 @@
 //! Receipts: one verifies from the chain spec alone, and any flipped bit in it doesn't.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may stop where it fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may stop where it fails"
+)]
 
 mod market;
 

@@ -1,6 +1,11 @@
 //! The rules: each broken by name, the lifecycle against another table, random histories
 //! against another model.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may stop where it fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may stop where it fails"
+)]
 
 mod market;
 #[path = "rules/model.rs"]
@@ -9,9 +14,11 @@ mod model;
 use std::collections::{BTreeMap, BTreeSet};
 
 use counterfoil::protocol::entry::{Entry, Kind, Verdict};
+use counterfoil::protocol::money::Amount;
 use counterfoil::protocol::rules::{
     AdmitError, CommissionState, Overlay, Place, Record, StateReader, Step, Subject, admit,
 };
+use counterfoil::protocol::spec::MAX_BLOCK_BYTES;
 use counterfoil::protocol::verify::Draft;
 use market::cases::{Case, cases, earned, locked};
 use market::{
@@ -174,7 +181,7 @@ fn a_draft_rolled_back_seals_what_it_would_have() {
         offer(&mut expected, &entry).unwrap();
         offer(&mut draft, &entry).unwrap();
     }
-    let (bytes_before, mark) = (draft.entries().len(), draft.mark());
+    let (entries_before, mark) = (draft.entries().len(), draft.mark());
     // Accepted and refused ones after the mark, some of which change records before it.
     let after = [
         sale("S-2", |_| ()),
@@ -188,9 +195,12 @@ fn a_draft_rolled_back_seals_what_it_would_have() {
     let inner = draft.mark();
     offer(&mut draft, &sale("S-3", |_| ())).unwrap();
     draft.roll_back(inner);
-    assert_eq!(draft.entries().len(), bytes_before + 4);
+    assert_eq!(draft.entries().len(), entries_before + 4);
     draft.roll_back(mark);
     assert_eq!(draft.next_index(), expected.next_index());
+    let room =
+        |draft: &Draft<'_, _>| (0..=MAX_BLOCK_BYTES as usize).rfind(|b| draft.has_room_for(*b));
+    assert_eq!(room(&draft), room(&expected));
     // The same names again, with other bodies.
     let second = sale("S-2", |body| body.amount = market::units(7));
     assert_eq!(offer(&mut draft, &second), offer(&mut expected, &second));
@@ -248,8 +258,9 @@ fn compare_balances(market: &Market, model: &model::Model) {
         let Record::Commission(found) = stored.record else { panic!("{stored:?}") };
         let found = (
             found.affiliate.to_string(),
-            [found.amount, found.reversed, found.paid].map(|amount| amount.units()),
+            [found.amount, found.reversed, found.paid].map(Amount::units),
             found.state.to_string(),
+            found.locks_at.as_millis(),
         );
         assert_eq!(found, *expected, "{tenant} {name}");
         compared += 1;

@@ -235,7 +235,7 @@ const BODIES: [Row; 52] = [
     ("payout", r#""amount":"0.01""#, r#""amount":"0.001""#, "body.lines.amount: EUR has 2 decimals"),
     ("payout", r#""amount":"0.01""#, r#""amount":1"#, "body.lines[0].amount: invalid type: integer"),
     ("payout", r#"{"amount":"0.01","commission":"C-1"}"#, r#"{"amount":"1","commission":"C-1"},["C-1","0.01"]"#, "body.lines[1]: invalid type: sequence"),
-    ("payout", r#"[{"#, r#"{"0":{"#, "body"),
+    ("payout", "[{", r#"{"0":{"#, "body"),
     ("payout", r#""lines":["#, r#""total":5,"lines":["#, "body.total: invalid type: integer"),
 ];
 
@@ -297,7 +297,7 @@ fn texts_that_are_no_entry_at_all() {
         (format!("{text}{text}"), "trailing characters"),
         (format!("{text},"), "trailing characters"),
         (format!("{text}\0"), "trailing characters"),
-        (text.replace(r#""amount""#, r#"'amount'"#), "key must be a string"),
+        (text.replace(r#""amount""#, "'amount'"), "key must be a string"),
         (text.replace(r#","reason""#, r#",,"reason""#), "key must be a string"),
         (text.replace('}', ",}"), "key must be a string"),
     ] {

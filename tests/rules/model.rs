@@ -18,8 +18,9 @@ use crate::market::{
 /// How far apart blocks are, in milliseconds.
 pub const BLOCK_MS: u64 = 10;
 
-/// Who earns a commission, what was stated, reversed and paid of it, and where it stands.
-pub type Balance = (String, [u64; 3], String);
+/// Who earns a commission, what was stated, reversed and paid of it, where it stands, and when
+/// it is due to lock.
+pub type Balance = (String, [u64; 3], String, u64);
 
 /// All that was stated, in order.
 #[derive(Default)]
@@ -36,8 +37,8 @@ impl Model {
         let new = self.facts.iter().all(|fact| key(fact) != key(entry));
         let legal = new && millis(entry) <= now + AHEAD_MS && self.allows(entry, now);
         if legal {
-            self.apply(entry);
             self.facts.push(entry.clone());
+            self.apply(entry);
         }
         legal
     }
@@ -130,7 +131,7 @@ impl Model {
     }
 
     fn allows_reversal(&self, entry: &Entry, reversal: &Reversal<Amount>) -> bool {
-        let Some((_, [stated, reversed, paid], standing)) =
+        let Some((_, [stated, reversed, paid], standing, _)) =
             self.balance(entry, &reversal.commission)
         else {
             return false;
@@ -182,7 +183,7 @@ impl Model {
         payout: &Payout<Amount>,
         line: &PayoutLine<Amount>,
     ) -> bool {
-        let Some((affiliate, [stated, reversed, paid], standing)) =
+        let Some((affiliate, [stated, reversed, paid], standing, _)) =
             self.balance(entry, &line.commission)
         else {
             return false;
@@ -199,9 +200,10 @@ impl Model {
 
     fn apply(&mut self, entry: &Entry) {
         let tenant = entry.tenant.to_string();
+        let of = tenant.clone();
         let mut change = |commission: &str, [reversed, paid]: [u64; 2], standing: Option<&str>| {
-            let key = (tenant.clone(), commission.to_owned());
-            let (_, amounts, now) = self.balances.get_mut(&key).expect("allowed above");
+            let key = (of.clone(), commission.to_owned());
+            let (_, amounts, now, _) = self.balances.get_mut(&key).expect("allowed above");
             amounts[1] += reversed;
             amounts[2] += paid;
             let nothing_left = amounts[0] == amounts[1] + amounts[2];
@@ -215,7 +217,8 @@ impl Model {
             Body::ProgramTerms(_) | Body::Transaction(_) => {}
             Body::Commission(commission) => {
                 let balance = [commission.amount.units(), 0, 0];
-                let row = (commission.affiliate.to_string(), balance, "pending".to_owned());
+                let due = self.due(entry, &entry.external_id);
+                let row = (commission.affiliate.to_string(), balance, "pending".to_owned(), due);
                 self.balances.insert((tenant, entry.external_id.to_string()), row);
             }
             Body::Decision(decision) => {
@@ -226,6 +229,11 @@ impl Model {
                     Verdict::Lock => "locked",
                 };
                 change(decision.commission.as_str(), [0, 0], Some(standing));
+                if let Verdict::Extend { locking_date } = decision.verdict {
+                    let key = (tenant, decision.commission.to_string());
+                    let row = self.balances.get_mut(&key).expect("allowed above");
+                    row.3 = locking_date.as_millis();
+                }
             }
             Body::Reversal(reversal) => {
                 change(reversal.commission.as_str(), [reversal.amount.units(), 0], None);
@@ -334,7 +342,7 @@ pub fn histories() -> impl Strategy<Value = Vec<Vec<Entry>>> {
 /// Terms that give away all of a sale, and commissions of it: C-0 to C-2 locked, C-3 and C-4 not.
 fn beginning() -> Vec<Entry> {
     let mut entries = vec![market::terms("T-0", |body| {
-        body.reward = Reward::Percent { ppm: 1_000_000 };
+        (body.locking_days, body.reward) = (1, Reward::Percent { ppm: 1_000_000 });
     })];
     for number in 0..5 {
         let (sale, name) = (format!("S-{number}"), format!("C-{number}"));
