@@ -6,4 +6,7 @@
 #[cfg(feature = "node")]
 pub mod http;
 
+#[cfg(feature = "node")]
+pub mod sample;
+
 pub mod protocol;
