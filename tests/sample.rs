@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use counterfoil::protocol::block::EncodedEntry;
 use counterfoil::protocol::entry::{Body, Entry, Kind, Reward, Verdict};
 use counterfoil::protocol::hash::StateKey;
+use counterfoil::protocol::id::Id;
 use counterfoil::protocol::key::SealingKey;
 use counterfoil::protocol::rules::{CommissionState, Record, StoredRecord};
 use counterfoil::protocol::spec::{
@@ -232,6 +233,62 @@ fn time_rises_and_ends_by_now() {
     let last = last.unwrap();
     let day_before = Timestamp::from_millis(now().as_millis() - DAY_MS).unwrap();
     assert!(last <= now() && last > day_before, "{last}");
+}
+
+/// Stricter than the rules: all that the terms give is earned, and nothing locks early.
+#[test]
+fn goes_by_the_terms() {
+    let (mut terms, mut sales, mut locks) = (HashMap::new(), HashMap::new(), HashMap::new());
+    let mut earned: HashMap<Id, u64> = HashMap::new();
+    let (mut shared, mut last_sale) = (0, "none".parse().unwrap());
+    for entry in entries(Profile { new_terms: true, ..history() }).take(HISTORY) {
+        match entry.body {
+            Body::ProgramTerms(body) => {
+                terms.insert(entry.external_id, body);
+            }
+            Body::Transaction(sale) => {
+                last_sale = entry.external_id.clone();
+                sales.insert(entry.external_id, (entry.event_time, sale));
+            }
+            Body::Commission(commission) => {
+                let (time, sale) = &sales[&commission.transaction];
+                let terms = &terms[&commission.terms];
+                let due = match &terms.reward {
+                    Reward::Percent { ppm } => sale.amount.parts_per_million(*ppm).unwrap(),
+                    Reward::Fixed { amount, .. } => *amount,
+                };
+                let sum = earned.entry(commission.transaction).or_default();
+                shared += usize::from(*sum > 0);
+                *sum += commission.amount.units();
+                assert!(*sum <= due.units());
+                let locking_ms = u64::from(terms.locking_days) * DAY_MS;
+                locks.insert(entry.external_id, time.saturating_add(locking_ms));
+            }
+            Body::Decision(decision) => match decision.verdict {
+                Verdict::Extend { locking_date } => {
+                    locks.insert(decision.commission, locking_date);
+                }
+                Verdict::Lock => assert!(entry.event_time >= locks[&decision.commission]),
+                Verdict::Approve | Verdict::Decline { .. } => {}
+            },
+            Body::Reversal(_) | Body::Payout(_) => {}
+        }
+    }
+    for (transaction, earned) in &earned {
+        let (time, sale) = &sales[transaction];
+        let due = terms
+            .values()
+            .filter(|terms| (&terms.merchant, &terms.program) == (&sale.merchant, &sale.program))
+            .filter(|terms| terms.effective_from <= *time)
+            .max_by_key(|terms| terms.version)
+            .map(|terms| match &terms.reward {
+                Reward::Percent { ppm } => sale.amount.parts_per_million(*ppm).unwrap().units(),
+                Reward::Fixed { amount, .. } => amount.units(),
+            });
+        // What another affiliate gets of the last sale may not have been stated yet.
+        assert!(Some(*earned) == due || *transaction == last_sale, "{transaction}: {due:?}");
+    }
+    assert!(shared > 100, "{shared} commissions are shared");
 }
 
 #[test]
