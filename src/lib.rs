@@ -12,4 +12,7 @@ pub mod ledger;
 #[cfg(feature = "node")]
 pub mod store;
 
+#[cfg(feature = "node")]
+pub mod sample;
+
 pub mod protocol;
