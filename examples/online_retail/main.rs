@@ -1,0 +1,64 @@
+//! Turns the UCI Online Retail data into entries, ready for `counterfoil submit`.
+//!
+//! ```text
+//! cargo run --release --example online_retail -- online_retail.csv.gz --out entries.ndjson
+//! ```
+//!
+//! docs/online-retail.md says what becomes of each order line, and what is made up.
+
+mod conversion;
+
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::Parser;
+use flate2::read::MultiGzDecoder;
+
+use conversion::Book;
+
+/// Turns the UCI Online Retail data into entries, one JSON object a line.
+#[derive(Parser)]
+struct Arguments {
+    /// The order lines: a .csv or .csv.gz file
+    path: PathBuf,
+    /// Where the entries go; standard output when absent
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Where the report goes as JSON, beside standard error
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+}
+
+fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    let name = arguments.path.display();
+    // All is read before anything is written: a bad file leaves the output as it was.
+    let book = Book::read(open(&arguments.path)?).with_context(|| name.to_string())?;
+    let report = match &arguments.out {
+        Some(path) => book.write_entries(&mut create(path)?),
+        None => book.write_entries(&mut BufWriter::new(io::stdout().lock())),
+    }
+    .with_context(|| name.to_string())?;
+    eprint!("{report}");
+    if let Some(path) = &arguments.report {
+        let mut file = create(path)?;
+        serde_json::to_writer_pretty(&mut file, &report)?;
+        writeln!(file)?;
+        file.flush()?;
+    }
+    Ok(())
+}
+
+fn open(path: &Path) -> anyhow::Result<Box<dyn Read>> {
+    let file = File::open(path).with_context(|| format!("can't open {}", path.display()))?;
+    let file = BufReader::new(file);
+    let packed = path.extension().is_some_and(|extension| extension == "gz");
+    Ok(if packed { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) })
+}
+
+fn create(path: &Path) -> anyhow::Result<BufWriter<File>> {
+    let file = File::create(path).with_context(|| format!("can't write {}", path.display()))?;
+    Ok(BufWriter::new(file))
+}
