@@ -9,12 +9,11 @@
 mod conversion;
 
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Parser;
-use flate2::read::MultiGzDecoder;
 
 use conversion::Book;
 
@@ -35,7 +34,7 @@ fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let name = arguments.path.display();
     // All is read before anything is written: a bad file leaves the output as it was.
-    let book = Book::read(open(&arguments.path)?).with_context(|| name.to_string())?;
+    let book = Book::open(&arguments.path).with_context(|| name.to_string())?;
     let report = match &arguments.out {
         Some(path) => book.write_entries(&mut create(path)?),
         None => book.write_entries(&mut BufWriter::new(io::stdout().lock())),
@@ -49,13 +48,6 @@ fn main() -> anyhow::Result<()> {
         file.flush()?;
     }
     Ok(())
-}
-
-fn open(path: &Path) -> anyhow::Result<Box<dyn Read>> {
-    let file = File::open(path).with_context(|| format!("can't open {}", path.display()))?;
-    let file = BufReader::new(file);
-    let packed = path.extension().is_some_and(|extension| extension == "gz");
-    Ok(if packed { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) })
 }
 
 fn create(path: &Path) -> anyhow::Result<BufWriter<File>> {

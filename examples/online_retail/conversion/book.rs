@@ -1,11 +1,14 @@
 //! The order book: all lines, gathered into invoices in the order of their times.
 
 use std::collections::{HashMap, HashSet};
+use std::fs::File;
 use std::io::Read;
+use std::path::Path;
 
 use counterfoil::protocol::id::Id;
 use counterfoil::protocol::time::Timestamp;
 use csv::{ByteRecord, ReaderBuilder};
+use flate2::read::MultiGzDecoder;
 
 use super::ConversionError;
 use super::order_line::{COLUMNS, Customer, InvoiceKind, InvoiceNo, OrderLine, Role};
@@ -76,6 +79,16 @@ impl Invoice {
 }
 
 impl Book {
+    /// Reads the file at `path`, unpacking it if its name ends in `.gz`.
+    ///
+    /// # Errors
+    /// [`ConversionError`], as of [`Book::read`].
+    pub fn open(path: &Path) -> Result<Self, ConversionError> {
+        let file = File::open(path).map_err(csv::Error::from)?;
+        let packed = path.extension().is_some_and(|extension| extension == "gz");
+        if packed { Self::read(MultiGzDecoder::new(file)) } else { Self::read(file) }
+    }
+
     /// Reads a CSV file of order lines to its end.
     ///
     /// # Errors

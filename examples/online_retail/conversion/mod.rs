@@ -252,3 +252,134 @@ impl<W: Write> Conversion<'_, W> {
 fn too_large(invoice: &Id, error: MoneyError) -> ConversionError {
     ConversionError::Amount { invoice: invoice.clone(), error }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One of every kind of dirt. What it comes to was reckoned by hand.
+    const SAMPLE: &str = include_str!("../dirty_sample.csv");
+    const HEADER: &str =
+        "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country\n";
+
+    fn convert(csv: &str) -> Result<(Vec<serde_json::Value>, Report), ConversionError> {
+        let mut out = Vec::new();
+        let report = Book::read(csv.as_bytes())?.write_entries(&mut out)?;
+        let lines = std::str::from_utf8(&out).unwrap().lines();
+        Ok((lines.map(|line| serde_json::from_str(line).unwrap()).collect(), report))
+    }
+
+    #[test]
+    fn the_sample_comes_to_these_entries() {
+        let (entries, _) = convert(SAMPLE).unwrap();
+        let written: Vec<String> = entries
+            .iter()
+            .map(|entry| {
+                let amount = entry["body"]["amount"].as_str().unwrap_or("-");
+                format!("{} {amount}", entry["external_id"].as_str().unwrap())
+            })
+            .collect();
+        let expected = [
+            "TERMS-1 -",
+            "100001 41.00",
+            "COM-100001 3.08",
+            "100002 12.45",
+            "COM-100002 0.93",
+            "100003 0.14",
+            "100004 0.06",
+            "100005 0.00",
+            "REV-C100011-100001 1.80",
+            "REV-C100012-100001 1.20",
+            "REV-C100012-100002 0.45",
+            "REV-C100013-100002 0.07",
+            "REV-C100014-100001 0.08",
+            "REV-C100014-100002 0.38",
+            "100021 6.00",
+            "COM-100021 0.45",
+            "REV-C100020-100021 0.45",
+            "100022 15.00",
+            "COM-100022 1.12",
+            "100023 15.00",
+            "COM-100023 1.12",
+            "REV-C100024-100022 0.22",
+            "REV-C100024-100023 1.12",
+            "100018 5.00",
+            "COM-100018 0.38",
+        ];
+        assert_eq!(written, expected);
+        assert_eq!(entries[0]["body"]["effective_from"], "2010-12-01T00:00:00Z");
+        assert_eq!(entries[2]["body"]["affiliate"], "AFF-001");
+        assert_eq!(entries[3]["event_time"], "2010-12-01T09:30:00Z");
+        assert!(entries.windows(2).all(|two| {
+            two[0]["event_time"].as_str().unwrap() <= two[1]["event_time"].as_str().unwrap()
+        }));
+    }
+
+    #[test]
+    fn the_sample_is_reported_to_the_last_line() {
+        let (_, report) = convert(SAMPLE).unwrap();
+        let expected = [
+            (Item::LinesRead, 28, "-20.3649"),
+            (Item::LinesRepeated, 1, "20.00"),
+            (Item::LinesSold, 12, "94.6501"),
+            (Item::LinesCancelled, 11, "-115.515"),
+            (Item::LinesWrittenOff, 1, "-3.50"),
+            (Item::LinesAdjusted, 2, "0.00"),
+            (Item::LinesVoid, 2, "4.00"),
+            (Item::InvoicesRead, 24, "0.00"),
+            (Item::InvoicesOfSeveralTimes, 2, "0.00"),
+            (Item::InvoicesWithoutGoods, 5, "0.00"),
+            (Item::Transactions, 9, "94.65"),
+            (Item::TransactionsRounded, 2, "-0.0001"),
+            (Item::TransactionsOfNothing, 1, "0.00"),
+            (Item::TransactionsWithoutCustomer, 2, "0.14"),
+            (Item::Commissions, 6, "7.08"),
+            (Item::CommissionsOfNothing, 1, "0.06"),
+            (Item::Cancellations, 10, "115.515"),
+            (Item::CancelledUnits, 51, "115.515"),
+            (Item::CancelledMatched, 43, "77.015"),
+            (Item::CancelledWithoutCustomer, 1, "2.00"),
+            (Item::CancelledNeverBought, 1, "27.50"),
+            (Item::CancelledBoughtLater, 4, "5.00"),
+            (Item::CancelledUsedUp, 2, "2.00"),
+            (Item::CancelledAbovePrice, 4, "2.00"),
+            (Item::Reversals, 9, "5.77"),
+            (Item::ReversalsOfNothing, 1, "0.06"),
+        ];
+        assert_eq!(expected.len(), Item::ALL.len());
+        for (item, count, value) in expected {
+            let tally = report.get(item);
+            assert_eq!((tally.count, tally.value.to_string().as_str()), (count, value), "{item:?}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_no_order_book() {
+        let cases = [
+            (String::new(), "first line"),
+            ("InvoiceNo,StockCode\n1,A\n".to_owned(), "first line"),
+            ("1,A,,1,2010-12-01 08:26:00,1.0,1,\n".to_owned(), "first line"),
+            (HEADER.to_owned(), "nothing is sold"),
+            (format!("{HEADER}1,A,,0,2010-12-01 08:26:00,1.0,1,\n"), "nothing is sold"),
+            (format!("{HEADER}1,A,,1,2010-12-01 08:26:00,1.0\n"), "can't be read"),
+            (
+                format!("{HEADER}1,A,,1,2010-12-01 08:26:00,one,1,\n"),
+                "line 2: UnitPrice is \"one\"",
+            ),
+            (
+                format!(
+                    "{HEADER}1,A,,1,2010-12-01 08:26:00,1,1,\n1,A,,1,2010-12-01 08:26:00,1,,\n"
+                ),
+                "line 3: earlier lines of invoice 1",
+            ),
+            (
+                format!("{HEADER}1,A,,2147483647,2010-12-01 08:26:00,9223372036854,1,\n"),
+                "invoice 1: amount is too large",
+            ),
+        ];
+        for (csv, message) in cases {
+            let error = convert(&csv).unwrap_err().to_string();
+            assert!(error.contains(message), "{csv:?}: {error}");
+        }
+    }
+}

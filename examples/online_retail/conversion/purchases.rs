@@ -114,8 +114,11 @@ mod tests {
 
     #[test]
     fn newest_first_and_at_the_same_price_before_others() {
-        use Item::CancelledUsedUp as UsedUp;
-        let cases: &[(&[(u32, &str)], &[(u32, &str)], &[(usize, u32)], u32)] = &[
+        /// Quantities and prices bought and cancelled; sales and quantities taken by the last
+        /// cancellation, and what it leaves over.
+        type Case = (Lines, Lines, &'static [(usize, u32)], u32);
+        type Lines = &'static [(u32, &'static str)];
+        const CASES: &[Case] = &[
             (&[(5, "1")], &[(2, "1")], &[(0, 2)], 0),
             (&[(5, "1"), (5, "1")], &[(7, "1")], &[(1, 5), (0, 2)], 0),
             (&[(5, "1"), (5, "1")], &[(7, "1"), (2, "1")], &[(0, 2)], 0),
@@ -126,8 +129,8 @@ mod tests {
             (&[(5, "1.0"), (5, "9")], &[(1, "1.00")], &[(0, 1)], 0),
             (&[(5, "1")], &[(5, "1"), (1, "1")], &[], 1),
         ];
-        for (bought, cancelled, taken, unmatched) in cases {
-            let expected = (taken.to_vec(), *unmatched, UsedUp);
+        for (bought, cancelled, taken, unmatched) in CASES {
+            let expected = (taken.to_vec(), *unmatched, Item::CancelledUsedUp);
             assert_eq!(cancel(bought, cancelled), expected, "{bought:?} {cancelled:?}");
         }
     }
