@@ -44,25 +44,38 @@ fn sample() -> PathBuf {
 
 #[test]
 fn what_is_sealed_comes_to_the_totals_of_the_order_lines() {
-    let mut orders = vec![sample()];
+    reconcile(&sample());
     if let Some(path) = std::env::var_os(ENVIRONMENT) {
-        orders.push(path.into());
+        let report = reconcile(Path::new(&path));
+        check_documentation(&report);
     } else {
         // Not by eprintln!, which the test harness would swallow.
         let note = format!("{ENVIRONMENT} is not set: only the small sample was tested\n");
         std::io::stderr().write_all(note.as_bytes()).unwrap();
     }
-    for path in orders {
-        let (entries, report) = convert(&path);
-        let sealed = seal(&entries);
-        assert_eq!(sealed.to_ndjson(), entries, "the ledger says what was submitted");
-        let verdict = reckon(&path, &sealed.to_ndjson(), &report);
-        assert!(verdict.status.success(), "{}: {}", path.display(), stderr(&verdict));
-        // What the rules remember is what the totals call the affiliates' balances.
-        let stdout = String::from_utf8_lossy(&verdict.stdout).into_owned();
-        let balances = stdout.lines().find(|line| line.contains("balances of affiliates")).unwrap();
-        let left = sealed.left().to_decimal(2).to_string();
-        assert_eq!(balances.split_whitespace().nth(1), Some(left.as_str()));
+}
+
+fn reconcile(orders: &Path) -> Report {
+    let (entries, report) = convert(orders);
+    let sealed = seal(&entries);
+    assert_eq!(sealed.to_ndjson(), entries, "the ledger says what was submitted");
+    let verdict = reckon(orders, &sealed.to_ndjson(), &report);
+    assert!(verdict.status.success(), "{}: {}", orders.display(), stderr(&verdict));
+    // What the rules remember is what the totals call the affiliates' balances.
+    let stdout = String::from_utf8_lossy(&verdict.stdout).into_owned();
+    let balances = stdout.lines().find(|line| line.contains("balances of affiliates")).unwrap();
+    let left = sealed.left().to_decimal(2).to_string();
+    assert_eq!(balances.split_whitespace().nth(1), Some(left.as_str()));
+    report
+}
+
+/// The table in docs/online-retail.md is the report on the real data.
+fn check_documentation(report: &Report) {
+    let page = include_str!("../docs/online-retail.md");
+    for (item, tally) in serde_json::to_value(report).unwrap().as_object().unwrap() {
+        let (count, value) = (&tally["count"], tally["value"].as_str().unwrap());
+        let row = format!("| `{item}` | {count} | {value} |");
+        assert!(page.contains(&row), "docs/online-retail.md needs: {row}");
     }
 }
 

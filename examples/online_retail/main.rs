@@ -11,11 +11,12 @@ mod conversion;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Parser;
 
-use conversion::Book;
+use conversion::{Book, ConversionError};
 
 /// Turns the UCI Online Retail data into entries, one JSON object a line.
 #[derive(Parser)]
@@ -30,16 +31,25 @@ struct Arguments {
     report: Option<PathBuf>,
 }
 
-fn main() -> anyhow::Result<()> {
-    let arguments = Arguments::parse();
-    let name = arguments.path.display();
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let of_file = |error: ConversionError| anyhow::anyhow!("{}: {error}", arguments.path.display());
     // All is read before anything is written: a bad file leaves the output as it was.
-    let book = Book::open(&arguments.path).with_context(|| name.to_string())?;
+    let book = Book::open(&arguments.path).map_err(of_file)?;
     let report = match &arguments.out {
         Some(path) => book.write_entries(&mut create(path)?),
         None => book.write_entries(&mut BufWriter::new(io::stdout().lock())),
     }
-    .with_context(|| name.to_string())?;
+    .map_err(of_file)?;
     eprint!("{report}");
     if let Some(path) = &arguments.report {
         let mut file = create(path)?;
