@@ -165,7 +165,8 @@ proptest! {
         let path = directory.path().join("orders.csv");
         let rows: Vec<String> = lines.into_iter().map(to_row).collect();
         // A first order, so that something is sold.
-        let header = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country\n\
+        let header = "InvoiceNo,StockCode,Description,Quantity,\
+                      InvoiceDate,UnitPrice,CustomerID,Country\n\
                       0,X,,3,2010-12-01 08:00:00,0.335,12200,\n";
         std::fs::write(&path, format!("{header}{}", rows.concat())).unwrap();
         let (entries, report) = convert(&path);
