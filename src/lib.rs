@@ -6,4 +6,10 @@
 #[cfg(feature = "node")]
 pub mod http;
 
+#[cfg(feature = "node")]
+pub mod ledger;
+
+#[cfg(feature = "node")]
+pub mod store;
+
 pub mod protocol;

@@ -4,7 +4,6 @@
 //! of the complete subtrees that a size is made of. Proofs need nodes from further inside;
 //! whoever keeps them is a [`NodeSource`].
 
-use bincode::{Decode, Encode};
 use sha2::{Digest, Sha256};
 
 use super::hash::TreeHash;
@@ -34,7 +33,7 @@ pub fn empty_root() -> TreeHash {
 }
 
 /// The right edge of a tree: what it takes to append and to name the root.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Frontier {
     /// How many leaves the tree has.
     size: u64,
@@ -43,6 +42,16 @@ pub struct Frontier {
 }
 
 impl Frontier {
+    /// The frontier of a tree of `size` leaves, from the roots of its complete subtrees, the
+    /// largest first.
+    ///
+    /// # Panics
+    /// Unless there is one for each bit of `size`.
+    pub fn from_peaks(size: u64, peaks: Vec<TreeHash>) -> Self {
+        assert_eq!(peaks.len(), size.count_ones() as usize, "a peak for each bit of the size");
+        Self { size, peaks }
+    }
+
     /// How many leaves the tree has.
     pub fn size(&self) -> u64 {
         self.size

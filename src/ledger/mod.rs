@@ -1,0 +1,198 @@
+//! The ledger: one handle for everybody, one thread that writes.
+//!
+//! Async ends here. Surfaces submit entries and get outcomes when those are durable; reads go
+//! straight to the store's views, on a bounded number of threads.
+//!
+//! | file | what |
+//! |---|---|
+//! | `pool.rs` | what waits to be sealed, bounded |
+//! | `writer.rs` | the thread that seals and appends: all roads meet there |
+//! | `outcome.rs` | what became of an entry |
+
+mod outcome;
+mod pool;
+mod writer;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use tokio::sync::{Semaphore, watch};
+
+pub use outcome::{AppendError, OpenError, Outcome, Position, Rejection, SubmitError};
+pub use pool::{Atomicity, MAX_POOL_BYTES, MAX_POOL_ENTRIES, MAX_REQUEST_ENTRIES};
+
+use crate::protocol::block::{Block, EncodedEntry};
+use crate::protocol::key::SealingKey;
+use crate::protocol::time::Timestamp;
+use crate::protocol::verify::Chain;
+use crate::store::{Head, Standing, Store, View};
+
+/// The most reads that run at the same time; others wait their turn.
+pub const MAX_CONCURRENT_READS: usize = 64;
+
+/// A ledger that is open. Cheap to clone.
+#[derive(Clone)]
+pub struct Ledger {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Store,
+    pool: pool::Pool,
+    heads: watch::Receiver<Arc<Head>>,
+    health: watch::Receiver<Health>,
+    reads: Semaphore,
+}
+
+/// Whether the ledger takes entries, and why not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// It seals what is submitted.
+    Sealing,
+    /// It has no sealing key: a replica, or a node that only serves.
+    NoKey,
+    /// Guard and store disagree.
+    Standing(Standing),
+    /// Writing failed; it must be opened anew.
+    Failed(String),
+}
+
+/// The thread that writes. Ends when every [`Ledger`] is gone, after what was submitted.
+pub struct WriterThread {
+    thread: JoinHandle<()>,
+}
+
+impl Ledger {
+    /// Opens the ledger of `chain` in `directory` and starts its writer. With `key`, which
+    /// must be the authority's, it seals what is submitted.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open(
+        directory: &Path,
+        chain: Arc<Chain>,
+        key: Option<SealingKey>,
+    ) -> Result<(Self, WriterThread), OpenError> {
+        if let Some(key) = &key
+            && key.public() != chain.spec().authority()
+        {
+            let (found, expected) = (key.public(), chain.spec().authority());
+            return Err(OpenError::WrongKey { found, expected });
+        }
+        let (store, committer) = Store::open(directory, chain)?;
+        let (pool, requests) = pool::Pool::new();
+        let (writer, heads, health) = writer::Writer::new(committer, key, requests);
+        let thread = std::thread::Builder::new()
+            .name("ledger-writer".to_owned())
+            .spawn(move || writer.run())
+            .map_err(OpenError::Thread)?;
+        let reads = Semaphore::new(MAX_CONCURRENT_READS);
+        let inner = Inner { store, pool, heads, health, reads };
+        Ok((Self { inner: Arc::new(inner) }, WriterThread { thread }))
+    }
+
+    /// The chain whose ledger this is.
+    pub fn chain(&self) -> &Arc<Chain> {
+        self.inner.store.chain()
+    }
+
+    /// Submits entries, at most [`MAX_REQUEST_ENTRIES`], and waits until all that can be
+    /// sealed is. The outcomes come in the order of the entries.
+    ///
+    /// An entry that is reported as sealed or existing MUST survive a power cut.
+    ///
+    /// # Errors
+    /// [`SubmitError`] where nothing is known of any entry; submitting the same again is safe.
+    pub async fn submit(
+        &self,
+        entries: Vec<EncodedEntry>,
+        atomicity: Atomicity,
+    ) -> Result<Vec<Outcome>, SubmitError> {
+        self.check_health()?;
+        self.inner.pool.submit(self.chain().spec(), entries, atomicity).await
+    }
+
+    /// Verifies a block from elsewhere and appends it. When this returns without an error, the
+    /// block MUST survive a power cut.
+    ///
+    /// # Errors
+    /// [`AppendError`].
+    pub async fn append(&self, block: Block) -> Result<(), AppendError> {
+        self.inner.pool.append(block).await
+    }
+
+    /// Whether the ledger takes entries.
+    pub fn health(&self) -> Health {
+        self.inner.health.borrow().clone()
+    }
+
+    /// The latest head.
+    pub fn head(&self) -> Arc<Head> {
+        self.inner.store.head()
+    }
+
+    /// A receiver that always has the latest durable head, and wakes at each.
+    pub fn heads(&self) -> watch::Receiver<Arc<Head>> {
+        self.inner.heads.clone()
+    }
+
+    /// A view of the ledger as it stands now. Reading from it may wait for the disk: in async
+    /// code use [`Ledger::read`].
+    pub fn view(&self) -> View {
+        self.inner.store.view()
+    }
+
+    /// The store.
+    pub fn store(&self) -> &Store {
+        &self.inner.store
+    }
+
+    /// Runs `read` on a view of the ledger as it stands now, on a thread that may block.
+    pub async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&View) -> T + Send + 'static,
+    ) -> T {
+        let _permit = self.inner.reads.acquire().await.expect("the semaphore is never closed");
+        let view = self.view();
+        match tokio::task::spawn_blocking(move || read(&view)).await {
+            Ok(value) => value,
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+
+    fn check_health(&self) -> Result<(), SubmitError> {
+        match self.health() {
+            Health::Sealing => Ok(()),
+            health => Err(SubmitError::NotSealing(health)),
+        }
+    }
+}
+
+impl WriterThread {
+    /// Waits until everything that was submitted is written. Every [`Ledger`] must be gone, or
+    /// this waits for ever.
+    pub fn join(self) {
+        if let Err(panic) = self.thread.join() {
+            std::panic::resume_unwind(panic);
+        }
+    }
+}
+
+impl std::fmt::Display for Health {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Sealing => f.write_str("sealing"),
+            Self::NoKey => f.write_str("this node has no sealing key, it only serves"),
+            Self::Standing(standing) => standing.fmt(f),
+            Self::Failed(cause) => write!(f, "writing failed, restart the node: {cause}"),
+        }
+    }
+}
+
+/// The time by this machine's clock.
+pub fn now() -> Timestamp {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let milliseconds = since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(0));
+    Timestamp::from_millis(milliseconds).unwrap_or(Timestamp::MAX)
+}

@@ -1,0 +1,119 @@
+//! The pool: what waits to be sealed, in the order it came, bounded in entries and bytes.
+
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+
+use super::outcome::{AppendError, Outcome, SubmitError};
+use crate::protocol::block::{Block, EncodedEntry};
+use crate::protocol::spec::ChainSpec;
+
+/// The most entries of one request.
+pub const MAX_REQUEST_ENTRIES: usize = 10_000;
+/// The most entries that wait, in all requests together.
+pub const MAX_POOL_ENTRIES: usize = 100_000;
+/// The most bytes of leaves that wait, in all requests together.
+pub const MAX_POOL_BYTES: usize = 64 * 1024 * 1024;
+/// How long a request waits for room in the pool, in milliseconds.
+pub const MAX_POOL_WAIT_MS: u64 = 10_000;
+/// Bytes that one permit of the pool stands for.
+const PERMIT_BYTES: usize = MAX_POOL_BYTES / MAX_POOL_ENTRIES;
+
+/// Whether a request may be sealed in part.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Atomicity {
+    /// Each entry by itself.
+    #[default]
+    EntryByEntry,
+    /// All of them in one block, or none.
+    AllOrNothing,
+}
+
+/// Something for the writer to do.
+pub(super) enum Request {
+    Submit(Submission),
+    Append { block: Box<Block>, reply: oneshot::Sender<Result<(), AppendError>> },
+}
+
+/// Entries that wait to be sealed.
+pub(super) struct Submission {
+    pub entries: Vec<EncodedEntry>,
+    pub atomicity: Atomicity,
+    pub reply: oneshot::Sender<Result<Vec<Outcome>, SubmitError>>,
+    /// The submission's share of the pool, given back when it is done.
+    pub room: OwnedSemaphorePermit,
+}
+
+pub(super) struct Pool {
+    requests: mpsc::UnboundedSender<Request>,
+    /// One permit for each entry, or for each [`PERMIT_BYTES`] of a longer one. This bounds the
+    /// channel, which therefore needs no bound of its own.
+    room: std::sync::Arc<Semaphore>,
+    /// Blocks from elsewhere wait one at a time.
+    appending: tokio::sync::Mutex<()>,
+}
+
+impl Pool {
+    pub(super) fn new() -> (Self, mpsc::UnboundedReceiver<Request>) {
+        let (requests, receiver) = mpsc::unbounded_channel();
+        let room = std::sync::Arc::new(Semaphore::new(MAX_POOL_ENTRIES));
+        (Self { requests, room, appending: tokio::sync::Mutex::new(()) }, receiver)
+    }
+
+    pub(super) async fn submit(
+        &self,
+        spec: &ChainSpec,
+        entries: Vec<EncodedEntry>,
+        atomicity: Atomicity,
+    ) -> Result<Vec<Outcome>, SubmitError> {
+        if entries.is_empty() {
+            return Ok(Vec::new());
+        }
+        check_size(spec, &entries, atomicity)?;
+        let permits: usize =
+            entries.iter().map(|entry| entry.leaf().len().div_ceil(PERMIT_BYTES)).sum();
+        let permits = u32::try_from(permits.min(MAX_POOL_ENTRIES)).expect("bounded above");
+        let room = self.room.clone().acquire_many_owned(permits);
+        let room = tokio::time::timeout(Duration::from_millis(MAX_POOL_WAIT_MS), room)
+            .await
+            .map_err(|_| SubmitError::Overloaded)?
+            .expect("the semaphore is never closed");
+        let (reply, outcome) = oneshot::channel();
+        let submission = Submission { entries, atomicity, reply, room };
+        self.requests.send(Request::Submit(submission)).map_err(|_| SubmitError::Stopped)?;
+        outcome.await.map_err(|_| SubmitError::Stopped)?
+    }
+
+    pub(super) async fn append(&self, block: Block) -> Result<(), AppendError> {
+        let _turn = self.appending.lock().await;
+        let (reply, outcome) = oneshot::channel();
+        self.requests
+            .send(Request::Append { block: Box::new(block), reply })
+            .map_err(|_| AppendError::Stopped)?;
+        outcome.await.map_err(|_| AppendError::Stopped)?
+    }
+}
+
+fn check_size(
+    spec: &ChainSpec,
+    entries: &[EncodedEntry],
+    atomicity: Atomicity,
+) -> Result<(), SubmitError> {
+    let count = entries.len() as u64;
+    let bytes: u64 = entries.iter().map(|entry| entry.leaf().len() as u64).sum();
+    let limits = spec.limits;
+    let bounds = match atomicity {
+        Atomicity::EntryByEntry => [
+            ("entries of a request", count, MAX_REQUEST_ENTRIES as u64),
+            ("bytes of a request", bytes, MAX_POOL_BYTES as u64),
+        ],
+        Atomicity::AllOrNothing => [
+            ("entries of an atomic request", count, limits.block_entries.into()),
+            ("bytes of an atomic request", bytes, limits.block_bytes.into()),
+        ],
+    };
+    match bounds.into_iter().find(|(_, given, limit)| given > limit) {
+        Some((what, given, limit)) => Err(SubmitError::TooLarge { what, given, limit }),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,148 @@
+//! Committing a block: the one place where the ledger grows.
+//!
+//! What a crash leaves, step by step, and how opening the store mends it (`recovery.rs`):
+//!
+//! | crash after | guard | store | mended by |
+//! |---|---|---|---|
+//! | nothing | last block | last block | nothing to mend |
+//! | guard written | new or torn | last block | whole: committing it; torn: nothing, it was never released |
+//! | bodies written | new or torn | last block, loose bodies | the same, and sweeping the loose bodies |
+//! | commit point | new or torn | new block | deriving the rest; a store ahead of its guard was never released |
+//! | synced | new | new block | deriving the rest |
+//! | derived | new | new block, all derived | nothing to mend |
+
+use std::sync::Arc;
+
+use sled::Batch;
+
+use super::error::StoreError;
+use super::facets;
+use super::guard::Guard;
+use super::recovery::Standing;
+use super::tiles::{FullTile, HALF_TILE_HASHES};
+use super::{Head, Store, body, keys};
+use crate::protocol::block::EncodedEntry;
+use crate::protocol::codec;
+use crate::protocol::verify::VerifiedBlock;
+
+/// The most bytes of bodies in one batch: larger ones make sled hold far more in memory.
+const MAX_BATCH_BYTES: usize = 128 * 1024;
+
+/// The right to append to a store; there is one for each open store.
+pub struct Committer {
+    pub(super) store: Store,
+    pub(super) guard: Guard,
+    pub(super) standing: Standing,
+}
+
+impl Committer {
+    /// The store that it appends to.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Whether the store may be sealed on.
+    pub fn standing(&self) -> &Standing {
+        &self.standing
+    }
+
+    /// Appends a block that was verified against the head.
+    ///
+    /// When this returns, the block MUST survive a power cut; only then may anything of it be
+    /// released. After an error the store must be opened anew before anything else is
+    /// committed: how much of the block was written is for recovery to find out.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    ///
+    /// # Panics
+    /// If the block doesn't follow the head.
+    pub fn commit(&mut self, block: &VerifiedBlock) -> Result<Arc<Head>, StoreError> {
+        self.guard.write(block.header().height, &block.encode())?;
+        let head = self.write(block)?;
+        self.guard.sync(block.header().height)?;
+        self.standing.advanced_to(block.header());
+        self.publish(block, head)
+    }
+
+    /// Writes a block to the store and syncs it.
+    pub(super) fn write(&self, block: &VerifiedBlock) -> Result<Head, StoreError> {
+        let inner = &self.store.inner;
+        let before = self.store.head();
+        let header = block.header();
+        assert_eq!(header.parent, before.tip.header_hash, "verified against the head");
+        assert_eq!(header.height, before.height() + 1, "verified against the head");
+
+        let leaves = block.entries().iter().map(EncodedEntry::leaf);
+        let mut batch = Batch::default();
+        let mut batch_bytes = 0;
+        for (key, value) in body::pack(header.first_index, leaves) {
+            batch_bytes += value.len();
+            batch.insert(&key, value);
+            if batch_bytes > MAX_BATCH_BYTES {
+                inner.blocks.apply_batch(std::mem::take(&mut batch))?;
+                batch_bytes = 0;
+            }
+        }
+        let mut value = block.signature().0.to_vec();
+        value.extend_from_slice(block.header_leaf());
+        batch.insert(&keys::header(header.height), value);
+        batch.insert(&keys::header_index(header.index()), &header.height.to_be_bytes());
+        batch.insert(keys::HEAD, &header.height.to_be_bytes());
+        // The commit point. Before: bodies without a header, swept at the next start. After:
+        // the whole block, with everything derived from it made anew if need be.
+        inner.blocks.apply_batch(batch)?;
+        inner.sync()?;
+        Ok(Head {
+            header: header.clone(),
+            signature: Some(*block.signature()),
+            tip: block.tip().clone(),
+            edge: before.edge.clone(),
+        })
+    }
+
+    /// Derives what follows from a durable block and makes it the head.
+    pub(super) fn publish(
+        &self,
+        block: &VerifiedBlock,
+        mut head: Head,
+    ) -> Result<Arc<Head>, StoreError> {
+        let mut full = Vec::new();
+        for entry in block.entries() {
+            head.edge.push(entry.leaf_hash(), &mut full);
+        }
+        head.edge.push(block.header_leaf_hash(), &mut full);
+        self.store.inner.derived.apply_batch(derived(block, &full))?;
+        let head = Arc::new(head);
+        self.store.inner.head.store(head.clone());
+        Ok(head)
+    }
+}
+
+/// All that follows from a block, in one batch. It needs no sync of its own: what is lost of
+/// it is derived again.
+fn derived(block: &VerifiedBlock, full: &[FullTile]) -> Batch {
+    let mut batch = Batch::default();
+    for (key, record) in block.changes() {
+        batch.insert(&keys::state(key)[..], codec::encode(record));
+    }
+    let header = block.header();
+    for ((index, entry), parties) in
+        (header.first_index..).zip(block.entries()).zip(block.parties())
+    {
+        batch.insert(&keys::entry_id(&entry.id())[..], &index.to_be_bytes());
+        for posting in facets::postings(entry.entry(), parties) {
+            batch.insert(&keys::posting(posting, index), &[]);
+        }
+    }
+    let hash = block.tip().header_hash;
+    batch.insert(&keys::header_hash(&hash)[..], &header.height.to_be_bytes());
+    for tile in full {
+        for (half, hashes) in (0u8..).zip(tile.hashes.chunks(HALF_TILE_HASHES)) {
+            let value: Vec<u8> = hashes.iter().flat_map(|hash| hash.0).collect();
+            batch.insert(&keys::tile(tile.level, tile.number, half), value);
+        }
+    }
+    batch.insert(keys::APPLIED, &header.height.to_be_bytes());
+    batch
+}

@@ -1,0 +1,159 @@
+//! The store: the ledger in an embedded database, and a guard beside it.
+//!
+//! Invariants:
+//! - **One commit point a block.** The batch that writes a block's header also moves the head;
+//!   before it there is no such block, after it there is all of it.
+//! - **Released means durable.** [`Committer::commit`] returns when store and guard are synced.
+//! - **State, tiles and indexes follow.** They are derived from committed blocks only, one
+//!   atomic batch a block, and say how far they have come; opening the store takes them the
+//!   rest of the way by the same path.
+//! - **No large values.** sled moves those into files that it never syncs.
+//!
+//! One thread holds the [`Committer`]; anybody may hold the [`Store`] and read.
+//!
+//! | file | what |
+//! |---|---|
+//! | `keys.rs` | the layout |
+//! | `commit.rs` | the commit point |
+//! | `recovery.rs` | opening, and what each crash leaves |
+//! | `guard.rs` | the last signed block, kept apart |
+//! | `body.rs`, `tiles.rs`, `facets.rs` | how leaves, hashes and indexes are laid out |
+//! | `read.rs`, `search.rs` | reading at one head |
+//! | `fsck.rs` | re-verifying everything |
+
+mod body;
+mod commit;
+mod error;
+mod facets;
+mod fsck;
+mod guard;
+mod keys;
+mod read;
+mod recovery;
+mod search;
+mod tiles;
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+pub use commit::Committer;
+pub use error::StoreError;
+pub use fsck::{Finding, FsckReport};
+pub use read::{StoredHeader, View};
+pub use recovery::Standing;
+pub use search::{Direction, EntryHit, Filter, Page};
+pub use tiles::TILE_WIDTH;
+
+use crate::protocol::block::Header;
+use crate::protocol::hash::StateKey;
+use crate::protocol::key::Signature;
+use crate::protocol::rules::{StateReader, StoredRecord};
+use crate::protocol::verify::{Chain, Tip};
+
+/// sled's cache, in bytes.
+const CACHE_BYTES: u64 = 128 * 1024 * 1024;
+
+/// The ledger as it is stored. Cheap to clone; anybody may read.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    chain: Arc<Chain>,
+    database: sled::Db,
+    blocks: sled::Tree,
+    derived: sled::Tree,
+    /// sled's own file, to sync: its flush doesn't.
+    database_file: File,
+    database_path: PathBuf,
+    head: ArcSwap<Head>,
+    /// Held as long as the store is open, so that nobody opens it twice.
+    _lock: File,
+}
+
+/// The last block, and the edge of the log that ends with it.
+#[derive(Clone, Debug)]
+pub struct Head {
+    /// The last block's header.
+    pub header: Header,
+    /// The signature on its checkpoint; none at genesis.
+    pub signature: Option<Signature>,
+    /// The end of the chain.
+    pub tip: Tip,
+    edge: tiles::Edge,
+}
+
+impl Head {
+    /// The height of the last block.
+    pub fn height(&self) -> u64 {
+        self.header.height
+    }
+
+    /// The size of the log.
+    pub fn size(&self) -> u64 {
+        self.tip.tree.size()
+    }
+}
+
+impl Store {
+    /// Opens the store of `chain` in `directory`, making an empty one where there is none, and
+    /// takes it through recovery.
+    ///
+    /// # Errors
+    /// [`StoreError`]: in use, another chain's, or damaged.
+    pub fn open(directory: &Path, chain: Arc<Chain>) -> Result<(Self, Committer), StoreError> {
+        recovery::open(directory, chain)
+    }
+
+    /// The chain whose ledger this is.
+    pub fn chain(&self) -> &Arc<Chain> {
+        &self.inner.chain
+    }
+
+    /// The latest head.
+    pub fn head(&self) -> Arc<Head> {
+        self.inner.head.load_full()
+    }
+
+    /// A view of the ledger as it stands now, which later blocks don't change.
+    pub fn view(&self) -> View {
+        View::new(self.clone(), self.head())
+    }
+
+    /// Re-verifies everything that is stored and says what is wrong where. `progress` is told
+    /// each height that was reached.
+    ///
+    /// # Errors
+    /// [`StoreError`] only where the store can't be read at all.
+    pub fn fsck(&self, progress: impl FnMut(u64)) -> Result<FsckReport, StoreError> {
+        fsck::fsck(self, progress)
+    }
+}
+
+impl StateReader for Store {
+    type Error = StoreError;
+
+    fn read(&self, key: &StateKey) -> Result<Option<StoredRecord>, StoreError> {
+        self.inner.record(key)
+    }
+}
+
+impl Inner {
+    fn record(&self, key: &StateKey) -> Result<Option<StoredRecord>, StoreError> {
+        let Some(bytes) = self.derived.get(keys::state(key))? else { return Ok(None) };
+        crate::protocol::codec::decode(&bytes, body::MAX_VALUE_BYTES)
+            .map(Some)
+            .map_err(|error| StoreError::damaged(format!("record {key}"), error))
+    }
+
+    /// Everything written so far MUST survive a power cut when this returns.
+    fn sync(&self) -> Result<(), StoreError> {
+        // sled's flush only asks the kernel to start writing.
+        self.database.flush()?;
+        self.database_file.sync_data().map_err(StoreError::io("sync", &self.database_path))
+    }
+}

@@ -1,0 +1,400 @@
+//! Reading the ledger as it stood at one head.
+
+use std::sync::Arc;
+
+use super::error::StoreError;
+use super::tiles::{Edge, HALF_TILE_HASHES, LEVELS_A_TILE, TILE_WIDTH, hashes_at, perfect_root};
+use super::{Head, Store, body, keys};
+use crate::protocol::block::{Block, EncodedEntry, Header, Leaf};
+use crate::protocol::checkpoint::Checkpoint;
+use crate::protocol::hash::{DIGEST_BYTES, EntryId, HeaderHash, StateKey, TreeHash};
+use crate::protocol::key::{SIGNATURE_BYTES, Signature};
+use crate::protocol::receipt::{LeafProof, Receipt};
+use crate::protocol::rules::StoredRecord;
+use crate::protocol::tree::{self, NodeSource, ProofError};
+
+/// The ledger as it stands at one head: what later blocks add isn't seen.
+///
+/// Records of the rules are the exception: there is only their latest state.
+#[derive(Clone)]
+pub struct View {
+    pub(super) store: Store,
+    head: Arc<Head>,
+}
+
+/// A header as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredHeader {
+    /// What closes the block.
+    pub header: Header,
+    /// The header's leaf.
+    pub leaf: Vec<u8>,
+    /// The signature on its checkpoint; none at genesis.
+    pub signature: Option<Signature>,
+}
+
+impl View {
+    pub(super) fn new(store: Store, head: Arc<Head>) -> Self {
+        Self { store, head }
+    }
+
+    /// The head that is looked at.
+    pub fn head(&self) -> &Head {
+        &self.head
+    }
+
+    /// The header of the block at `height`, or `None` beyond the head.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn header(&self, height: u64) -> Result<Option<StoredHeader>, StoreError> {
+        if height > self.head.height() { Ok(None) } else { self.stored_header(height).map(Some) }
+    }
+
+    /// The whole block at `height`, or `None` beyond the head and for genesis, which has no
+    /// signature and follows from the chain spec.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn block(&self, height: u64) -> Result<Option<Block>, StoreError> {
+        if height == 0 || height > self.head.height() {
+            return Ok(None);
+        }
+        self.stored_block(height).map(Some)
+    }
+
+    /// The height of the block that the leaf at `index` belongs to, or `None` beyond the head.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn height_of(&self, index: u64) -> Result<Option<u64>, StoreError> {
+        if index >= self.head.size() {
+            return Ok(None);
+        }
+        if index == 0 {
+            return Ok(Some(0));
+        }
+        let from = keys::header_index(index);
+        let next = self.store.inner.blocks.range(from..).next().transpose()?;
+        next.filter(|(key, _)| key.first() == from.first())
+            .and_then(|(_, value)| keys::trailing_number(&value))
+            .map(Some)
+            .ok_or_else(|| StoreError::damaged(format!("index {index}"), "no block holds it"))
+    }
+
+    /// The height of the block whose header has `hash`, or `None` where there is none.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn height_of_hash(&self, hash: &HeaderHash) -> Result<Option<u64>, StoreError> {
+        if *hash == self.store.chain().genesis().hash() {
+            return Ok(Some(0));
+        }
+        let height = self.derived_number(&keys::header_hash(hash))?;
+        Ok(height.filter(|height| *height <= self.head.height()))
+    }
+
+    /// The log index of the entry with `id`, or `None` where there is none.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn index_of(&self, id: &EntryId) -> Result<Option<u64>, StoreError> {
+        let index = self.derived_number(&keys::entry_id(id))?;
+        Ok(index.filter(|index| *index < self.head.size()))
+    }
+
+    fn derived_number(&self, key: &[u8]) -> Result<Option<u64>, StoreError> {
+        let value = self.store.inner.derived.get(key)?;
+        Ok(value.as_deref().and_then(keys::trailing_number))
+    }
+
+    /// The entry at `index`, or `None` beyond the head and where a header stands.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn entry(&self, index: u64) -> Result<Option<EncodedEntry>, StoreError> {
+        let Some(leaf) = self.leaf(index)? else { return Ok(None) };
+        match Leaf::decode(&leaf) {
+            Ok(Leaf::Header(_)) => Ok(None),
+            Ok(Leaf::Entry(_)) => EncodedEntry::decode(leaf)
+                .map(Some)
+                .map_err(|error| StoreError::damaged(format!("index {index}"), error)),
+            Err(error) => Err(StoreError::damaged(format!("index {index}"), error)),
+        }
+    }
+
+    /// The leaf at `index`, header or entry, or `None` beyond the head.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn leaf(&self, index: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        if index >= self.head.size() { Ok(None) } else { self.stored_leaf(index).map(Some) }
+    }
+
+    /// The leaves from `start` until `end`, exclusive, which the head must hold.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn leaves(&self, start: u64, end: u64) -> Result<Vec<Vec<u8>>, StoreError> {
+        let mut leaves = Vec::new();
+        let mut index = start;
+        while index < end.min(self.head.size()) {
+            let Some(height) = self.height_of(index)? else { break };
+            let stored = self.stored_header(height)?;
+            let last = stored.header.index();
+            if index < last {
+                let body = self.stored_bodies(&stored.header)?;
+                let skipped = usize::try_from(index - stored.header.first_index);
+                let skipped = skipped.unwrap_or(usize::MAX);
+                let wanted = usize::try_from(end.min(last) - index).unwrap_or(usize::MAX);
+                leaves.extend(body.into_iter().skip(skipped).take(wanted));
+            }
+            if last < end {
+                leaves.push(stored.leaf);
+            }
+            index = last + 1;
+        }
+        Ok(leaves)
+    }
+
+    /// The latest record of the rules under `key`, if there is one.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn record(&self, key: &StateKey) -> Result<Option<StoredRecord>, StoreError> {
+        self.store.inner.record(key)
+    }
+
+    /// The first `width` hashes of a tile, or `None` where the log has fewer.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn tile(
+        &self,
+        level: u8,
+        number: u64,
+        width: u64,
+    ) -> Result<Option<Vec<TreeHash>>, StoreError> {
+        let available = hashes_at(level, self.head.size());
+        let wanted = number.checked_mul(TILE_WIDTH).and_then(|first| first.checked_add(width));
+        if width == 0 || width > TILE_WIDTH || wanted.is_none_or(|wanted| wanted > available) {
+            return Ok(None);
+        }
+        let mut hashes = self.tile_at(&self.head.edge, level, number)?;
+        hashes.truncate(usize::try_from(width).expect("at most 256"));
+        Ok(Some(hashes))
+    }
+
+    /// The checkpoint that ends with the header at `height`, and its signature; `None` beyond
+    /// the head.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn checkpoint(
+        &self,
+        height: u64,
+    ) -> Result<Option<(Checkpoint, Option<Signature>)>, StoreError> {
+        let Some(stored) = self.header(height)? else { return Ok(None) };
+        let origin = self.store.chain().spec().origin.clone();
+        let size = stored.header.log_size();
+        let root = self.root(size)?;
+        Ok(Some((Checkpoint { origin, size, root }, stored.signature)))
+    }
+
+    /// The root of the log's first `size` leaves, of which the head must have as many.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn root(&self, size: u64) -> Result<TreeHash, StoreError> {
+        let mut peaks = Vec::new();
+        let mut start = 0u64;
+        for level in (0..u64::BITS).rev().filter(|level| size >> level & 1 == 1) {
+            peaks.push(self.node(level, start >> level)?);
+            start += 1 << level;
+        }
+        Ok(tree::Frontier::from_peaks(size, peaks).root())
+    }
+
+    /// The receipt of the entry at `index`, or `None` beyond the head and where a header stands.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn receipt(&self, index: u64) -> Result<Option<Receipt>, StoreError> {
+        let Some(entry) = self.entry(index)? else { return Ok(None) };
+        let Some(height) = self.height_of(index)? else { return Ok(None) };
+        let stored = self.stored_header(height)?;
+        let Some(signature) = stored.signature else { return Ok(None) };
+        let size = stored.header.log_size();
+        let proof = self.inclusion_proof(index, size)?;
+        let header_proof = self.inclusion_proof(size - 1, size)?;
+        let root = tree::root_from_inclusion(entry.leaf_hash(), index, size, &proof)
+            .ok_or_else(|| StoreError::damaged(format!("index {index}"), "no proof leads to it"))?;
+        let chain = self.store.chain();
+        let checkpoint = Checkpoint { origin: chain.spec().origin.clone(), size, root };
+        Ok(Some(Receipt::new(
+            chain.id(),
+            entry.id(),
+            LeafProof::new(index, entry.leaf(), &proof),
+            LeafProof::new(size - 1, &stored.leaf, &header_proof),
+            checkpoint.to_note(&stored.header.authority, &signature),
+        )))
+    }
+
+    /// The inclusion proof of the leaf at `index` in the log's first `size` leaves.
+    ///
+    /// # Errors
+    /// [`StoreError`]; also for numbers beyond the head, which the caller checks first.
+    pub fn inclusion_proof(&self, index: u64, size: u64) -> Result<Vec<TreeHash>, StoreError> {
+        tree::inclusion_proof(self, index, size.min(self.head.size())).map_err(proof_error)
+    }
+
+    /// The proof that the log's first `size` leaves begin with its first `old_size`.
+    ///
+    /// # Errors
+    /// [`StoreError`]; also for numbers beyond the head, which the caller checks first.
+    pub fn consistency_proof(&self, old_size: u64, size: u64) -> Result<Vec<TreeHash>, StoreError> {
+        tree::consistency_proof(self, old_size, size.min(self.head.size())).map_err(proof_error)
+    }
+
+    // Below: reading by place, whatever the head. Recovery does so before there is one.
+
+    pub(super) fn stored_header(&self, height: u64) -> Result<StoredHeader, StoreError> {
+        if height == 0 {
+            let header = self.store.chain().genesis().clone();
+            return Ok(StoredHeader { leaf: header.to_leaf(), header, signature: None });
+        }
+        let damaged = |problem: &str| StoreError::damaged(format!("header {height}"), problem);
+        let value = self.store.inner.blocks.get(keys::header(height))?;
+        let value = value.ok_or_else(|| damaged("it is missing"))?;
+        let (signature, leaf) = value
+            .split_first_chunk::<SIGNATURE_BYTES>()
+            .ok_or_else(|| damaged("it is cut short"))?;
+        match Leaf::decode(leaf) {
+            Ok(Leaf::Header(header)) if header.height == height => {
+                let signature = Some(Signature(*signature));
+                Ok(StoredHeader { header, leaf: leaf.to_vec(), signature })
+            }
+            Ok(_) => Err(damaged("another leaf stands in its place")),
+            Err(error) => Err(damaged(&error.to_string())),
+        }
+    }
+
+    pub(super) fn stored_block(&self, height: u64) -> Result<Block, StoreError> {
+        let stored = self.stored_header(height)?;
+        let place = format!("block {height}");
+        let Some(signature) = stored.signature else {
+            return Err(StoreError::damaged(place, "genesis has no stored block"));
+        };
+        let mut entries = Vec::new();
+        for (index, leaf) in (stored.header.first_index..).zip(self.stored_bodies(&stored.header)?)
+        {
+            entries.push(EncodedEntry::decode(leaf).map_err(|error| {
+                StoreError::damaged(format!("the leaf at index {index} (block {height})"), error)
+            })?);
+        }
+        Ok(Block { header: stored.header, signature, entries })
+    }
+
+    pub(super) fn stored_bodies(&self, header: &Header) -> Result<Vec<Vec<u8>>, StoreError> {
+        let mut unpacker = body::Unpacker::new(header.first_index);
+        let range = keys::body(header.first_index, 0)..keys::body(header.index(), 0);
+        for item in self.store.inner.blocks.range(range) {
+            let (key, value) = item?;
+            unpacker.push(&key, &value)?;
+        }
+        let leaves = unpacker.finish()?;
+        if leaves.len() as u64 == u64::from(header.entry_count) {
+            return Ok(leaves);
+        }
+        let problem = format!("{} of {} entries are there", leaves.len(), header.entry_count);
+        Err(StoreError::damaged(format!("block {}", header.height), problem))
+    }
+
+    pub(super) fn stored_leaf(&self, index: u64) -> Result<Vec<u8>, StoreError> {
+        let blocks = &self.store.inner.blocks;
+        if index == 0 {
+            return Ok(self.store.chain().genesis().to_leaf());
+        }
+        if let Some(height) = blocks.get(keys::header_index(index))? {
+            let height = keys::trailing_number(&height).unwrap_or_default();
+            return self.stored_header(height).map(|stored| stored.leaf);
+        }
+        let damaged = |problem| StoreError::damaged(format!("index {index}"), problem);
+        let missing = || damaged("its leaf is missing");
+        let from = keys::body(0, 0);
+        let before = blocks.range(from..=keys::body(index, 0)).next_back().transpose()?;
+        let (key, value) = before.ok_or_else(missing)?;
+        let first = key.get(1..9).and_then(keys::trailing_number).ok_or_else(missing)?;
+        if body::is_fragment(&value) {
+            let mut unpacker = body::Unpacker::new(index);
+            for item in blocks.range(keys::body(index, 0)..=keys::body(index, u8::MAX)) {
+                let (key, value) = item?;
+                unpacker.push(&key, &value)?;
+            }
+            return unpacker.finish()?.pop().ok_or_else(missing);
+        }
+        body::leaf_at(&value, index.saturating_sub(first)).map(<[u8]>::to_vec).ok_or_else(missing)
+    }
+
+    /// The hashes of a tile: from the edge where it isn't full yet, else as stored.
+    fn tile_at(&self, edge: &Edge, level: u8, number: u64) -> Result<Vec<TreeHash>, StoreError> {
+        match edge.partial(level, number) {
+            Some(hashes) => Ok(hashes.to_vec()),
+            None => self.stored_tile(level, number),
+        }
+    }
+
+    fn stored_tile(&self, level: u8, number: u64) -> Result<Vec<TreeHash>, StoreError> {
+        let mut hashes = Vec::with_capacity(2 * HALF_TILE_HASHES);
+        for half in 0..2 {
+            let value = self.store.inner.derived.get(keys::tile(level, number, half))?;
+            let value = value.filter(|value| value.len() == HALF_TILE_HASHES * DIGEST_BYTES);
+            let value = value.ok_or_else(|| {
+                StoreError::damaged(format!("tile {level}/{number}"), "missing or cut short")
+            })?;
+            let (chunks, _) = value.as_chunks::<DIGEST_BYTES>();
+            hashes.extend(chunks.iter().map(|hash| TreeHash(*hash)));
+        }
+        Ok(hashes)
+    }
+
+    /// The root over a full tile.
+    pub(super) fn stored_tile_root(&self, level: u8, number: u64) -> Result<TreeHash, StoreError> {
+        self.stored_tile(level, number).map(|hashes| perfect_root(&hashes))
+    }
+
+    /// The root of a complete subtree, given the edge of the log.
+    pub(super) fn node_at(
+        &self,
+        edge: &Edge,
+        level: u32,
+        index: u64,
+    ) -> Result<TreeHash, StoreError> {
+        let place = || format!("node {index} of level {level}");
+        let tile_level = u8::try_from(level / LEVELS_A_TILE).expect("at most 64 levels");
+        let depth = level % LEVELS_A_TILE;
+        let first = index << depth;
+        let tile = self.tile_at(edge, tile_level, first / TILE_WIDTH)?;
+        let offset = usize::try_from(first % TILE_WIDTH).expect("below 256");
+        tile.get(offset..offset + (1 << depth))
+            .map(perfect_root)
+            .ok_or_else(|| StoreError::damaged(place(), "the log is too short for it"))
+    }
+}
+
+impl NodeSource for View {
+    type Error = StoreError;
+
+    fn node(&self, level: u32, index: u64) -> Result<TreeHash, StoreError> {
+        self.node_at(&self.head.edge, level, index)
+    }
+}
+
+fn proof_error(error: ProofError<StoreError>) -> StoreError {
+    match error {
+        ProofError::Source(error) => error,
+        ProofError::OutOfRange { part, whole } => {
+            StoreError::damaged("proof", format!("{part} is not within {whole}"))
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! Opening a store: finding out what the last run left, and mending it.
+//!
+//! There is no other way to open one: recovery is the normal path. The table of what a crash
+//! leaves stands in `commit.rs`.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::Path;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use super::commit::Committer;
+use super::error::StoreError;
+use super::guard::{Guard, Guarded};
+use super::read::View;
+use super::tiles::{Edge, TILE_WIDTH, hashes_at};
+use super::{CACHE_BYTES, Head, Inner, Store, keys};
+use crate::protocol::block::{Block, Header};
+use crate::protocol::hash::{ChainId, TreeHash};
+use crate::protocol::tree::{Frontier, leaf_hash};
+use crate::protocol::verify::{self, Chain, Tip};
+
+/// Whether a store may be sealed on: what guard and store say of each other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// They agree.
+    Sound,
+    /// The guard is further than the store, which was rolled back: blocks that were released
+    /// are missing. They must be brought back, from a backup or a peer, before anything else
+    /// is sealed at their heights.
+    RolledBack {
+        /// The height that the guard has seen.
+        guard: u64,
+        /// That block.
+        guarded: Box<Header>,
+        /// The height of the store.
+        store: u64,
+    },
+    /// The store is further than the guard by more than a crash explains: the guard was rolled
+    /// back or lost, and can't say whether the store was, too.
+    GuardLost {
+        /// The height that the guard has seen, if any.
+        guard: Option<u64>,
+        /// The height of the store.
+        store: u64,
+    },
+}
+
+impl Standing {
+    /// Whether blocks may be sealed.
+    pub fn may_seal(&self) -> bool {
+        *self == Self::Sound
+    }
+
+    /// Takes note of a committed block: one that was missing may have come back.
+    pub(super) fn advanced_to(&mut self, header: &Header) {
+        if let Self::RolledBack { guard, guarded, store } = self {
+            *store = header.height;
+            if header.height == *guard && header == guarded.as_ref() {
+                *self = Self::Sound;
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for Standing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Sound => f.write_str("guard and store agree"),
+            Self::RolledBack { guard, store, .. } => write!(
+                f,
+                "the store ends at height {store}, but block {guard} was already signed: the store was rolled back. Import the missing blocks (`counterfoil import`) before sealing"
+            ),
+            Self::GuardLost { guard, store } => {
+                let seen = guard.map_or("no block".to_owned(), |height| format!("block {height}"));
+                write!(
+                    f,
+                    "the store ends at height {store}, but the guard beside it has seen {seen}: the guard was lost or rolled back. Put the guard back, or import the ledger into an empty directory"
+                )
+            }
+        }
+    }
+}
+
+pub(super) fn open(directory: &Path, chain: Arc<Chain>) -> Result<(Store, Committer), StoreError> {
+    std::fs::create_dir_all(directory).map_err(StoreError::io("create", directory))?;
+    let lock = lock(directory)?;
+    let path = directory.join("store");
+    let database = sled::Config::new()
+        .path(&path)
+        .mode(sled::Mode::HighThroughput)
+        .cache_capacity(CACHE_BYTES)
+        .flush_every_ms(None)
+        .open()?;
+    let database_path = path.join("db");
+    let database_file =
+        File::open(&database_path).map_err(StoreError::io("open", &database_path))?;
+    let inner = Inner {
+        blocks: database.open_tree("blocks")?,
+        derived: database.open_tree("derived")?,
+        head: ArcSwap::from_pointee(genesis_head(&chain)),
+        chain,
+        database,
+        database_file,
+        database_path,
+        _lock: lock,
+    };
+    check_chain(&inner)?;
+    let store = Store { inner: Arc::new(inner) };
+    let guard = Guard::open(&directory.join("guard"))?;
+    let mut committer = Committer { store: store.clone(), guard, standing: Standing::Sound };
+    recover(&mut committer)?;
+    Ok((store, committer))
+}
+
+fn lock(directory: &Path) -> Result<File, StoreError> {
+    let path = directory.join("lock");
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&path)
+        .map_err(StoreError::io("open", &path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::Locked { path: directory.to_owned() }),
+        Err(TryLockError::Error(source)) => Err(StoreError::io("lock", &path)(source)),
+    }
+}
+
+/// A new store takes the chain's id; any other must have it.
+fn check_chain(inner: &Inner) -> Result<(), StoreError> {
+    let expected = inner.chain.id();
+    match inner.blocks.get(keys::CHAIN)? {
+        None if inner.blocks.is_empty() => {
+            inner.blocks.insert(keys::CHAIN, expected.as_bytes())?;
+            inner.sync()
+        }
+        None => Err(StoreError::damaged("chain", "the chain id is missing")),
+        Some(found) if *found == expected.as_bytes()[..] => Ok(()),
+        Some(found) => {
+            let found = <[u8; 32]>::try_from(&*found)
+                .map_err(|_| StoreError::damaged("chain", "not a chain id"))?;
+            Err(StoreError::OtherChain { found: ChainId(found), expected })
+        }
+    }
+}
+
+fn genesis_head(chain: &Chain) -> Head {
+    let mut edge = Edge::default();
+    edge.push(leaf_hash(&chain.genesis().to_leaf()), &mut Vec::new());
+    Head { header: chain.genesis().clone(), signature: None, tip: chain.genesis_tip(), edge }
+}
+
+fn recover(committer: &mut Committer) -> Result<(), StoreError> {
+    let inner = committer.store.inner.clone();
+    let height = stored_height(&inner.blocks, keys::HEAD)?;
+    let applied = stored_height(&inner.derived, keys::APPLIED)?;
+    if applied > height {
+        let problem = format!("it has reached height {applied}, the ledger {height}; reindex it");
+        return Err(StoreError::damaged("derived", problem));
+    }
+    let head = head_at(&committer.store, applied)?;
+    inner.head.store(Arc::new(head));
+    sweep(&committer.store, height)?;
+    replay(committer, applied, height)?;
+    let guarded = committer.guard.latest()?;
+    committer.standing = compare_guard(committer, guarded, height)?;
+    Ok(())
+}
+
+/// Removes bodies that no header covers: those of a block that was never committed.
+fn sweep(store: &Store, height: u64) -> Result<(), StoreError> {
+    let inner = &store.inner;
+    let size = match height {
+        0 => store.chain().genesis().log_size(),
+        _ => store.view().stored_header(height)?.header.log_size(),
+    };
+    for item in inner.blocks.range(keys::body(size, 0)..=keys::body(u64::MAX, u8::MAX)) {
+        inner.blocks.remove(item?.0)?;
+    }
+    Ok(())
+}
+
+/// Derives what follows from blocks that were committed but no further.
+fn replay(committer: &Committer, applied: u64, height: u64) -> Result<(), StoreError> {
+    for height in applied + 1..=height {
+        let block = committer.store.view().stored_block(height)?;
+        derive(committer, block)?;
+    }
+    Ok(())
+}
+
+fn derive(committer: &Committer, block: Block) -> Result<(), StoreError> {
+    let (store, head) = (&committer.store, committer.store.head());
+    let place = format!("block {}", block.header.height);
+    let verified = verify::verify(store.chain(), &head.tip, store, block)
+        .map_err(|error| StoreError::damaged(place, error))?;
+    let next = Head {
+        header: verified.header().clone(),
+        signature: Some(*verified.signature()),
+        tip: verified.tip().clone(),
+        edge: head.edge.clone(),
+    };
+    committer.publish(&verified, next).map(|_| ())
+}
+
+fn compare_guard(
+    committer: &mut Committer,
+    guarded: Option<Guarded>,
+    height: u64,
+) -> Result<Standing, StoreError> {
+    let Some(guarded) = guarded else {
+        // One block that the guard never got was never released.
+        let lost = Standing::GuardLost { guard: None, store: height };
+        return Ok(if height <= 1 { Standing::Sound } else { lost });
+    };
+    let decoded =
+        Block::decode(&guarded.bytes).map_err(|error| StoreError::damaged("guard", error))?;
+    let guard = guarded.height;
+    if guard == height + 1 {
+        // Signed and perhaps released: exactly these bytes, and no others, come next.
+        let head = committer.store.head();
+        let store = committer.store.clone();
+        let block = verify::verify(store.chain(), &head.tip, &store, decoded)
+            .map_err(|error| StoreError::damaged("guard", error))?;
+        committer.commit(&block)?;
+        return Ok(Standing::Sound);
+    }
+    if guard > height {
+        let guarded = Box::new(decoded.header);
+        return Ok(Standing::RolledBack { guard, guarded, store: height });
+    }
+    let stored = committer.store.view().stored_header(guard)?;
+    if stored.header != decoded.header {
+        let (guard_hash, store) = (decoded.header.hash(), stored.header.hash());
+        return Err(StoreError::Diverged { height: guard, guard: guard_hash, store });
+    }
+    let adopted = height <= guard + 1;
+    let lost = Standing::GuardLost { guard: Some(guard), store: height };
+    Ok(if adopted { Standing::Sound } else { lost })
+}
+
+fn stored_height(tree: &sled::Tree, key: &[u8]) -> Result<u64, StoreError> {
+    let Some(bytes) = tree.get(key)? else { return Ok(0) };
+    let place = String::from_utf8_lossy(key).into_owned();
+    keys::trailing_number(&bytes).ok_or_else(|| StoreError::damaged(place, "not a height"))
+}
+
+/// The head as it was at `height`, which everything derived has reached: the frontier and the
+/// edge from full tiles and from the leaves after the last of them.
+fn head_at(store: &Store, height: u64) -> Result<Head, StoreError> {
+    if height == 0 {
+        return Ok(genesis_head(store.chain()));
+    }
+    let view = View::new(store.clone(), store.head());
+    let stored = view.stored_header(height)?;
+    let size = stored.header.log_size();
+    let mut levels = Vec::new();
+    for level in 0..=u8::MAX {
+        let count = hashes_at(level, size);
+        if count == 0 {
+            break;
+        }
+        let (first, mut hashes) = (count - count % TILE_WIDTH, Vec::new());
+        for number in first..count {
+            hashes.push(match level {
+                0 => leaf_hash(&view.stored_leaf(number)?),
+                _ => view.stored_tile_root(level - 1, number)?,
+            });
+        }
+        levels.push(hashes);
+    }
+    let edge = Edge::from_levels(size, levels);
+    let tree = frontier(&view, &edge)?;
+    let tip = Tip::new(&stored.header, tree);
+    Ok(Head { header: stored.header, signature: stored.signature, tip, edge })
+}
+
+/// The complete subtrees that the log at an edge is made of.
+fn frontier(view: &View, edge: &Edge) -> Result<Frontier, StoreError> {
+    let size = edge.size();
+    let mut peaks: Vec<TreeHash> = Vec::new();
+    let mut start = 0u64;
+    for level in (0..u64::BITS).rev().filter(|level| size >> level & 1 == 1) {
+        peaks.push(view.node_at(edge, level, start >> level)?);
+        start += 1 << level;
+    }
+    Ok(Frontier::from_peaks(size, peaks))
+}

@@ -1,0 +1,184 @@
+//! Finding entries by what they say.
+
+use super::error::StoreError;
+use super::facets::{self, Facet};
+use super::keys;
+use super::read::View;
+use crate::protocol::block::EncodedEntry;
+use crate::protocol::entry::{Body, Kind};
+use crate::protocol::hash::StateKey;
+use crate::protocol::id::Id;
+use crate::protocol::rules::{Parties, Record, Subject};
+use crate::protocol::time::Timestamp;
+
+/// The most entries that one page looks at, found or not.
+pub const MAX_SCANNED_ENTRIES: usize = 10_000;
+
+/// What is looked for: entries that fit everything that is given.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// The tenant.
+    pub tenant: Option<Id>,
+    /// The kind.
+    pub kind: Option<Kind>,
+    /// The affiliate, by the entry's own word or its parents'.
+    pub affiliate: Option<Id>,
+    /// The merchant, by the entry's own word or its parents'.
+    pub merchant: Option<Id>,
+    /// The external id.
+    pub external_id: Option<Id>,
+    /// The earliest event time.
+    pub from: Option<Timestamp>,
+    /// The event time that all are before.
+    pub to: Option<Timestamp>,
+}
+
+/// In which order entries are looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Direction {
+    /// The oldest recorded first.
+    #[default]
+    OldestFirst,
+    /// The newest recorded first.
+    NewestFirst,
+}
+
+/// An entry that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EntryHit {
+    /// Its log index.
+    pub index: u64,
+    /// The entry.
+    pub entry: EncodedEntry,
+}
+
+/// A page of what was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// The entries, in the direction that was asked for. May be fewer than asked for, even
+    /// none, while there are more: a page looks at [`MAX_SCANNED_ENTRIES`] at most.
+    pub hits: Vec<EntryHit>,
+    /// The last index that was looked at, to go on after; `None` at the end.
+    pub next: Option<u64>,
+}
+
+impl View {
+    /// Entries that fit `filter`, at most `limit`, after the index `after` in `direction`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn search(
+        &self,
+        filter: &Filter,
+        direction: Direction,
+        after: Option<u64>,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
+        let mut hits = Vec::new();
+        let mut scanned = 0;
+        for index in self.candidates(filter, direction, after) {
+            let index = index?;
+            if let Some(entry) = self.entry(index)?
+                && self.fits(filter, &entry)?
+            {
+                hits.push(EntryHit { index, entry });
+            }
+            scanned += 1;
+            if hits.len() >= limit || scanned >= MAX_SCANNED_ENTRIES {
+                return Ok(Page { hits, next: Some(index) });
+            }
+        }
+        Ok(Page { hits, next: None })
+    }
+
+    /// Indexes that may fit: from the narrowest facet, or else all.
+    fn candidates(
+        &self,
+        filter: &Filter,
+        direction: Direction,
+        after: Option<u64>,
+    ) -> Box<dyn Iterator<Item = Result<u64, StoreError>>> {
+        let size = self.head().size();
+        let (first, end) = match (direction, after) {
+            (_, None) => (0, size),
+            (Direction::OldestFirst, Some(after)) => (after.saturating_add(1).min(size), size),
+            (Direction::NewestFirst, Some(after)) => (0, after.min(size)),
+        };
+        let facets = [
+            (Facet::ExternalId, &filter.external_id),
+            (Facet::Affiliate, &filter.affiliate),
+            (Facet::Merchant, &filter.merchant),
+        ];
+        let narrowest = facets
+            .into_iter()
+            .find_map(|(facet, name)| name.as_ref().map(|name| facets::prefix(facet, name)));
+        let Some(prefix) = narrowest else {
+            return match direction {
+                Direction::OldestFirst => Box::new((first..end).map(Ok)),
+                Direction::NewestFirst => Box::new((first..end).rev().map(Ok)),
+            };
+        };
+        let range = keys::posting(prefix, first)..keys::posting(prefix, end);
+        let postings = self.store.inner.derived.range(range).map(|item| {
+            let (key, _) = item?;
+            keys::trailing_number(&key)
+                .ok_or_else(|| StoreError::damaged("index", "a posting without an index"))
+        });
+        match direction {
+            Direction::OldestFirst => Box::new(postings),
+            Direction::NewestFirst => Box::new(postings.rev()),
+        }
+    }
+
+    fn fits(&self, filter: &Filter, found: &EncodedEntry) -> Result<bool, StoreError> {
+        let entry = found.entry();
+        let plain = filter.tenant.as_ref().is_none_or(|tenant| *tenant == entry.tenant)
+            && filter.kind.is_none_or(|kind| kind == entry.kind())
+            && filter.external_id.as_ref().is_none_or(|id| *id == entry.external_id)
+            && filter.from.is_none_or(|from| entry.event_time >= from)
+            && filter.to.is_none_or(|to| entry.event_time < to);
+        if !plain || (filter.affiliate.is_none() && filter.merchant.is_none()) {
+            return Ok(plain);
+        }
+        let parties = self.parties(found)?;
+        Ok((filter.affiliate.is_none() || filter.affiliate == parties.affiliate)
+            && (filter.merchant.is_none() || filter.merchant == parties.merchant))
+    }
+
+    /// Whom an entry concerns, by its own word or its parents'.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn parties(&self, found: &EncodedEntry) -> Result<Parties, StoreError> {
+        let entry = found.entry();
+        let commission = |external_id: &Id| {
+            self.commission_parties(
+                Subject::Entry(Kind::Commission, external_id).key(&entry.tenant),
+            )
+        };
+        match &entry.body {
+            Body::ProgramTerms(terms) => {
+                Ok(Parties { affiliate: None, merchant: Some(terms.merchant.clone()) })
+            }
+            Body::Transaction(sale) => {
+                Ok(Parties { affiliate: None, merchant: Some(sale.merchant.clone()) })
+            }
+            Body::Commission(_) => self.commission_parties(found.key()),
+            Body::Decision(decision) => commission(&decision.commission),
+            Body::Reversal(reversal) => commission(&reversal.commission),
+            Body::Payout(payout) => {
+                Ok(Parties { affiliate: Some(payout.affiliate.clone()), merchant: None })
+            }
+        }
+    }
+
+    fn commission_parties(&self, key: StateKey) -> Result<Parties, StoreError> {
+        match self.record(&key)?.map(|stored| stored.record) {
+            Some(Record::Commission(commission)) => Ok(Parties {
+                affiliate: Some(commission.affiliate),
+                merchant: Some(commission.merchant),
+            }),
+            _ => Err(StoreError::damaged(format!("record {key}"), "not a commission's")),
+        }
+    }
+}
