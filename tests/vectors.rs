@@ -28,12 +28,12 @@ fn every_vector_holds_in_both_directions() {
     let update = std::env::var_os("UPDATE_VECTORS").is_some();
     for object in OBJECTS {
         let mut vectors = read(object.file);
-        let given = vectors["given"].clone();
+        let given = vectors["assume"].clone();
         let cases = vectors["cases"].as_array_mut().expect("a list of cases");
         assert!(!cases.is_empty(), "{}: no cases", object.file);
         let mut names = BTreeSet::new();
         for case in cases {
-            let name = case["name"].as_str().expect("a name").to_owned();
+            let name = case["case"].as_str().expect("a name").to_owned();
             let place = format!("{}: {name}", object.file);
             assert!(names.insert(name), "{place}: twice");
             let output = (object.forward)(&given, &case["input"]);

@@ -6,8 +6,9 @@
 
 Reads the checkpoint and the tiles, from a server or from files under the same paths. The chain
 spec must come from where you trust it; nothing else is trusted. With `--earlier FILE`, a
-checkpoint that you kept, it also checks that the ledger still begins as it did then. Exit code 0
-only when everything holds. Needs the packages `cryptography` and `blake3`.
+checkpoint that you kept, it also checks that the ledger still begins as it did then. With
+`--copy DIR` it keeps what it reads. Exit code 0 only when everything holds. Needs the packages
+`cryptography` and `blake3`.
 """
 
 import argparse
@@ -57,6 +58,20 @@ def from_server(url):
     return read
 
 
+def keeping(read, directory):
+    """Reads the same, and keeps a copy of whatever is there."""
+
+    def read_and_keep(path):
+        data = read(path)
+        if data is not None:
+            copy = Path(directory, path)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(data)
+        return data
+
+    return read_and_keep
+
+
 # Section 12: tiles.
 
 
@@ -80,49 +95,45 @@ def read_tile(read, path, width):
 
 
 def read_leaves(read, first, width):
-    """The `width` leaves from index `first` on, which are those of one entry bundle."""
+    """The `width` leaves from index `first` on, which are those of one entry bundle, in turn."""
     path = tile_path("entries", first // TILE)
     data, stored = read_tile(read, path, width)
-    leaves, at = [], 0
-    for index in range(first, first + stored):
+    at = 0
+    for index in range(first, first + width):
         start, end = at + 2, at + 2 + int.from_bytes(data[at : at + 2], "big")
         require(start < end <= len(data), f"leaf {index}: cut short in {path}")
-        leaves.append(data[start:end])
+        yield data[start:end]
         at = end
-    require(at == len(data), f"{path}: goes on after leaf {first + stored - 1}")
-    return leaves[:width]
+    require(at == len(data) or stored > width, f"{path}: goes on after leaf {first + width - 1}")
 
 
 class HashTiles:
     """The hash tiles that are served, compared with what they must be."""
 
-    def __init__(self, read):
-        self.read = read
-        # Of each level: how many full tiles there were, and the hashes since.
-        self.full = collections.Counter()
-        self.pending = collections.defaultdict(list)
+    def __init__(self, read, size):
+        self.read, self.size = read, size
+        # Of each level: how many hashes there were, the tile that is served, and its hashes
+        # as they must be so far.
+        self.counts = collections.Counter()
+        self.served, self.hashes = {}, collections.defaultdict(list)
 
-    def compare(self, level, hashes):
-        """Takes up the hashes of the next tile of `level`, or of a last, partial one."""
-        number = self.full[level]
+    def take(self, found, level=0):
+        """Takes up the next hash of `level`: that of the next leaf, say."""
+        number, position = divmod(self.counts[level], TILE)
         path = tile_path(level, number)
-        data, stored = read_tile(self.read, path, len(hashes))
-        require(len(data) == stored * HASH_BYTES, f"{path}: not {stored} hashes")
-        for position, found in enumerate(hashes):
-            if data[position * HASH_BYTES : (position + 1) * HASH_BYTES] != found:
-                first = (number * TILE + position) * TILE**level
-                which = f"leaves {first} to {first + TILE**level - 1}" if level else f"leaf {first}"
-                raise Wrong(f"{which}: doesn't have the hash that stands in {path}")
-        if len(hashes) == TILE:
-            self.full[level] += 1
-            self.pending[level + 1].append(subtree_root(hashes))
-            if len(self.pending[level + 1]) == TILE:
-                self.compare(level + 1, self.pending.pop(level + 1))
-
-    def compare_edge(self):
-        """Compares the partial tiles above level 0."""
-        for level, hashes in sorted(self.pending.items()):
-            self.compare(level, hashes)
+        if position == 0:
+            width = min(TILE, self.size // TILE**level - number * TILE)
+            data, stored = read_tile(self.read, path, width)
+            require(len(data) == stored * HASH_BYTES, f"{path}: not {stored} hashes")
+            self.served[level] = data
+        if found != self.served[level][position * HASH_BYTES : (position + 1) * HASH_BYTES]:
+            first = self.counts[level] * TILE**level
+            which = f"leaves {first} to {first + TILE**level - 1}" if level else f"leaf {first}"
+            raise Wrong(f"{which}: doesn't have the hash that stands in {path}")
+        self.counts[level] += 1
+        self.hashes[level].append(found)
+        if position == TILE - 1:
+            self.take(subtree_root(self.hashes.pop(level)), level + 1)
 
 
 def subtree_root(hashes):
@@ -232,23 +243,24 @@ def open_checkpoint(spec, note, what):
 def check(read, spec, earlier_note):
     """Checks the whole ledger; what to print, line by line."""
     checkpoint = open_checkpoint(spec, read("checkpoint"), "checkpoint")
-    earlier = earlier_note and open_checkpoint(spec, earlier_note, "earlier checkpoint")
-    size, tiles, ledger = checkpoint.size, HashTiles(read), Ledger(spec)
+    earlier = None
+    if earlier_note is not None:
+        earlier = open_checkpoint(spec, earlier_note, "earlier checkpoint")
+    size, ledger = checkpoint.size, Ledger(spec)
+    tiles = HashTiles(read, size)
     require(size > 0, "checkpoint: of a log without even the genesis header")
     require(not earlier or 0 < earlier.size <= size, "checkpoint: the earlier one is larger")
     for first in range(0, size, TILE):
-        leaves = read_leaves(read, first, min(TILE, size - first))
-        hashes = [counterfoil.leaf_hash(leaf) for leaf in leaves]
-        # First of all: whatever else a damaged leaf may look like, this names it.
-        tiles.compare(0, hashes)
-        for leaf, leaf_hash in zip(leaves, hashes):
+        for leaf in read_leaves(read, first, min(TILE, size - first)):
+            leaf_hash = counterfoil.leaf_hash(leaf)
+            # First of all: whatever else a damaged leaf may look like, this names it.
+            tiles.take(leaf_hash)
             ledger.take(leaf, leaf_hash)
             if earlier and earlier.size == ledger.log.size:
                 same = earlier.root == ledger.log.root()
                 require(same, f"leaves 0 to {earlier.size - 1}: not those of the earlier checkpoint")
         if sys.stderr.isatty() and first % PROGRESS_EVERY_LEAVES == 0:
             print(f"\r{first} of {size} leaves", end="\r", file=sys.stderr)
-    tiles.compare_edge()
     require(not ledger.entries, f"leaf {size - 1}: not a header, yet the checkpoint ends there")
     require(ledger.log.root() == checkpoint.root, "checkpoint: signs another root")
 
@@ -267,13 +279,14 @@ def main():
     source.add_argument("--dir", help="a directory with a copy of checkpoint and tile/")
     parser.add_argument("--spec", required=True, help="the chain spec, a TOML file")
     parser.add_argument("--earlier", help="a checkpoint that you kept, a file")
+    parser.add_argument("--copy", help="a directory to keep what is read in, for --dir")
     arguments = parser.parse_args()
     try:
         read = from_server(arguments.url) if arguments.url else from_directory(arguments.dir)
+        read = keeping(read, arguments.copy) if arguments.copy else read
         spec = counterfoil.Spec(tomllib.loads(Path(arguments.spec).read_text("utf-8")))
-        earlier = arguments.earlier and Path(arguments.earlier).read_bytes()
-        for line in check(read, spec, earlier):
-            print(line)
+        earlier = Path(arguments.earlier).read_bytes() if arguments.earlier else None
+        print("\n".join(check(read, spec, earlier)))
     except (Wrong, OSError, ValueError, http.client.HTTPException) as problem:
         sys.exit(f"NOT PROVEN: {problem}")
 

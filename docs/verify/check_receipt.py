@@ -21,9 +21,8 @@ from counterfoil_format import Wrong, decode_base64, require, within
 MAX_RECEIPT_BYTES = 262144
 
 
-def read_receipt(path):
+def parse_receipt(data):
     """The receipt's members, every one of them and no others (section 11)."""
-    data = Path(path).read_bytes()
     require(len(data) <= MAX_RECEIPT_BYTES, "the receipt is too long")
 
     def members(pairs):
@@ -54,7 +53,8 @@ def proven_leaf(receipt, part, checkpoint):
     index, leaf = receipt[part]["index"], decode_base64(receipt[part]["leaf"], f"{part}.leaf")
     proof = [decode_base64(item, f"{part}.proof") for item in receipt[part]["proof"]]
     require(index >= 0 and all(len(item) == 32 for item in proof), f"{part}: not a proof")
-    root = counterfoil.root_from_inclusion(leaf, index, checkpoint.size, proof)
+    leaf_hash = counterfoil.leaf_hash(leaf)
+    root = counterfoil.root_from_inclusion(leaf_hash, index, checkpoint.size, proof)
     require(root == checkpoint.root, f"{part}: the proof doesn't lead to the checkpoint's root")
     kind, value = counterfoil.decode_leaf(leaf)
     require(kind == part, f"{part}: its leaf is of the kind {kind}")
@@ -62,10 +62,10 @@ def proven_leaf(receipt, part, checkpoint):
 
 
 def check(receipt, key, spec=None):
-    """Checks all that a receipt says and prints it."""
+    """Checks all that a receipt says; what to print, line by line."""
     with within("checkpoint"):
         checkpoint = key.open(receipt["checkpoint"])
-    print(f"signature ok: {key.name} signed the log of {checkpoint.size} leaves")
+    yield f"signature ok: {key.name} signed the log of {checkpoint.size} leaves"
 
     _, proof, header = proven_leaf(receipt, "header", checkpoint)
     index, end = receipt["header"]["index"], header["first_index"] + header["entry_count"]
@@ -74,25 +74,25 @@ def check(receipt, key, spec=None):
     require(header["authority"] == key.key, "header: it names another authority")
     require(index == end == checkpoint.size - 1, "header: the checkpoint doesn't end at it")
     require(header["log_root"] == counterfoil.fold(proof), "header: its log root is another")
-    print(f"header ok:    leaf {index} closes block {header['height']}, sealed {header['time']}")
+    yield f"header ok:    leaf {index} closes block {header['height']}, sealed {header['time']}"
 
     leaf, _, entry = proven_leaf(receipt, "entry", checkpoint)
     index = receipt["entry"]["index"]
     require(header["first_index"] <= index < end, "the entry is not in the header's block")
-    print(f"entry ok:     leaf {index} is in that block")
+    yield f"entry ok:     leaf {index} is in that block"
 
     if counterfoil.blake3:
         found = counterfoil.entry_id(leaf).hex()
         require(found == receipt["entry_id"], f"entry_id: the leaf's is {found}")
-        print(f"entry id ok:  {found}")
+        yield f"entry id ok:  {found}"
     else:
-        print("entry id:     NOT CHECKED, that needs the package blake3")
+        yield "entry id:     NOT CHECKED, that needs the package blake3"
     if spec:
         require(header["chain_id"] == spec.chain_id, "it is another chain's than the spec's")
-        print(f"chain ok:     {receipt['chain_id']}, that of the spec")
+        yield f"chain ok:     {receipt['chain_id']}, that of the spec"
     else:
-        print(f"chain:        {receipt['chain_id']}, by the authority's word")
-    print(json.dumps(counterfoil.readable(entry, spec.scales if spec else {}), indent=2))
+        yield f"chain:        {receipt['chain_id']}, by the authority's word"
+    yield json.dumps(counterfoil.readable(entry, spec.scales if spec else {}), indent=2)
 
 
 def main():
@@ -103,9 +103,10 @@ def main():
     trusted.add_argument("--spec", help="the chain spec, a TOML file")
     arguments = parser.parse_args()
     try:
-        spec = arguments.spec and counterfoil.Spec(tomllib.loads(Path(arguments.spec).read_text()))
+        spec = arguments.spec and counterfoil.Spec(tomllib.loads(Path(arguments.spec).read_text("utf-8")))
         key = spec.verifier_key if spec else counterfoil.VerifierKey.parse(arguments.vkey)
-        check(read_receipt(arguments.receipt), key, spec)
+        receipt = parse_receipt(Path(arguments.receipt).read_bytes())
+        print("\n".join(check(receipt, key, spec)))
     except (Wrong, OSError, ValueError) as problem:
         sys.exit(f"NOT PROVEN: {problem}")
 

@@ -325,11 +325,11 @@ def fold(siblings):
     return root
 
 
-def root_from_inclusion(leaf, index, size, proof):
+def root_from_inclusion(leaf_hash, index, size, proof):
     """The root that an inclusion proof leads to."""
     shape = "the inclusion proof is not one for this index and size"
     require(index < size and len(proof) <= 64, shape)
-    node, last, root = index, size - 1, leaf_hash(leaf)
+    node, last, root = index, size - 1, leaf_hash
     for sibling in proof:
         require(last > 0, shape)
         if node % 2 or node == last:

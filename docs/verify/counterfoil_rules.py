@@ -60,6 +60,7 @@ class Commission:
 class Payout:
     def __init__(self, body, total):
         self.affiliate, self.currency, self.sum = body["affiliate"], body["currency"], total
+        self.period = body["period_from"], body["period_until"]
         self.open = body["total"] is None
 
 
@@ -170,6 +171,8 @@ class State:
             demand(part.open, "payout-not-open")
             demand(part.affiliate == body["affiliate"], "another-payee")
             demand(part.currency == body["currency"], "another-currency")
+            period = body["period_from"], body["period_until"]
+            demand(part.period == period, "another-period")
             part.open, total = False, part.sum
         for line in body["lines"]:
             self.pay(body, line)

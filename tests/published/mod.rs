@@ -6,6 +6,8 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
+use std::sync::OnceLock;
 
 use counterfoil::protocol::block::{EncodedEntry, Header, Leaf, checkpoint};
 use counterfoil::protocol::checkpoint::vkey;
@@ -19,12 +21,40 @@ use counterfoil::protocol::text;
 use counterfoil::protocol::time::Timestamp;
 use counterfoil::protocol::tree::{NodeSource, inclusion_proof, leaf_hash, node_hash};
 use counterfoil::protocol::verify::{Chain, Draft, Tip, VerifiedBlock};
+use serde_json::Value;
 use zeroize::Zeroizing;
 
 /// Leaves of an entry bundle, hashes of a hash tile.
 const TILE: usize = 256;
 /// Levels of the binary tree between two levels of tiles.
 const TILE_LEVELS: usize = 8;
+
+/// The tests' Python, which has what tests/requirements.txt lists.
+///
+/// # Panics
+/// If it isn't there or lacks something, with what to do.
+pub fn python() -> Command {
+    static PROGRAM: OnceLock<String> = OnceLock::new();
+    let mut command = Command::new(PROGRAM.get_or_init(find_python));
+    // No compiled files beside the scripts.
+    command.arg("-B");
+    command
+}
+
+fn find_python() -> String {
+    const PACKAGES: &str = "import blake3, cryptography, tlog_scales";
+    let program = std::env::var("COUNTERFOIL_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let problem = match Command::new(&program).args(["-c", PACKAGES]).output() {
+        Ok(output) if output.status.success() => return program,
+        Ok(output) => String::from_utf8_lossy(&output.stderr).into_owned(),
+        Err(error) => error.to_string(),
+    };
+    panic!(
+        "{program}: {problem}\nThese tests need Python 3.11 or later with three packages: \
+         pip install cryptography blake3 tlog-scales. Name it in COUNTERFOIL_PYTHON, or let \
+         tests/run provide it."
+    );
+}
 
 /// The time that `text` stands for.
 pub fn time(text: &str) -> Timestamp {
@@ -151,6 +181,21 @@ impl Ledger {
         ledger
     }
 
+    /// The ledger of a file of vectors, from what that assumes, and its blocks.
+    pub fn of_vectors(assume: &Value, blocks: &[Value]) -> (Self, Vec<VerifiedBlock>) {
+        let spec = toml::to_string(&assume["spec"]).expect("TOML can hold it");
+        let seed = hex::decode(assume["seed"].as_str().expect("a seed")).expect("hexadecimal");
+        let mut ledger = Self::new(ChainSpec::parse(&spec).expect("a spec"), key(&seed));
+        let seal = |block: &Value| {
+            let entries = block["entries"].as_array().expect("entries");
+            let entries: Vec<_> =
+                entries.iter().map(|entry| ledger.entry(&entry.to_string())).collect();
+            ledger.seal(time(block["time"].as_str().expect("a time")), &entries)
+        };
+        let sealed = blocks.iter().map(seal).collect();
+        (ledger, sealed)
+    }
+
     /// The entry that `json` states.
     pub fn entry(&self, json: &str) -> Entry {
         text::parse(json, &self.chain.spec().currencies).unwrap_or_else(|error| {
@@ -212,6 +257,15 @@ impl Ledger {
         self.finish(header);
     }
 
+    /// Signs a log that goes on after its last header.
+    pub fn sign_open(&mut self, leaves: &[Vec<u8>]) {
+        for leaf in leaves {
+            self.log.push(leaf.clone());
+            self.tip.tree.push(leaf_hash(leaf));
+        }
+        self.finish(self.chain.genesis().clone());
+    }
+
     fn finish(&mut self, header: Header) {
         let mut checkpoint =
             checkpoint(&self.chain.spec().origin, &header, self.tip.tree.root());
@@ -254,11 +308,13 @@ impl Ledger {
         let (spec, key) = (self.chain.spec(), self.chain.spec().authority());
         let chain = serde_json::json!({
             "chain_id": self.chain.id(), "origin": spec.origin, "vkey": vkey(&spec.origin, &key),
-            "height": self.tip.height, "size": self.log.size(), "root": self.tip.tree.root(),
+            
             "spec": spec,
         });
         write(&directory.join("v1/chain"), chain.to_string().as_bytes());
         let id = EncodedEntry::decode(self.log.leaf(index).to_vec()).expect("an entry").id();
+        let list = serde_json::json!({ "entries": [{ "id": id }], "next": null });
+        write(&directory.join("v1/entries/list"), list.to_string().as_bytes());
         let path = format!("v1/entries/{id}/receipt");
         write(&directory.join(path), self.receipt(index).to_text().as_bytes());
         id

@@ -18,7 +18,7 @@ use counterfoil::protocol::time::Timestamp;
 use counterfoil::protocol::tree::{
     Frontier, consistency_proof, inclusion_proof, is_consistent, leaf_hash, root_from_inclusion,
 };
-use counterfoil::protocol::verify::{Chain, verify};
+use counterfoil::protocol::verify::{Chain, VerifiedBlock, verify};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -27,7 +27,7 @@ use super::published::{self, Ledger, Log};
 /// A file of vectors.
 pub struct Object {
     pub file: &'static str,
-    /// What an input comes to; the first argument is what is given for the whole file.
+    /// What an input comes to; the first argument is what the whole file assumes.
     pub forward: fn(&Value, &Value) -> Value,
     /// The input again, from what it came to. None where inputs are bytes or texts already.
     pub back: Option<fn(&Value, &Value) -> Value>,
@@ -56,7 +56,7 @@ objects! {
     "entry-payout.json": encode_entry and decode_entry;
     "header.json": encode_header and decode_header;
     "leaf-refused.json": refuse_leaf;
-    "genesis.json": derive_genesis and decode_genesis;
+    "genesis.json": derive_genesis;
     "spec-refused.json": refuse_spec;
     "tree.json": grow_tree and verify_tree;
     "proof-refused.json": refuse_proof;
@@ -157,8 +157,8 @@ types! {
 
 // Leaves.
 
-fn currencies(given: &Value) -> Currencies {
-    from(&given["currencies"])
+fn currencies(assume: &Value) -> Currencies {
+    from(&assume["currencies"])
 }
 
 fn entry(value: &Value, currencies: &Currencies) -> Entry {
@@ -169,8 +169,8 @@ fn entry_text(entry: &Entry, currencies: &Currencies) -> Value {
     serde_json::to_value(EntryText::new(entry, currencies).unwrap()).unwrap()
 }
 
-fn encode_entry(given: &Value, input: &Value) -> Value {
-    let encoded = EncodedEntry::new(entry(input, &currencies(given))).unwrap();
+fn encode_entry(assume: &Value, input: &Value) -> Value {
+    let encoded = EncodedEntry::new(entry(input, &currencies(assume))).unwrap();
     assert_eq!(encoded.id(), encoded.entry().id());
     json!({
         "leaf": hex::encode(encoded.leaf()),
@@ -179,9 +179,9 @@ fn encode_entry(given: &Value, input: &Value) -> Value {
     })
 }
 
-fn decode_entry(given: &Value, output: &Value) -> Value {
+fn decode_entry(assume: &Value, output: &Value) -> Value {
     let encoded = EncodedEntry::decode(unhex(&output["leaf"])).unwrap();
-    entry_text(encoded.entry(), &currencies(given))
+    entry_text(encoded.entry(), &currencies(assume))
 }
 
 fn encode_header(_: &Value, input: &Value) -> Value {
@@ -247,20 +247,13 @@ fn derive_genesis(_: &Value, input: &Value) -> Value {
     described
 }
 
-fn decode_genesis(_: &Value, output: &Value) -> Value {
-    let bytes = unhex(&output["genesis_parameters"]);
-    let (version, spec): (u16, ChainSpec) = codec::decode(&bytes, bytes.len()).unwrap();
-    assert_eq!(version, 1);
-    serde_json::to_value(spec).unwrap()
+fn refuse_spec(assume: &Value, input: &Value) -> Value {
+    error(ChainSpec::parse(&toml(&edited(assume, input))).expect_err("refused"))
 }
 
-fn refuse_spec(given: &Value, input: &Value) -> Value {
-    error(ChainSpec::parse(&toml(&edited(given, input))).expect_err("refused"))
-}
-
-/// What is given, with some members set to something else or, by null, taken away.
-fn edited(given: &Value, edits: &Value) -> Value {
-    let mut value = given.clone();
+/// What is assumed, with some members set to something else or, by null, taken away.
+fn edited(assume: &Value, edits: &Value) -> Value {
+    let mut value = assume.clone();
     for (pointer, replacement) in edits.as_object().expect("edits by JSON pointer") {
         let (parent, member) = pointer.rsplit_once('/').expect("a JSON pointer");
         let parent = value.pointer_mut(parent).unwrap_or_else(|| panic!("no {pointer}"));
@@ -332,8 +325,8 @@ fn refuse_proof(_: &Value, input: &Value) -> Value {
 
 // Checkpoints.
 
-fn sign_checkpoint(given: &Value, input: &Value) -> Value {
-    let key = published::key(&unhex(&given["seed"]));
+fn sign_checkpoint(assume: &Value, input: &Value) -> Value {
+    let key = published::key(&unhex(&assume["seed"]));
     let checkpoint = Checkpoint {
         origin: from(&input["origin"]),
         size: from(&input["size"]),
@@ -357,8 +350,8 @@ fn open_checkpoint(_: &Value, output: &Value) -> Value {
     json!({ "origin": checkpoint.origin, "size": checkpoint.size, "root": checkpoint.root })
 }
 
-fn open_note(given: &Value, input: &Value) -> Value {
-    match Checkpoint::open(text(input), text(&given["origin"]), &from(&given["key"])) {
+fn open_note(assume: &Value, input: &Value) -> Value {
+    match Checkpoint::open(text(input), text(&assume["origin"]), &from(&assume["key"])) {
         Ok((checkpoint, _)) => json!({ "size": checkpoint.size, "root": checkpoint.root }),
         Err(refused) => error(refused),
     }
@@ -366,33 +359,28 @@ fn open_note(given: &Value, input: &Value) -> Value {
 
 // Blocks.
 
-/// The ledger that the whole file is about, and its blocks' bytes.
-fn ledger(given: &Value, blocks: &Value) -> (Ledger, Vec<Value>) {
-    let mut ledger =
-        Ledger::new(spec(&given["spec"]), published::key(&unhex(&given["seed"])));
-    let mut sealed = Vec::new();
-    for block in list(blocks) {
-        let currencies = &ledger.chain.spec().currencies;
-        let entries: Vec<_> =
-            list(&block["entries"]).iter().map(|value| entry(value, currencies)).collect();
-        let block = ledger.seal(from(&block["time"]), &entries);
-        sealed.push(json!({
+/// The ledger that the whole file is about.
+fn ledger(assume: &Value) -> Ledger {
+    Ledger::of_vectors(assume, list(&assume["blocks"])).0
+}
+
+fn seal_blocks(assume: &Value, input: &Value) -> Value {
+    let (ledger, blocks) = Ledger::of_vectors(assume, list(input));
+    let describe = |block: &VerifiedBlock| {
+        let (checkpoint, key) = (block.checkpoint(), ledger.chain.spec().authority());
+        json!({
             "wire": hex::encode(block.encode()),
             "header": block.header(),
             "header_hash": block.header().hash(),
-            "root": block.tip().tree.root(),
-            "checkpoint": ledger.checkpoint(),
-        }));
-    }
-    (ledger, sealed)
+            "root": checkpoint.root,
+            "checkpoint": checkpoint.to_note(&key, block.signature()),
+        })
+    };
+    blocks.iter().map(describe).collect()
 }
 
-fn seal_blocks(given: &Value, input: &Value) -> Value {
-    Value::Array(ledger(given, input).1)
-}
-
-fn verify_blocks(given: &Value, output: &Value) -> Value {
-    let chain = Chain::new(spec(&given["spec"]));
+fn verify_blocks(assume: &Value, output: &Value) -> Value {
+    let chain = Chain::new(spec(&assume["spec"]));
     let currencies = &chain.spec().currencies;
     let (mut tip, mut state) = (chain.genesis_tip(), HashMap::<StateKey, StoredRecord>::new());
     let mut blocks = Vec::new();
@@ -417,22 +405,20 @@ fn refuse_block(_: &Value, input: &Value) -> Value {
 
 // Receipts.
 
-fn make_receipt(given: &Value, input: &Value) -> Value {
-    let (ledger, _) = ledger(given, &given["blocks"]);
-    serde_json::from_str(&ledger.receipt(from(input)).to_text()).unwrap()
+fn make_receipt(assume: &Value, input: &Value) -> Value {
+    serde_json::from_str(&ledger(assume).receipt(from(input)).to_text()).unwrap()
 }
 
-fn verify_receipt(given: &Value, output: &Value) -> Value {
-    let chain = Chain::new(spec(&given["spec"]));
+fn verify_receipt(assume: &Value, output: &Value) -> Value {
+    let chain = Chain::new(spec(&assume["spec"]));
     let proven = Receipt::parse(&output.to_string()).unwrap().verify(&chain).unwrap();
-    let (ledger, _) = ledger(given, &given["blocks"]);
-    assert_eq!(proven.entry.leaf(), ledger.log.leaf(proven.index));
+    assert_eq!(proven.entry.leaf(), ledger(assume).log.leaf(proven.index));
     json!(proven.index)
 }
 
-fn refuse_receipt(given: &Value, input: &Value) -> Value {
-    let chain = Chain::new(spec(&given["spec"]));
-    let receipt = edited(&make_receipt(given, &input["index"]), &input["edits"]);
+fn refuse_receipt(assume: &Value, input: &Value) -> Value {
+    let chain = Chain::new(spec(&assume["spec"]));
+    let receipt = edited(&make_receipt(assume, &input["index"]), &input["edits"]);
     let refused = Receipt::parse(&receipt.to_string()).and_then(|receipt| receipt.verify(&chain));
     let mut output = error(refused.expect_err("refused"));
     output["receipt"] = receipt;
@@ -441,12 +427,12 @@ fn refuse_receipt(given: &Value, input: &Value) -> Value {
 
 // Rules.
 
-fn apply_rules(given: &Value, input: &Value) -> Value {
-    let blocks = [list(&given["blocks"]), list(&input["blocks"])].concat();
-    let (ledger, _) = ledger(given, &Value::Array(blocks));
+fn apply_rules(assume: &Value, input: &Value) -> Value {
+    let blocks = [list(&assume["blocks"]), list(&input["blocks"])].concat();
+    let (ledger, _) = Ledger::of_vectors(assume, &blocks);
     let mut draft = ledger.draft(from(&input["time"]));
     // Of more currencies than the spec's.
-    let encoded = EncodedEntry::new(entry(&input["entry"], &currencies(given))).unwrap();
+    let encoded = EncodedEntry::new(entry(&input["entry"], &currencies(assume))).unwrap();
     let leaf = hex::encode(encoded.leaf());
     match draft.admit(encoded) {
         Ok(index) => json!({ "leaf": leaf, "admitted": index }),
