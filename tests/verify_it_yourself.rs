@@ -1,5 +1,11 @@
 //! What an auditor does with docs/verify-it-yourself.md: its commands as they stand there, and its
 //! scripts on ledgers that are in order and on ledgers that aren't.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may stop where it fails"
+)]
 
 mod published;
 
@@ -198,7 +204,8 @@ fn a_changed_byte_is_noticed_and_its_leaf_named() {
         let (holds, said) = published.check(&[]);
         fs::write(&path, honest).unwrap();
         // Another name in the spec makes another chain, which leaf 0 shows.
-        let expected = if file == "chain-spec.toml" { "leaf 0: header: chain_id" } else { expected };
+        let expected =
+            if file == "chain-spec.toml" { "leaf 0: header: chain_id" } else { expected };
         assert!(!holds && said.contains(expected), "{file}, byte {byte}: {said}");
     }
     assert!(published.check(&[]).0, "as it was again");
@@ -344,7 +351,8 @@ fn each_forged_block_is_named() {
             l.forge(time(LATER), &[twice.clone(), twice], |_| ());
         }),
         ("leaf 10009: header: closes a block that is larger than the spec allows", |l| {
-            let leaves: Vec<_> = (0..10_001).map(|number| sale(l, &format!("X-{number}"))).collect();
+            let leaves: Vec<_> =
+                (0..10_001).map(|number| sale(l, &format!("X-{number}"))).collect();
             l.forge(time(LATER), &leaves[..10_000], |_| ());
             // The same block with one more.
             *l = sales(&[4]);
@@ -451,10 +459,8 @@ fn answer(mut connection: &TcpStream, directory: &Path) {
         Ok(body) => ("200 OK", body),
         Err(_) => ("404 Not Found", Vec::new()),
     };
-    let head = format!(
-        "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
-        body.len()
-    );
+    let head =
+        format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
     // A client that has gone away is its own affair.
     let _ = connection.write_all(&[head.as_bytes(), &body].concat());
 }

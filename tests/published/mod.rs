@@ -1,6 +1,11 @@
 //! A ledger in memory, and the files that a node publishes of it.
-
 #![allow(dead_code, reason = "each test binary uses its part of this")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may stop where it fails"
+)]
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -228,12 +233,7 @@ impl Ledger {
 
     /// Seals a block of `leaves` without looking at them, under a header that `change` may
     /// spoil: what an authority could do that breaks the rules.
-    pub fn forge(
-        &mut self,
-        time: Timestamp,
-        leaves: &[Vec<u8>],
-        change: impl FnOnce(&mut Header),
-    ) {
+    pub fn forge(&mut self, time: Timestamp, leaves: &[Vec<u8>], change: impl FnOnce(&mut Header)) {
         let first_index = self.log.size();
         for leaf in leaves {
             self.log.push(leaf.clone());
@@ -267,8 +267,7 @@ impl Ledger {
     }
 
     fn finish(&mut self, header: Header) {
-        let mut checkpoint =
-            checkpoint(&self.chain.spec().origin, &header, self.tip.tree.root());
+        let mut checkpoint = checkpoint(&self.chain.spec().origin, &header, self.tip.tree.root());
         // Also where a forged header says something else.
         checkpoint.size = self.log.size();
         let note = checkpoint.to_note(&self.key.public(), &checkpoint.sign(&self.key));
@@ -308,7 +307,7 @@ impl Ledger {
         let (spec, key) = (self.chain.spec(), self.chain.spec().authority());
         let chain = serde_json::json!({
             "chain_id": self.chain.id(), "origin": spec.origin, "vkey": vkey(&spec.origin, &key),
-            
+
             "spec": spec,
         });
         write(&directory.join("v1/chain"), chain.to_string().as_bytes());
