@@ -1,6 +1,6 @@
 //! Blocks: runs of entry leaves, each closed by a header leaf and signed by a checkpoint.
 
-use bincode::{Decode, Encode};
+use bincode::{Decode, Encode, de::Decoder, error::DecodeError};
 use serde::Serialize;
 
 use super::checkpoint::Checkpoint;
@@ -202,11 +202,20 @@ pub struct Block {
 }
 
 /// The canonical form of a [`Block`].
-#[derive(Encode, Decode)]
+#[derive(Encode)]
 struct BlockWire {
     header: Header,
     signature: Signature,
     leaves: Vec<Vec<u8>>,
+}
+
+impl<Context> Decode<Context> for BlockWire {
+    fn decode<D: Decoder<Context = Context>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        let (header, signature) = Decode::decode(decoder)?;
+        // A hostile list of empty leaves would take many times its own bytes.
+        let leaves = codec::decode_list(decoder, MAX_BLOCK_ENTRIES as usize)?;
+        Ok(Self { header, signature, leaves })
+    }
 }
 
 impl Block {

@@ -4,7 +4,7 @@
 //! standard configuration, which is variable-length little-endian integers. That format has
 //! several encodings of one integer and ignores trailing bytes; [`decode`] accepts neither.
 
-use bincode::{Decode, Encode, config};
+use bincode::{Decode, Encode, config, de::Decoder, error::DecodeError};
 
 /// The most memory that decoding one value may claim, in bytes. Bounds allocation by hostile
 /// lengths; the length of the bytes themselves is each caller's to bound.
@@ -59,8 +59,7 @@ pub fn decode<T: Encode + Decode<()>>(bytes: &[u8], limit_bytes: usize) -> Resul
 }
 
 /// A reason that a person can read, without the codec's internals where it has a message.
-fn explain(error: &bincode::error::DecodeError) -> String {
-    use bincode::error::DecodeError;
+fn explain(error: &DecodeError) -> String {
     match error {
         DecodeError::OtherString(reason) => reason.clone(),
         DecodeError::Other(reason) => (*reason).to_owned(),
@@ -70,9 +69,23 @@ fn explain(error: &bincode::error::DecodeError) -> String {
     }
 }
 
+/// Reads a list of at most `limit` items, each decoded by `T`; what isn't is refused before
+/// anything is allocated.
+pub(super) fn decode_list<T: Decode<D::Context>, D: Decoder>(
+    decoder: &mut D,
+    limit: usize,
+) -> Result<Vec<T>, DecodeError> {
+    let length = u64::decode(decoder)?;
+    let count = usize::try_from(length).ok().filter(|count| *count <= limit);
+    let Some(count) = count else {
+        return Err(DecodeError::OtherString(format!("a list of {length}, at most {limit}")));
+    };
+    (0..count).map(|_| T::decode(decoder)).collect()
+}
+
 /// The error of a variant's number that FORMAT.md doesn't know.
-pub(super) fn unknown_number(name: &str, number: u8) -> bincode::error::DecodeError {
-    bincode::error::DecodeError::OtherString(format!("no {name} has the number {number}"))
+pub(super) fn unknown_number(name: &str, number: u8) -> DecodeError {
+    DecodeError::OtherString(format!("no {name} has the number {number}"))
 }
 
 /// Implements the canonical encoding of an enum: one byte, its number, then its fields.

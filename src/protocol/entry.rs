@@ -147,7 +147,7 @@ pub struct ProgramTerms<A> {
 /// What a transaction earns.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
-#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+#[serde(tag = "type", rename_all = "snake_case", try_from = "RewardFields<A>")]
 pub enum Reward<A> {
     /// A part of the transaction's amount.
     Percent {
@@ -161,6 +161,42 @@ pub enum Reward<A> {
         /// How much.
         amount: A,
     },
+}
+
+/// A [`Reward`] in text, its fields not yet compared with its type.
+///
+/// Serde's own way with a `type` field forgets where an error was, and with a variant without
+/// fields ignores whatever else is there.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RewardFields<A> {
+    r#type: RewardType,
+    ppm: Option<u32>,
+    currency: Option<Currency>,
+    #[serde(default = "Option::default")]
+    amount: Option<A>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum RewardType {
+    Percent,
+    Fixed,
+}
+
+impl<A> TryFrom<RewardFields<A>> for Reward<A> {
+    type Error = &'static str;
+
+    fn try_from(fields: RewardFields<A>) -> Result<Self, &'static str> {
+        let RewardFields { r#type, ppm, currency, amount } = fields;
+        match (r#type, ppm, currency, amount) {
+            (RewardType::Percent, Some(ppm), None, None) => Ok(Self::Percent { ppm }),
+            (RewardType::Fixed, None, Some(currency), Some(amount)) => {
+                Ok(Self::Fixed { currency, amount })
+            }
+            _ => Err("`percent` has `ppm`; `fixed` has `currency` and `amount`; nothing else"),
+        }
+    }
 }
 
 codec::numbered! {
@@ -253,7 +289,7 @@ pub struct Decision {
 /// What was decided of a commission.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
-#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+#[serde(tag = "type", rename_all = "snake_case", try_from = "VerdictFields")]
 pub enum Verdict {
     /// The merchant accepts it.
     Approve,
@@ -269,6 +305,38 @@ pub enum Verdict {
     },
     /// It can't be reversed any more and is due to be paid.
     Lock,
+}
+
+/// A [`Verdict`] in text, as [`RewardFields`] is of a reward.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct VerdictFields {
+    r#type: VerdictType,
+    reason: Option<Reason>,
+    locking_date: Option<Timestamp>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum VerdictType {
+    Approve,
+    Decline,
+    Extend,
+    Lock,
+}
+
+impl TryFrom<VerdictFields> for Verdict {
+    type Error = &'static str;
+
+    fn try_from(fields: VerdictFields) -> Result<Self, &'static str> {
+        match (fields.r#type, fields.reason, fields.locking_date) {
+            (VerdictType::Approve, None, None) => Ok(Self::Approve),
+            (VerdictType::Decline, Some(reason), None) => Ok(Self::Decline { reason }),
+            (VerdictType::Extend, None, Some(locking_date)) => Ok(Self::Extend { locking_date }),
+            (VerdictType::Lock, None, None) => Ok(Self::Lock),
+            _ => Err("`decline` has a `reason`; `extend` has a `locking_date`; nothing else"),
+        }
+    }
 }
 
 codec::numbered! {

@@ -14,7 +14,8 @@
 //! | [`receipt`] | one entry's proof in one file |
 //! | [`spec`] | the one thing to get from a trusted place |
 //!
-//! Below them: [`codec`] (canonical bytes), [`hash`], [`key`], [`id`], [`money`], [`time`].
+//! Below them: [`codec`] (canonical bytes), `json` (strict text), [`hash`], [`key`], [`id`],
+//! [`money`], [`time`].
 
 pub mod block;
 pub mod checkpoint;
@@ -22,6 +23,7 @@ pub mod codec;
 pub mod entry;
 pub mod hash;
 pub mod id;
+mod json;
 pub mod key;
 pub mod money;
 pub mod receipt;

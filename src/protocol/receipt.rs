@@ -11,7 +11,8 @@ use super::block::{EncodedEntry, Header, Leaf};
 use super::checkpoint::{Checkpoint, CheckpointError};
 use super::codec::NotCanonical;
 use super::hash::{ChainId, EntryId, TreeHash};
-use super::spec::MAX_LEAF_BYTES;
+use super::json::{self, JsonError};
+use super::spec::{FORMAT_VERSION, MAX_LEAF_BYTES};
 use super::tree::{self, MAX_PROOF_HASHES};
 use super::verify::Chain;
 
@@ -19,7 +20,12 @@ use super::verify::Chain;
 pub const MAX_RECEIPT_BYTES: usize = 256 * 1024;
 
 /// What a receipt's `format` says.
-const FORMAT: &str = "counterfoil-receipt-v1";
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
+enum Format {
+    #[serde(rename = "counterfoil-receipt-v1")]
+    V1,
+}
 
 /// A receipt as a JSON file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,7 +33,7 @@ const FORMAT: &str = "counterfoil-receipt-v1";
 #[serde(deny_unknown_fields)]
 pub struct Receipt {
     /// Always `counterfoil-receipt-v1`.
-    format: String,
+    format: Format,
     /// Which chain.
     chain_id: ChainId,
     /// The entry's identity.
@@ -157,7 +163,7 @@ impl Receipt {
         header: LeafProof,
         checkpoint: String,
     ) -> Self {
-        Self { format: FORMAT.to_owned(), chain_id, entry_id, entry, header, checkpoint }
+        Self { format: Format::V1, chain_id, entry_id, entry, header, checkpoint }
     }
 
     /// Reads a receipt file. What it says is not verified.
@@ -168,13 +174,10 @@ impl Receipt {
         if text.len() > MAX_RECEIPT_BYTES {
             return Err(ReceiptError::TooLong(text.len()));
         }
-        let receipt: Self = serde_json::from_str(text)
-            .map_err(|error| ReceiptError::Malformed(error.to_string()))?;
-        if receipt.format == FORMAT {
-            Ok(receipt)
-        } else {
-            Err(ReceiptError::Malformed(format!("format must be {FORMAT}")))
-        }
+        json::from_str(text).map_err(|JsonError { path, message }| {
+            let colon = if path.is_empty() { "" } else { ": " };
+            ReceiptError::Malformed(format!("{path}{colon}{message}"))
+        })
     }
 
     /// The receipt file.
@@ -220,6 +223,7 @@ impl Receipt {
     ) -> Result<(), ReceiptError> {
         let index = self.header.index;
         let checks = [
+            (header.format_version == FORMAT_VERSION, "it is of another format"),
             (header.chain_id == chain.id(), "it is another chain's"),
             (header.authority == chain.spec().authority(), "it names another authority"),
             (header.index() == index, "it stands at another index than it says"),

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use bincode::{Decode, Encode};
+use bincode::Encode;
 use serde::{Deserialize, Serialize};
 
 use super::codec;
@@ -34,7 +34,7 @@ pub const MAX_LIST_ITEMS: usize = 256;
 const MAX_NAME_BYTES: usize = 128;
 
 /// What every node and every verifier of one chain agree on.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ChainSpec {
     /// What people call the ledger.
@@ -60,7 +60,7 @@ pub struct ChainSpec {
 }
 
 /// The keys that can change the spec.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Governance {
     /// The keys, kept offline.
@@ -70,7 +70,7 @@ pub struct Governance {
 }
 
 /// Somebody whose cosignature counts.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Witness {
     /// The name of its key (C2SP `signed-note`).
@@ -80,7 +80,7 @@ pub struct Witness {
 }
 
 /// Bounds that replicas must agree on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
     /// The most entries of a block, up to [`MAX_BLOCK_ENTRIES`].
@@ -102,7 +102,7 @@ impl Default for Limits {
 }
 
 /// The currencies of a chain, each with its scale: how many decimals the ledger keeps.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Currencies(BTreeMap<Currency, u8>);
 

@@ -15,6 +15,7 @@ use serde_json::value::RawValue;
 use super::entry::{Body, Entry, Kind};
 use super::hash::Commitment;
 use super::id::Id;
+use super::json::{self, JsonError};
 use super::money::{Decimal, MoneyError};
 use super::spec::Currencies;
 use super::time::Timestamp;
@@ -31,8 +32,8 @@ pub enum TextError {
     /// Not JSON, or not of an entry's shape; the message names what and where.
     #[error("{message}")]
     Malformed {
-        /// The part of the entry it is in: empty for the envelope, `body` for the body.
-        field: &'static str,
+        /// The path to it, such as `body.lines[3].amount`; empty for the entry as a whole.
+        field: String,
         /// What is wrong.
         message: String,
     },
@@ -68,10 +69,11 @@ pub fn parse(text: &str, currencies: &Currencies) -> Result<Entry, TextError> {
     if text.len() > MAX_ENTRY_TEXT_BYTES {
         return Err(TextError::TooLong(text.len()));
     }
-    let envelope: Envelope<'_> =
-        serde_json::from_str(text).map_err(|error| malformed("", &error))?;
-    let body = parse_body(envelope.kind, envelope.body.get())
-        .map_err(|error| malformed("body", &error))?;
+    let envelope: Envelope<'_> = json::from_str(text).map_err(malformed)?;
+    let body = parse_body(envelope.kind, envelope.body.get()).map_err(|error| {
+        let dot = if error.path.is_empty() { "" } else { "." };
+        malformed(JsonError { path: format!("body{dot}{}", error.path), ..error })
+    })?;
     let body = body.try_map(|field, currency, decimal: Decimal| {
         currencies
             .scale(currency)
@@ -87,21 +89,20 @@ pub fn parse(text: &str, currencies: &Currencies) -> Result<Entry, TextError> {
     })
 }
 
-fn parse_body(kind: Kind, json: &str) -> Result<Body<Decimal>, serde_json::Error> {
+fn parse_body(kind: Kind, text: &str) -> Result<Body<Decimal>, JsonError> {
     Ok(match kind {
-        Kind::ProgramTerms => Body::ProgramTerms(serde_json::from_str(json)?),
-        Kind::Transaction => Body::Transaction(serde_json::from_str(json)?),
-        Kind::Commission => Body::Commission(serde_json::from_str(json)?),
-        Kind::Decision => Body::Decision(serde_json::from_str(json)?),
-        Kind::Reversal => Body::Reversal(serde_json::from_str(json)?),
-        Kind::Payout => Body::Payout(serde_json::from_str(json)?),
+        Kind::ProgramTerms => Body::ProgramTerms(json::from_str(text)?),
+        Kind::Transaction => Body::Transaction(json::from_str(text)?),
+        Kind::Commission => Body::Commission(json::from_str(text)?),
+        Kind::Decision => Body::Decision(json::from_str(text)?),
+        Kind::Reversal => Body::Reversal(json::from_str(text)?),
+        Kind::Payout => Body::Payout(json::from_str(text)?),
     })
 }
 
-fn malformed(field: &'static str, error: &serde_json::Error) -> TextError {
-    let message = error.to_string();
-    let message = if field.is_empty() { message } else { format!("{field}: {message}") };
-    TextError::Malformed { field, message }
+fn malformed(JsonError { path, message }: JsonError) -> TextError {
+    let message = if path.is_empty() { message } else { format!("{path}: {message}") };
+    TextError::Malformed { field: path, message }
 }
 
 /// An entry as readers get it; serialises to what [`parse`] reads.

@@ -179,17 +179,14 @@ impl<'a, S: StateReader> Draft<'a, S> {
     pub fn seal(self, key: &SealingKey) -> VerifiedBlock {
         assert!(!self.entries.is_empty(), "a block after genesis has entries");
         assert_eq!(key.public(), self.chain.spec.authority(), "only the authority seals");
-        let closed = self.close();
+        let log = log_after(self.tip, &self.entries);
+        let closed = self.close(log);
         let signature = closed.checkpoint().sign(key);
         closed.sign(signature)
     }
 
-    fn close(self) -> Closed {
-        let mut tree = self.tip.tree.clone();
-        let first_index = tree.size();
-        for entry in &self.entries {
-            tree.push(entry.leaf_hash());
-        }
+    /// Closes the block; `tree` is the log with its entries, just before the header.
+    fn close(self, mut tree: Frontier) -> Closed {
         let entry_count = u32::try_from(self.entries.len()).expect("has_room_for bounds it");
         let header = Header {
             format_version: FORMAT_VERSION,
@@ -198,7 +195,7 @@ impl<'a, S: StateReader> Draft<'a, S> {
             height: self.height(),
             parent: self.tip.header_hash,
             time: self.time,
-            first_index,
+            first_index: self.tip.tree.size(),
             entry_count,
             log_root: tree.root(),
             accounts_root: AccountsRoot::empty(),
@@ -218,6 +215,15 @@ impl<'a, S: StateReader> Draft<'a, S> {
             changes: self.state.into_changes(),
         }
     }
+}
+
+/// The log of `tip` with `entries` appended.
+fn log_after(tip: &Tip, entries: &[EncodedEntry]) -> Frontier {
+    let mut tree = tip.tree.clone();
+    for entry in entries {
+        tree.push(entry.leaf_hash());
+    }
+    tree
 }
 
 /// A draft with its header: all of a block but the signature.
@@ -339,7 +345,7 @@ pub enum Invalid<E> {
         /// The log index of the first entry that is too much.
         index: u64,
     },
-    /// An entry that breaks a rule.
+    /// An entry that breaks a rule, in a block that the authority signed.
     #[error("block {height}: the entry at index {index} breaks the rule {}: {refusal}", refusal.rule())]
     Rule {
         /// The height of the block.
@@ -360,7 +366,10 @@ pub enum Invalid<E> {
     State(E),
 }
 
-/// Verifies that `block` follows `tip`: links, limits, rules, roots and signature.
+/// Verifies that `block` follows `tip`: links, roots, signature, limits and rules.
+///
+/// The signature comes before the rules: a stranger's block costs nobody more than its
+/// hashes, and [`Invalid::Rule`] is said only of what the authority did sign.
 ///
 /// # Errors
 /// [`Invalid`].
@@ -375,11 +384,13 @@ pub fn verify<S: StateReader>(
     if time < parent_time {
         return Err(Invalid::TimeBackwards { height, time, parent_time });
     }
-    // The link first: of a block from elsewhere nothing else would make sense.
+    // The links first: of a block from elsewhere nothing else would make sense.
     compare_links(chain, tip, &block.header)?;
     if block.entries.is_empty() {
         return Err(Invalid::Empty { height });
     }
+    let log = log_after(tip, &block.entries);
+    check_signed(chain, &block, log.clone())?;
     let mut draft = Draft::new(chain, tip, state, time);
     for entry in block.entries {
         let index = draft.next_index();
@@ -391,16 +402,12 @@ pub fn verify<S: StateReader>(
             AdmitError::State(error) => Invalid::State(error),
         })?;
     }
-    let closed = draft.close();
+    let closed = draft.close(log);
     compare(height, &closed.header, &block.header)?;
-    closed
-        .checkpoint()
-        .verify(&closed.header.authority, &block.signature)
-        .map_err(|_| Invalid::Signature { height })?;
     Ok(closed.sign(block.signature))
 }
 
-/// Checks what a header says of its place before anything is drafted.
+/// Checks what a header says of its place before anything is hashed.
 fn compare_links<E>(chain: &Chain, tip: &Tip, found: &Header) -> Result<(), Invalid<E>> {
     let expected = Header {
         format_version: FORMAT_VERSION,
@@ -413,6 +420,23 @@ fn compare_links<E>(chain: &Chain, tip: &Tip, found: &Header) -> Result<(), Inva
         ..found.clone()
     };
     compare(expected.height, &expected, found)
+}
+
+/// Checks that the header covers the block's entries, and that the authority signed the
+/// checkpoint which ends at it. `tree` is the log with the entries, just before the header.
+fn check_signed<E>(chain: &Chain, block: &Block, mut tree: Frontier) -> Result<(), Invalid<E>> {
+    let found = &block.header;
+    let expected = Header {
+        // More than fit are too many for any header; the limits tell.
+        entry_count: u32::try_from(block.entries.len()).unwrap_or(u32::MAX),
+        log_root: tree.root(),
+        ..found.clone()
+    };
+    compare(found.height, &expected, found)?;
+    tree.push(leaf_hash(&found.to_leaf()));
+    checkpoint(&chain.spec.origin, found, tree.root())
+        .verify(&found.authority, &block.signature)
+        .map_err(|_| Invalid::Signature { height: found.height })
 }
 
 /// The first field in which two headers differ, as an error.

@@ -298,6 +298,8 @@ impl<S: StateReader> Admission<'_, '_, S> {
         let record = Record::Payout(PayoutRecord {
             affiliate: payout.affiliate.clone(),
             currency: payout.currency,
+            period_from: payout.period_from,
+            period_until: payout.period_until,
             sum,
             phase: if payout.total.is_some() { PayoutPhase::Closed } else { PayoutPhase::Open },
         });
@@ -321,6 +323,10 @@ impl<S: StateReader> Admission<'_, '_, S> {
             return Err(Refusal::AnotherPayee { expected: part.affiliate }.into());
         }
         same_currency(part.currency, payout.currency)?;
+        let (from, until) = (part.period_from, part.period_until);
+        if (from, until) != (payout.period_from, payout.period_until) {
+            return Err(Refusal::AnotherPeriod { from, until }.into());
+        }
         let sum = part.sum;
         part.phase = PayoutPhase::Continued;
         self.state.put(key, StoredRecord { record: Record::Payout(part), ..stored });

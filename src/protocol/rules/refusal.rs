@@ -148,6 +148,14 @@ pub enum Refusal {
         /// The part that was named.
         part: Id,
     },
+    /// A payout pays for one period.
+    #[error("body.period_from: the payout's earlier parts pay for {from} until {until}")]
+    AnotherPeriod {
+        /// The beginning of the payout's period.
+        from: Timestamp,
+        /// Its end.
+        until: Timestamp,
+    },
     /// A payout's total is the sum of its lines, those of earlier parts included.
     #[error("body.total: the lines come to {expected}, not {given}")]
     WrongTotal {
@@ -184,6 +192,7 @@ impl Refusal {
             Self::LineCount { .. } => "line-count",
             Self::AnotherPayee { .. } => "another-payee",
             Self::PayoutNotOpen { .. } => "payout-not-open",
+            Self::AnotherPeriod { .. } => "another-period",
             Self::WrongTotal { .. } => "wrong-total",
             Self::SumTooLarge => "sum-too-large",
         }

@@ -186,6 +186,10 @@ pub struct PayoutRecord {
     pub affiliate: Id,
     /// In which currency.
     pub currency: Currency,
+    /// The period that it pays for, from.
+    pub period_from: Timestamp,
+    /// The period that it pays for, until.
+    pub period_until: Timestamp,
     /// The sum of its lines and of all parts before it.
     pub sum: Amount,
     /// Whether another part may follow.
