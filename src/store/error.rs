@@ -64,7 +64,7 @@ impl StoreError {
     }
 
     /// Something that isn't what was written.
-    pub(super) fn damaged(place: impl Into<String>, problem: impl ToString) -> Self {
-        Self::Damaged { place: place.into(), problem: problem.to_string() }
+    pub(super) fn damaged(place: impl Into<String>, problem: impl std::fmt::Display) -> Self {
+        Self::Damaged { place: place.into(), problem: format!("{problem}") }
     }
 }

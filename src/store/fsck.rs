@@ -10,6 +10,7 @@ use super::facets;
 use super::read::View;
 use super::tiles::{Edge, FullTile, HALF_TILE_HASHES, TILE_WIDTH};
 use super::{Store, keys};
+use crate::protocol::block::EncodedEntry;
 use crate::protocol::codec;
 use crate::protocol::hash::{StateKey, TreeHash};
 use crate::protocol::rules::StoredRecord;
@@ -51,9 +52,9 @@ impl FsckReport {
         self.findings.is_empty()
     }
 
-    fn add(&mut self, place: impl Into<String>, problem: impl ToString) {
+    fn add(&mut self, place: impl Into<String>, problem: impl std::fmt::Display) {
         if self.findings.len() < MAX_FINDINGS {
-            self.findings.push(Finding { place: place.into(), problem: problem.to_string() });
+            self.findings.push(Finding { place: place.into(), problem: format!("{problem}") });
         } else {
             self.findings_left_out += 1;
         }
@@ -124,7 +125,7 @@ impl Check {
         let header = block.header();
         self.report.entries += u64::from(header.entry_count);
         let mut full = Vec::new();
-        let hashes = block.entries().iter().map(|entry| entry.leaf_hash());
+        let hashes = block.entries().iter().map(EncodedEntry::leaf_hash);
         for hash in hashes.chain([block.header_leaf_hash()]) {
             self.edge.push(hash, &mut full);
         }
@@ -250,7 +251,7 @@ impl Check {
     /// sled never syncs what it puts there, so there must be nothing.
     fn blobs(&mut self) {
         let blobs = self.view.store.inner.database_path.with_file_name("blobs");
-        let count = std::fs::read_dir(blobs).map(Iterator::count).unwrap_or(0);
+        let count = std::fs::read_dir(blobs).map_or(0, Iterator::count);
         if count > 0 {
             self.report.add("blobs", format!("{count} values are too large to be durable"));
         }

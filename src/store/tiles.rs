@@ -76,13 +76,11 @@ pub(super) fn hashes_at(level: u8, size: u64) -> u64 {
 
 /// The root over hashes whose number is a power of two.
 pub(super) fn perfect_root(hashes: &[TreeHash]) -> TreeHash {
-    match hashes {
-        [hash] => *hash,
-        _ => {
-            let (left, right) = hashes.split_at(hashes.len() / 2);
-            node_hash(&perfect_root(left), &perfect_root(right))
-        }
+    if let [hash] = hashes {
+        return *hash;
     }
+    let (left, right) = hashes.split_at(hashes.len() / 2);
+    node_hash(&perfect_root(left), &perfect_root(right))
 }
 
 #[cfg(test)]

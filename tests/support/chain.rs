@@ -1,0 +1,138 @@
+//! A small chain for tests: its spec, its key, and entries that its rules admit.
+
+use std::sync::Arc;
+
+use counterfoil::protocol::block::EncodedEntry;
+use counterfoil::protocol::entry::{
+    Action, Body, Commission, Decision, Entry, ProgramTerms, Reason, Reversal, Reward, Transaction,
+    Verdict,
+};
+use counterfoil::protocol::id::Id;
+use counterfoil::protocol::key::SealingKey;
+use counterfoil::protocol::money::{Amount, Currency};
+use counterfoil::protocol::spec::{ChainSpec, Currencies, Governance, Limits, RULES_VERSION};
+use counterfoil::protocol::time::Timestamp;
+use counterfoil::protocol::verify::Chain;
+use zeroize::Zeroizing;
+
+/// The authority's key of every test chain.
+pub fn key() -> SealingKey {
+    SealingKey::from_seed(&Zeroizing::new([7; 32]))
+}
+
+/// A chain of its own for each name.
+pub fn chain(name: &str) -> Arc<Chain> {
+    chain_with(name, Limits::default())
+}
+
+/// A chain with limits of its own.
+pub fn chain_with(name: &str, limits: Limits) -> Arc<Chain> {
+    let spec = ChainSpec {
+        name: name.to_owned(),
+        origin: format!("ledger.example/{name}"),
+        genesis_time: time("2026-01-01T00:00:00Z"),
+        rules_version: RULES_VERSION,
+        authorities: vec![key().public()],
+        governance: Governance::default(),
+        witnesses: Vec::new(),
+        currencies: Currencies::new([(currency("EUR"), 2), (currency("JPY"), 0)]),
+        limits,
+    };
+    let spec = ChainSpec::parse(&spec.to_toml()).expect("a spec that is in order");
+    Arc::new(Chain::new(spec))
+}
+
+pub fn id(text: &str) -> Id {
+    Id::new(text).expect("a good id")
+}
+
+pub fn time(text: &str) -> Timestamp {
+    text.parse().expect("a good time")
+}
+
+pub fn currency(code: &str) -> Currency {
+    Currency::new(code).expect("a good currency")
+}
+
+pub fn units(units: u64) -> Amount {
+    Amount::from_units(units).expect("a good amount")
+}
+
+/// An entry of tenant `acme` that happened on 1 March 2026.
+pub fn entry(external_id: &str, body: Body<Amount>) -> EncodedEntry {
+    let entry = Entry {
+        tenant: id("acme"),
+        external_id: id(external_id),
+        event_time: time("2026-03-01T12:00:00Z"),
+        commitment: None,
+        body,
+    };
+    EncodedEntry::new(entry).expect("short enough")
+}
+
+/// The terms `terms`: 10% of each sale of program `program`, locking after 30 days.
+pub fn terms() -> EncodedEntry {
+    entry(
+        "terms",
+        Body::ProgramTerms(ProgramTerms {
+            merchant: id("shop"),
+            program: id("program"),
+            version: 1,
+            effective_from: time("2026-01-01T00:00:00Z"),
+            effective_until: None,
+            locking_days: 30,
+            reward: Reward::Percent { ppm: 100_000 },
+        }),
+    )
+}
+
+/// A sale of `cents`, named `sale-<number>`.
+pub fn sale(number: u64, cents: u64) -> EncodedEntry {
+    entry(
+        &format!("sale-{number}"),
+        Body::Transaction(Transaction {
+            order_ref: id(&format!("order-{number}")),
+            merchant: id("shop"),
+            program: id("program"),
+            action: Action::Sale,
+            currency: currency("EUR"),
+            amount: units(cents),
+            link_ref: None,
+            campaign_ref: None,
+            click_ref: Some(id(&format!("click-{number}"))),
+        }),
+    )
+}
+
+/// A commission of `cents` on the sale of the same number, named `commission-<number>`.
+pub fn commission(number: u64, cents: u64) -> EncodedEntry {
+    entry(
+        &format!("commission-{number}"),
+        Body::Commission(Commission {
+            transaction: id(&format!("sale-{number}")),
+            terms: id("terms"),
+            affiliate: id(&format!("affiliate-{}", number % 5)),
+            currency: currency("EUR"),
+            amount: units(cents),
+        }),
+    )
+}
+
+/// A decision on the commission of the same number.
+pub fn decision(name: &str, number: u64, verdict: Verdict) -> EncodedEntry {
+    let commission = id(&format!("commission-{number}"));
+    entry(name, Body::Decision(Decision { commission, verdict }))
+}
+
+/// A reversal of `cents` of the commission of that number.
+pub fn reversal(name: &str, number: u64, cents: u64) -> EncodedEntry {
+    entry(
+        name,
+        Body::Reversal(Reversal {
+            commission: id(&format!("commission-{number}")),
+            currency: currency("EUR"),
+            amount: units(cents),
+            reason: Reason::ReturnedItem,
+        }),
+    )
+}
