@@ -5,6 +5,8 @@
 
 #[cfg(feature = "node")]
 pub mod http;
+#[cfg(feature = "node")]
+pub mod explorer;
 
 #[cfg(feature = "node")]
 pub mod ledger;
