@@ -14,4 +14,7 @@ pub mod ledger;
 #[cfg(feature = "node")]
 pub mod store;
 
+#[cfg(feature = "node")]
+pub mod sample;
+
 pub mod protocol;
