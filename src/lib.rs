@@ -11,6 +11,8 @@ pub mod node;
 
 #[cfg(feature = "node")]
 pub mod http;
+#[cfg(feature = "node")]
+pub mod explorer;
 
 #[cfg(feature = "node")]
 pub mod ledger;
