@@ -16,6 +16,7 @@ use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
+use crate::explorer;
 use crate::ledger::{Ledger, OpenError};
 use crate::protocol::key::SealingKey;
 use crate::protocol::verify::Chain;
@@ -140,11 +141,11 @@ where
 
 /// Everything that the node serves.
 fn router(
-    _ledger: Ledger,
+    ledger: Ledger,
     _submitters: Submitters,
     _genesis_note: Option<String>,
 ) -> axum::Router {
-    axum::Router::new()
+    explorer::router(ledger)
 }
 
 async fn serve(
