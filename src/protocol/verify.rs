@@ -407,6 +407,29 @@ pub fn verify<S: StateReader>(
     Ok(closed.sign(block.signature))
 }
 
+/// Verifies what can be without the rules' state: that `block` follows `tip` by its links,
+/// roots and signature. Whether its entries obey the rules isn't looked at. The chain's end
+/// with it.
+///
+/// # Errors
+/// [`Invalid`].
+pub fn verify_signed(
+    chain: &Chain,
+    tip: &Tip,
+    block: &Block,
+) -> Result<Tip, Invalid<std::convert::Infallible>> {
+    let (height, time, parent_time) = (tip.height + 1, block.header.time, tip.time);
+    if time < parent_time {
+        return Err(Invalid::TimeBackwards { height, time, parent_time });
+    }
+    compare_links(chain, tip, &block.header)?;
+    if block.entries.is_empty() {
+        return Err(Invalid::Empty { height });
+    }
+    let tree = check_signed(chain, block, log_after(tip, &block.entries))?;
+    Ok(Tip::new(&block.header, tree))
+}
+
 /// Checks what a header says of its place before anything is hashed.
 fn compare_links<E>(chain: &Chain, tip: &Tip, found: &Header) -> Result<(), Invalid<E>> {
     let expected = Header {
@@ -423,8 +446,13 @@ fn compare_links<E>(chain: &Chain, tip: &Tip, found: &Header) -> Result<(), Inva
 }
 
 /// Checks that the header covers the block's entries, and that the authority signed the
-/// checkpoint which ends at it. `tree` is the log with the entries, just before the header.
-fn check_signed<E>(chain: &Chain, block: &Block, mut tree: Frontier) -> Result<(), Invalid<E>> {
+/// checkpoint which ends at it. `tree` is the log with the entries, just before the header; the
+/// log with the header comes back.
+fn check_signed<E>(
+    chain: &Chain,
+    block: &Block,
+    mut tree: Frontier,
+) -> Result<Frontier, Invalid<E>> {
     let found = &block.header;
     let expected = Header {
         // More than fit are too many for any header; the limits tell.
@@ -436,7 +464,8 @@ fn check_signed<E>(chain: &Chain, block: &Block, mut tree: Frontier) -> Result<(
     tree.push(leaf_hash(&found.to_leaf()));
     checkpoint(&chain.spec.origin, found, tree.root())
         .verify(&found.authority, &block.signature)
-        .map_err(|_| Invalid::Signature { height: found.height })
+        .map_err(|_| Invalid::Signature { height: found.height })?;
+    Ok(tree)
 }
 
 /// The first field in which two headers differ, as an error.
