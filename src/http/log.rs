@@ -9,7 +9,6 @@ use super::Shared;
 use super::middleware::Compressible;
 use super::problem::{Problem, ProblemType};
 use super::tile_path::{TilePart, parse_level, parse_part};
-use crate::protocol::hash::DIGEST_BYTES;
 use crate::store::{StoreError, TILE_WIDTH, View};
 
 /// What never changes may be kept for ever.
@@ -67,9 +66,7 @@ pub async fn get_tile(State(shared): State<Shared>, uri: Uri) -> Result<Response
     let (level, TilePart { number, width }) = parsed.ok_or_else(not_a_tile)?;
     let hashes = move |view: &View| view.tile(level, number, width);
     let hashes = shared.api.ledger.read(hashes).await?.ok_or_else(not_there)?;
-    let mut bytes = Vec::with_capacity(hashes.len() * DIGEST_BYTES);
-    hashes.iter().for_each(|hash| bytes.extend_from_slice(hash.as_bytes()));
-    Ok(octets(bytes))
+    Ok(octets(hashes.iter().flat_map(|hash| hash.0).collect()))
 }
 
 /// A bundle of the log's leaves

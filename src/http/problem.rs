@@ -329,10 +329,9 @@ impl From<SubmitError> for Problem {
     fn from(error: SubmitError) -> Self {
         let kind = match &error {
             SubmitError::NotSealing(Health::NoKey) => ProblemType::NoSealingKey,
-            SubmitError::NotSealing(_) => ProblemType::NotSealing,
+            SubmitError::NotSealing(_) | SubmitError::Stopped => ProblemType::NotSealing,
             SubmitError::TooLarge { .. } => ProblemType::TooLarge,
             SubmitError::Overloaded => ProblemType::Overloaded,
-            SubmitError::Stopped => ProblemType::NotSealing,
         };
         Self::new(kind, error.to_string())
     }

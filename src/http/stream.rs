@@ -197,14 +197,10 @@ impl Batch {
     }
 
     fn push(&mut self, Line { number, text }: Line, currencies: &Currencies) {
-        let read = match text {
-            Some(text) => {
-                self.bytes += text.len();
-                match std::str::from_utf8(&text) {
-                    Ok(text) => read_entry(text, currencies),
-                    Err(error) => Err(Problem::new(ProblemType::MalformedEntry, error.to_string())),
-                }
-            }
+        self.bytes += text.as_ref().map_or(0, Bytes::len);
+        let read = match text.as_deref().map(std::str::from_utf8) {
+            Some(Ok(text)) => read_entry(text, currencies),
+            Some(Err(error)) => Err(Problem::new(ProblemType::MalformedEntry, error.to_string())),
             None => {
                 let detail = format!("a line has at most {MAX_ENTRY_TEXT_BYTES} bytes");
                 Err(Problem::new(ProblemType::EntryTooLong, detail))

@@ -196,7 +196,9 @@ fn parse_document(bytes: &[u8], currencies: &Currencies) -> Result<Document, Pro
                 .map_err(|error| malformed(error.to_string()))?;
             let elements = elements.0.map_err(|TooMany| too_many())?;
             let mut readings = Readings::default();
-            elements.iter().for_each(|text| readings.push(read_entry(text.get(), currencies)));
+            for text in elements {
+                readings.push(read_entry(text.get(), currencies));
+            }
             Ok(Document::Many(readings))
         }
         _ => Err(malformed("the body must be a JSON object or an array of such".to_owned())),

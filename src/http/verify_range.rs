@@ -176,7 +176,8 @@ impl Run<'_> {
         self.entries += block.entries.len() as u64;
         self.tip = match self.state.take() {
             Some(state) => self.by_the_rules(state, block)?,
-            None => verify::verify_signed(self.chain, &self.tip, &block).map_err(wrong)?,
+            None => verify::verify_signed(self.chain, &self.tip, &block)
+                .map_err(|invalid| wrong(&invalid))?,
         };
         Ok(())
     }
@@ -186,7 +187,8 @@ impl Run<'_> {
         mut state: HashMap<StateKey, StoredRecord>,
         block: Block,
     ) -> Result<Tip, Fault> {
-        let verified = verify::verify(self.chain, &self.tip, &state, block).map_err(wrong)?;
+        let verified = verify::verify(self.chain, &self.tip, &state, block)
+            .map_err(|invalid| wrong(&invalid))?;
         self.rules_checked_to = Some(verified.header().height);
         state.extend(verified.changes().iter().cloned());
         if state.len() <= MAX_STATE_RECORDS {
@@ -254,6 +256,6 @@ impl Run<'_> {
     }
 }
 
-fn wrong(invalid: verify::Invalid<Infallible>) -> Fault {
+fn wrong(invalid: &verify::Invalid<Infallible>) -> Fault {
     Fault::Wrong(invalid.to_string())
 }
