@@ -4,7 +4,6 @@
 //! of the complete subtrees that a size is made of. Proofs need nodes from further inside;
 //! whoever keeps them is a [`NodeSource`].
 
-use bincode::{Decode, Encode, de::Decoder, error::DecodeError};
 use sha2::{Digest, Sha256};
 
 use super::hash::TreeHash;
@@ -12,9 +11,6 @@ use super::hash::TreeHash;
 /// The most hashes of an inclusion proof, and one more than those of a consistency proof's
 /// longer half: a tree of 2^63 leaves is 63 levels high.
 pub const MAX_PROOF_HASHES: usize = 64;
-
-/// The most leaves of a tree whose frontier is read: no log grows that long.
-const MAX_TREE_LEAVES: u64 = 1 << 62;
 
 /// The hash of a leaf: SHA-256(0x00 ‖ leaf).
 pub fn leaf_hash(leaf: &[u8]) -> TreeHash {
@@ -37,7 +33,7 @@ pub fn empty_root() -> TreeHash {
 }
 
 /// The right edge of a tree: what it takes to append and to name the root.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Encode)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Frontier {
     /// How many leaves the tree has.
     size: u64,
@@ -78,19 +74,6 @@ impl Frontier {
         fold_peaks(&self.peaks).unwrap_or_else(empty_root)
     }
 }
-
-impl<Context> Decode<Context> for Frontier {
-    fn decode<D: Decoder<Context = Context>>(decoder: &mut D) -> Result<Self, DecodeError> {
-        let (size, peaks): (u64, Vec<TreeHash>) = Decode::decode(decoder)?;
-        if size > MAX_TREE_LEAVES || peaks.len() != size.count_ones() as usize {
-            let problem = format!("{} peaks are not those of {size} leaves", peaks.len());
-            return Err(DecodeError::OtherString(problem));
-        }
-        Ok(Self { size, peaks })
-    }
-}
-
-bincode::impl_borrow_decode!(Frontier);
 
 /// Joins the roots of adjacent complete subtrees, the largest first, into one.
 fn fold_peaks(peaks: &[TreeHash]) -> Option<TreeHash> {
@@ -307,7 +290,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::protocol::codec;
 
     /// The definition of RFC 6962 section 2.1, word for word.
     fn mth(leaves: &[TreeHash]) -> TreeHash {
@@ -383,21 +365,6 @@ mod tests {
             if size < 40 {
                 frontier.push(tree.0[usize::try_from(size).unwrap()]);
             }
-        }
-    }
-
-    #[test]
-    fn a_frontier_has_a_peak_for_each_bit() {
-        let mut frontier = Frontier::default();
-        for index in 0..20u64 {
-            let bytes = codec::encode(&frontier);
-            assert_eq!(codec::decode(&bytes, 1024), Ok(frontier.clone()));
-            frontier.push(leaf_hash(&index.to_be_bytes()));
-        }
-        let peaks = |count: usize| vec![empty_root(); count];
-        for (size, peaks) in [(3, peaks(1)), (3, peaks(3)), (0, peaks(1)), (u64::MAX, peaks(64))] {
-            let bytes = codec::encode(&(size, peaks));
-            assert!(codec::decode::<Frontier>(&bytes, 4096).is_err(), "{size}");
         }
     }
 

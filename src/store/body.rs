@@ -161,7 +161,8 @@ mod tests {
             for (key, value) in &values {
                 unpacker.push(key, value).unwrap();
             }
-            prop_assert_eq!(unpacker.finish().unwrap(), leaves);
+            let unpacked = unpacker.finish().unwrap();
+            prop_assert_eq!(&unpacked, &leaves);
             for missing in 0..values.len() {
                 let mut unpacker = Unpacker::new(7);
                 let rest = values.iter().enumerate().filter(|(place, _)| *place != missing);
