@@ -10,9 +10,9 @@ pub mod cli;
 pub mod node;
 
 #[cfg(feature = "node")]
-pub mod http;
-#[cfg(feature = "node")]
 pub mod explorer;
+#[cfg(feature = "node")]
+pub mod http;
 
 #[cfg(feature = "node")]
 pub mod ledger;

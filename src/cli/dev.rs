@@ -9,11 +9,12 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::{Exit, Outcome, output, progress};
+use crate::http::SubmitAccess;
 use crate::ledger::Ledger;
 use crate::node::config::DEFAULT_LISTEN;
 use crate::node::dev::{self, DEFAULT_SAMPLE_ENTRIES, MAX_SAMPLE_ENTRIES, Sample};
 use crate::node::files::SPEC_FILE;
-use crate::node::serve::{self, Serving, Setup, Submitters};
+use crate::node::serve::{self, Serving, Setup};
 
 /// Make and serve a ledger to try things on, in one command
 ///
@@ -57,7 +58,7 @@ impl Arguments {
             directory: self.dir.clone(),
             listen: self.listen,
             key: Some(dev.key),
-            submitters: Submitters::Anybody,
+            access: SubmitAccess::Open,
         };
         let missing_sample = dev.missing_sample;
         serve::run(setup, move |serving| {

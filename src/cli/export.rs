@@ -67,7 +67,10 @@ impl Arguments {
             }))?;
         } else {
             let blocks = output::counted(blocks, "block", "blocks");
-            output::line(format_args!("wrote {out}: {blocks}, log size {}, root {root}", output::count(size)))?;
+            output::line(format_args!(
+                "wrote {out}: {blocks}, log size {}, root {root}",
+                output::count(size)
+            ))?;
         }
         Ok(Exit::Fine)
     }

@@ -15,7 +15,9 @@ use crate::protocol::spec::MAX_SPEC_BYTES;
 /// a directory of another chain is refused. With --key the sealing key is checked against the
 /// spec; it stays where it is.
 #[derive(Args)]
-#[command(after_help = "Example:\n  counterfoil init --spec chain-spec.toml --dir ledger --key authority.key")]
+#[command(
+    after_help = "Example:\n  counterfoil init --spec chain-spec.toml --dir ledger --key authority.key"
+)]
 pub struct Arguments {
     /// The chain spec
     #[arg(long, value_name = "FILE")]

@@ -64,7 +64,7 @@ struct Place {
 
 impl Arguments {
     pub fn run(self) -> Outcome {
-        let value = match (&self.file, &self.spec, &self.dir) {
+        let mut value = match (&self.file, &self.spec, &self.dir) {
             (Some(file), Some(spec), _) => {
                 inspect_file(file, &Chain::new(files::read_spec(spec)?))?
             }
@@ -74,6 +74,8 @@ impl Arguments {
         if self.json {
             output::json(&value)?;
         } else {
+            // A receipt is for programs, and says nothing that isn't there already.
+            value.as_object_mut().and_then(|fields| fields.remove("receipt"));
             let mut text = String::new();
             write_readably(&mut text, &value, 0);
             output::line(text.trim_end())?;
@@ -114,8 +116,7 @@ fn inspect_json(json: &str, chain: &Chain) -> anyhow::Result<Value> {
 }
 
 fn inspect_checkpoint(note: &str, chain: &Chain) -> anyhow::Result<Value> {
-    let (checkpoint, _) =
-        Checkpoint::open(note, &chain.spec().origin, &chain.spec().authority())?;
+    let (checkpoint, _) = Checkpoint::open(note, &chain.spec().origin, &chain.spec().authority())?;
     Ok(json!({
         "what": "checkpoint, signed by the authority",
         "checkpoint": describe_checkpoint(&checkpoint),

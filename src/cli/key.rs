@@ -37,7 +37,9 @@ pub struct Generate {
 /// With --origin also the verifier key of C2SP signed-note, by which witnesses and other tools
 /// know the log.
 #[derive(Args)]
-#[command(after_help = "Example:\n  counterfoil key show authority.key --origin ledger.example/acme")]
+#[command(
+    after_help = "Example:\n  counterfoil key show authority.key --origin ledger.example/acme"
+)]
 pub struct Show {
     /// The key file
     #[arg(value_name = "FILE")]

@@ -107,7 +107,8 @@ pub fn run() -> ExitCode {
 }
 
 fn exit_of(error: &anyhow::Error) -> Exit {
-    let usage = error.is::<ConfigError>() || error.is::<BadFilter>() || error.is::<output::Misuse>();
+    let usage =
+        error.is::<ConfigError>() || error.is::<BadFilter>() || error.is::<output::Misuse>();
     if usage { Exit::Usage } else { Exit::Failed }
 }
 
@@ -118,7 +119,8 @@ impl Command {
             // Its log is part of its configuration.
             return arguments.run(logging);
         }
-        let quiet = if matches!(self.verb, Verb::Dev(_)) { "info,counterfoil=warn" } else { "warn" };
+        let quiet =
+            if matches!(self.verb, Verb::Dev(_)) { "info,counterfoil=warn" } else { "warn" };
         let filter = logging.log_level.as_deref().unwrap_or(quiet);
         telemetry::start(filter, logging.log_format.unwrap_or_default())?;
         match self.verb {

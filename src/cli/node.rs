@@ -7,8 +7,9 @@ use clap::Args;
 use serde_json::json;
 
 use super::{Exit, Logging, Outcome, output};
+use crate::http::{SubmitAccess, TokenDigest};
 use crate::node::config::{self, Flags, NodeConfig};
-use crate::node::serve::{self, Setup, Submitters};
+use crate::node::serve::{self, Setup};
 use crate::node::{files, secret, telemetry};
 
 /// Serve a ledger and, with its sealing key, take entries
@@ -70,9 +71,9 @@ impl Arguments {
 fn setup(config: NodeConfig) -> anyhow::Result<Setup> {
     let chain = files::chain_of(&config.dir)?;
     let key = config.key_file.as_deref().map(secret::read_key).transpose()?;
-    let submitters = match &config.token_file {
-        Some(path) => Submitters::Bearer(secret::read_token(path)?),
-        None => Submitters::Nobody,
+    let access = match &config.token_file {
+        Some(path) => SubmitAccess::Token(TokenDigest::new(&secret::read_token(path)?)),
+        None => SubmitAccess::Closed,
     };
-    Ok(Setup { chain, directory: config.dir, listen: config.listen, key, submitters })
+    Ok(Setup { chain, directory: config.dir, listen: config.listen, key, access })
 }

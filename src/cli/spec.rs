@@ -30,8 +30,10 @@ pub enum Verb {
 /// Read it through and change what is to be otherwise before the first entry is sealed: from
 /// then on it is part of the chain's identity.
 #[derive(Args)]
-#[command(after_help = "Example:\n  counterfoil spec new --name \"Acme ledger\" --origin ledger.example/acme \\\n      \
-    --authority d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a --out chain-spec.toml")]
+#[command(
+    after_help = "Example:\n  counterfoil spec new --name \"Acme ledger\" --origin ledger.example/acme \\\n      \
+    --authority d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a --out chain-spec.toml"
+)]
 pub struct New {
     /// What people call the ledger
     #[arg(long)]
@@ -91,8 +93,9 @@ impl Verb {
 impl New {
     fn run(self) -> Outcome {
         let text = self.text();
-        let spec = ChainSpec::parse(&text)
-            .map_err(|error| output::Misuse(format!("no chain spec can be made of this: {error}")))?;
+        let spec = ChainSpec::parse(&text).map_err(|error| {
+            output::Misuse(format!("no chain spec can be made of this: {error}"))
+        })?;
         let Some(path) = &self.out else {
             output::line(text.trim_end())?;
             return Ok(Exit::Fine);
@@ -180,7 +183,10 @@ impl Validate {
             ("vkey", vkey),
             ("genesis", spec.genesis_time.to_string()),
             ("currencies", currencies.join(", ")),
-            ("governance", format!("{} of {} keys", spec.governance.quorum, spec.governance.keys.len())),
+            (
+                "governance",
+                format!("{} of {} keys", spec.governance.quorum, spec.governance.keys.len()),
+            ),
             ("witnesses", spec.witnesses.len().to_string()),
         ];
         for (name, value) in lines {

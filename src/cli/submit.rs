@@ -46,7 +46,9 @@ const MAX_ANSWER_LINE_BYTES: usize = 1024 * 1024;
 /// to a file of their own, with the problem, and the exit code is 1; the rest is sealed all
 /// the same.
 #[derive(Args)]
-#[command(after_help = "Example:\n  counterfoil submit entries.ndjson --url http://127.0.0.1:8080 --token-file submit.token")]
+#[command(
+    after_help = "Example:\n  counterfoil submit entries.ndjson --url http://127.0.0.1:8080 --token-file submit.token"
+)]
 pub struct Arguments {
     /// The entries (NDJSON); `-` reads standard input
     #[arg(value_name = "FILE")]
@@ -219,7 +221,8 @@ impl Submission {
         while let Some(first) = rest.first() {
             let mut answered = 0;
             let result = self.sender.send(rest, |answer| {
-                let line = rest.get(answered).context("the node answered more lines than it got")?;
+                let line =
+                    rest.get(answered).context("the node answered more lines than it got")?;
                 if answer.line != answered as u64 + 1 {
                     bail!("the node answered line {} where {} was due", answer.line, answered + 1);
                 }

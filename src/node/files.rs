@@ -99,8 +99,8 @@ pub fn chain_of(directory: &Path) -> Result<Arc<Chain>, FileError> {
 /// [`FileError`].
 pub fn initialise(directory: &Path, text: &str) -> Result<Arc<Chain>, FileError> {
     let path = directory.join(SPEC_FILE);
-    let spec = ChainSpec::parse(text)
-        .map_err(|error| FileError::Spec { path: path.clone(), error })?;
+    let spec =
+        ChainSpec::parse(text).map_err(|error| FileError::Spec { path: path.clone(), error })?;
     let chain = Arc::new(Chain::new(spec));
     match chain_of(directory) {
         Ok(found) if found.id() == chain.id() => return Ok(found),

@@ -125,7 +125,8 @@ pub fn read_key(path: &Path) -> Result<SealingKey, SecretError> {
         .strip_prefix(PEM_BEGIN)
         .and_then(|rest| rest.strip_suffix(PEM_END))
         .ok_or_else(malformed)?;
-    let der = BASE64_STANDARD.decode(encoded.trim()).map(Zeroizing::new).map_err(|_| malformed())?;
+    let der =
+        BASE64_STANDARD.decode(encoded.trim()).map(Zeroizing::new).map_err(|_| malformed())?;
     let seed = der.strip_prefix(&DER_PREFIX).and_then(|seed| seed.try_into().ok());
     seed.map(|seed| SealingKey::from_seed(&Zeroizing::new(seed))).ok_or_else(malformed)
 }
@@ -177,7 +178,11 @@ fn check_mode(path: &Path, file: &File) -> Result<(), SecretError> {
         source,
     })?;
     let mode = metadata.permissions().mode() & 0o777;
-    if mode & 0o077 == 0 { Ok(()) } else { Err(SecretError::Exposed { path: path.to_owned(), mode }) }
+    if mode & 0o077 == 0 {
+        Ok(())
+    } else {
+        Err(SecretError::Exposed { path: path.to_owned(), mode })
+    }
 }
 
 #[cfg(not(unix))]
@@ -275,7 +280,9 @@ mod tests {
         for mode in [0o640, 0o604, 0o660, 0o644, 0o610] {
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
             let refused = read_key(&path);
-            assert!(matches!(refused, Err(SecretError::Exposed { mode: found, .. }) if found == mode));
+            assert!(
+                matches!(refused, Err(SecretError::Exposed { mode: found, .. }) if found == mode)
+            );
         }
     }
 }

@@ -14,9 +14,9 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
-use zeroize::Zeroizing;
 
 use crate::explorer;
+use crate::http::{self, Api, SubmitAccess};
 use crate::ledger::{Ledger, OpenError};
 use crate::protocol::key::SealingKey;
 use crate::protocol::verify::Chain;
@@ -25,16 +25,6 @@ use crate::protocol::verify::Chain;
 pub const MAX_DRAIN_SECONDS: u64 = 20;
 /// How long reads that still run are waited for after that, in seconds.
 const MAX_LINGER_SECONDS: u64 = 5;
-
-/// Who may submit.
-pub enum Submitters {
-    /// Nobody: the node has no token.
-    Nobody,
-    /// Whoever can connect: only for development, on loopback.
-    Anybody,
-    /// Whoever has the token.
-    Bearer(Zeroizing<String>),
-}
 
 /// What a node is made of.
 pub struct Setup {
@@ -47,7 +37,7 @@ pub struct Setup {
     /// The sealing key. A node without one only serves.
     pub key: Option<SealingKey>,
     /// Who may submit.
-    pub submitters: Submitters,
+    pub access: SubmitAccess,
 }
 
 /// What a node that serves can tell.
@@ -69,7 +59,9 @@ pub enum ServeError {
     )]
     NotLoopback(SocketAddr),
     /// The address can't be had.
-    #[error("can't listen on {address}: {source}; stop what listens there, or choose another address with --listen")]
+    #[error(
+        "can't listen on {address}: {source}; stop what listens there, or choose another address with --listen"
+    )]
     Bind {
         /// The address.
         address: SocketAddr,
@@ -94,14 +86,11 @@ pub enum ServeError {
 ///
 /// # Errors
 /// [`ServeError`].
-pub fn run<Beside>(
-    setup: Setup,
-    serving: impl FnOnce(Serving) -> Beside,
-) -> Result<(), ServeError>
+pub fn run<Beside>(setup: Setup, serving: impl FnOnce(Serving) -> Beside) -> Result<(), ServeError>
 where
     Beside: Future<Output = ()> + Send + 'static,
 {
-    if !matches!(setup.submitters, Submitters::Bearer(_)) && !setup.listen.ip().is_loopback() {
+    if !matches!(setup.access, SubmitAccess::Token(_)) && !setup.listen.ip().is_loopback() {
         return Err(ServeError::NotLoopback(setup.listen));
     }
     let runtime = Runtime::new().map_err(system("start threads"))?;
@@ -120,7 +109,8 @@ where
         %address, directory = %setup.directory.display(), height = ledger.head().height(),
         size = ledger.head().size(), health = %ledger.health(), "serving"
     );
-    let router = router(ledger.clone(), setup.submitters, genesis_note);
+    let api = Api { ledger: ledger.clone(), access: setup.access, genesis_note };
+    let router = http::router(api, explorer::router(ledger.clone()));
     let stopping = CancellationToken::new();
     let beside = serving(Serving { address, ledger, stopping: stopping.clone() });
     let served = runtime.block_on(async {
@@ -137,15 +127,6 @@ where
     writer.join();
     tracing::info!("stopped");
     served
-}
-
-/// Everything that the node serves.
-fn router(
-    ledger: Ledger,
-    _submitters: Submitters,
-    _genesis_note: Option<String>,
-) -> axum::Router {
-    explorer::router(ledger)
 }
 
 async fn serve(

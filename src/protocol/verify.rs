@@ -456,6 +456,22 @@ fn execute<S: StateReader>(
     Ok(closed)
 }
 
+/// Verifies what can be without the rules' state: that `block` follows `tip` by its links,
+/// roots and signature. Whether its entries obey the rules isn't looked at. The chain's end
+/// with it.
+///
+/// # Errors
+/// [`Invalid`].
+pub fn verify_signed(
+    chain: &Chain,
+    tip: &Tip,
+    block: &Block,
+) -> Result<Tip, Invalid<std::convert::Infallible>> {
+    check_place(chain, tip, &block.header, &block.entries)?;
+    let tree = check_signed(chain, block, log_after(tip, &block.entries))?;
+    Ok(Tip::new(&block.header, tree))
+}
+
 /// Checks what must hold of a block before anything of it is hashed.
 fn check_place<E>(
     chain: &Chain,
@@ -489,8 +505,13 @@ fn compare_links<E>(chain: &Chain, tip: &Tip, found: &Header) -> Result<(), Inva
 }
 
 /// Checks that the header covers the block's entries, and that the authority signed the
-/// checkpoint which ends at it. `tree` is the log with the entries, just before the header.
-fn check_signed<E>(chain: &Chain, block: &Block, mut tree: Frontier) -> Result<(), Invalid<E>> {
+/// checkpoint which ends at it. `tree` is the log with the entries, just before the header; the
+/// log with the header comes back.
+fn check_signed<E>(
+    chain: &Chain,
+    block: &Block,
+    mut tree: Frontier,
+) -> Result<Frontier, Invalid<E>> {
     let found = &block.header;
     let expected = Header {
         // More than fit are too many for any header; the limits tell.
@@ -502,7 +523,8 @@ fn check_signed<E>(chain: &Chain, block: &Block, mut tree: Frontier) -> Result<(
     tree.push(leaf_hash(&found.to_leaf()));
     checkpoint(&chain.spec.origin, found, tree.root())
         .verify(&found.authority, &block.signature)
-        .map_err(|_| Invalid::Signature { height: found.height })
+        .map_err(|_| Invalid::Signature { height: found.height })?;
+    Ok(tree)
 }
 
 /// The first field in which two headers differ, as an error.

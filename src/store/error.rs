@@ -27,7 +27,9 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// The store holds another chain.
-    #[error("the store holds chain {found}, the chain spec is of {expected}; use the spec that it was made with, or another directory")]
+    #[error(
+        "the store holds chain {found}, the chain spec is of {expected}; use the spec that it was made with, or another directory"
+    )]
     OtherChain {
         /// The chain in the store.
         found: ChainId,

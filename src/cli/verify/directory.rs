@@ -26,7 +26,9 @@ pub fn verify(
     }
     bar.finish_and_clear();
     if *replay.tip() != view.head().tip {
-        return Err(NotProven::new("the head isn't the last block's; run `counterfoil fsck`").into());
+        return Err(
+            NotProven::new("the head isn't the last block's; run `counterfoil fsck`").into()
+        );
     }
     if !committer.standing().may_seal() {
         return Err(NotProven::new(committer.standing().to_string()).into());

@@ -35,10 +35,12 @@ use crate::protocol::verify::{Chain, Invalid};
 /// isn't running, --file an export, --receipt one entry's receipt, without any network.
 /// Everything is proven, or the exit code is not 0 and the first thing that is wrong is named.
 #[derive(Args)]
-#[command(after_help = "Examples:\n  counterfoil verify --url http://127.0.0.1:8080 --spec counterfoil-dev/spec.toml\n  \
+#[command(
+    after_help = "Examples:\n  counterfoil verify --url http://127.0.0.1:8080 --spec counterfoil-dev/spec.toml\n  \
     counterfoil verify --dir ledger\n  \
     counterfoil verify --file backup.cfx --spec chain-spec.toml\n  \
-    counterfoil verify --receipt receipt.json --spec chain-spec.toml")]
+    counterfoil verify --receipt receipt.json --spec chain-spec.toml"
+)]
 pub struct Arguments {
     #[command(flatten)]
     what: What,
@@ -201,7 +203,10 @@ fn print(proven: &ProvenLedger) -> anyhow::Result<()> {
         ("authority", proven.authority.clone()),
         ("blocks", format!("{} after genesis", output::count(proven.height))),
         ("entries", output::count(proven.entries)),
-        ("log", format!("{}, root {}", output::counted(proven.size, "leaf", "leaves"), proven.root)),
+        (
+            "log",
+            format!("{}, root {}", output::counted(proven.size, "leaf", "leaves"), proven.root),
+        ),
         ("last block", proven.last_block_time.to_string()),
     ];
     output::line("PROVEN")?;

@@ -35,9 +35,8 @@ pub struct ProvenReceipt {
 
 pub fn verify(path: &Path, chain: &Arc<Chain>) -> anyhow::Result<ProvenReceipt> {
     let text = files::read_text(path, MAX_RECEIPT_BYTES)?;
-    let wrong = |error: &dyn std::fmt::Display| {
-        NotProven::new(format!("{}: {error}", path.display()))
-    };
+    let wrong =
+        |error: &dyn std::fmt::Display| NotProven::new(format!("{}: {error}", path.display()));
     let receipt = Receipt::parse(&text).map_err(|error| wrong(&error))?;
     let proven = receipt.verify(chain).map_err(|error| wrong(&error))?;
     let entry = EntryText::new(proven.entry.entry(), &chain.spec().currencies)

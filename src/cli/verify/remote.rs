@@ -145,8 +145,7 @@ impl Tile {
             }
         }
         if self.excess > 0 {
-            let problem =
-                format!("bundle {number} has {} bytes after its last leaf", self.excess);
+            let problem = format!("bundle {number} has {} bytes after its last leaf", self.excess);
             return Err(NotProven::new(problem));
         }
         Ok(())
@@ -155,8 +154,7 @@ impl Tile {
     /// Says what is wrong with a tile of hashes that the checkpoint doesn't vouch for: its
     /// leaves may still be the true ones.
     fn altered_hashes(&self, hashes: &Hashes, number: u64) -> NotProven {
-        let found: Vec<TreeHash> =
-            self.leaves.iter().flatten().map(|leaf| leaf.hash).collect();
+        let found: Vec<TreeHash> = self.leaves.iter().flatten().map(|leaf| leaf.hash).collect();
         let first = number * TILE_WIDTH;
         if !hashes.vouch_for(number, &found) {
             let last = first + hashes.width(number) - 1;

@@ -89,7 +89,11 @@ impl Replay {
     }
 
     /// What was proven, with what the caller adds.
-    pub fn proven(&self, checked: Vec<&'static str>, not_proven: Vec<&'static str>) -> ProvenLedger {
+    pub fn proven(
+        &self,
+        checked: Vec<&'static str>,
+        not_proven: Vec<&'static str>,
+    ) -> ProvenLedger {
         let spec = self.chain.spec();
         ProvenLedger {
             chain_id: self.chain.id().to_string(),
@@ -114,5 +118,4 @@ pub const CHECKED: [&str; 3] = [
     "rules: every entry is admitted again, and is in its one canonical encoding",
 ];
 /// What no way of verifying can tell yet.
-pub const NO_WITNESSES: &str =
-    "that nobody is shown another ledger: there are no witnesses yet; compare size and root with others";
+pub const NO_WITNESSES: &str = "that nobody is shown another ledger: there are no witnesses yet; compare size and root with others";

@@ -101,7 +101,9 @@ impl TileClient {
             let [lower, upper] = pair else { unreachable!("windows of two") };
             for ((number, tile), expected) in (0u64..).zip(lower.chunks_exact(256)).zip(upper) {
                 if tile_root(tile) != *expected {
-                    let problem = format!("the served hash tile {level}/{number} was altered: it isn't what the signed checkpoint commits to");
+                    let problem = format!(
+                        "the served hash tile {level}/{number} was altered: it isn't what the signed checkpoint commits to"
+                    );
                     return Err(NotProven::new(problem).into());
                 }
             }
@@ -259,7 +261,8 @@ mod tests {
 
     #[test]
     fn edges_lead_to_the_root() {
-        let sizes = [1, 2, 3, 100, 255, 256, 257, 511, 512, 700, 65_535, 65_536, 65_537, 70_000, 131_071];
+        let sizes =
+            [1, 2, 3, 100, 255, 256, 257, 511, 512, 700, 65_535, 65_536, 65_537, 70_000, 131_071];
         for size in sizes {
             let mut tree = Frontier::default();
             let mut levels: Vec<Vec<TreeHash>> = vec![Vec::new(); 3];
