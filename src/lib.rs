@@ -4,9 +4,9 @@
 //! neighbour; `tests/tidy.rs` reads this list and holds everyone to it.
 
 #[cfg(feature = "node")]
-pub mod http;
-#[cfg(feature = "node")]
 pub mod explorer;
+#[cfg(feature = "node")]
+pub mod http;
 
 #[cfg(feature = "node")]
 pub mod ledger;

@@ -21,8 +21,9 @@ pub(super) struct Asset {
 }
 
 /// How the pages look.
-pub(super) static STYLE: LazyLock<Asset> =
-    LazyLock::new(|| Asset::new("css", "text/css; charset=utf-8", include_str!("assets/style.css")));
+pub(super) static STYLE: LazyLock<Asset> = LazyLock::new(|| {
+    Asset::new("css", "text/css; charset=utf-8", include_str!("assets/style.css"))
+});
 /// The mark, also the icon in the browser's tab.
 pub(super) static LOGO: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("svg", "image/svg+xml", include_str!("assets/logo.svg")));

@@ -47,10 +47,7 @@ pub(super) async fn list(
         .await
 }
 
-fn block_list<'a>(
-    reader: &Reader<'a>,
-    from: Option<u64>,
-) -> Result<BlockList<'a>, ExplorerError> {
+fn block_list<'a>(reader: &Reader<'a>, from: Option<u64>) -> Result<BlockList<'a>, ExplorerError> {
     let head = reader.view.head().height();
     let from = from.unwrap_or(head).min(head);
     let at = |height: u64| query(&[("from", Some(height.to_string()))]);

@@ -62,10 +62,7 @@ pub(super) async fn list(
         .await
 }
 
-fn entry_list<'a>(
-    reader: &Reader<'a>,
-    asked: &ListQuery,
-) -> Result<EntryList<'a>, ExplorerError> {
+fn entry_list<'a>(reader: &Reader<'a>, asked: &ListQuery) -> Result<EntryList<'a>, ExplorerError> {
     let filter = Filter {
         tenant: value("tenant", asked.tenant.as_deref())?,
         kind: value("kind", asked.kind.as_deref())?,

@@ -15,16 +15,18 @@ pub(super) fn value<T: FromStr<Err: std::fmt::Display>>(
     text: Option<&str>,
 ) -> Result<Option<T>, ExplorerError> {
     let text = text.map(str::trim).filter(|text| !text.is_empty());
-    text.map(str::parse).transpose().map_err(|error: T::Err| ExplorerError::BadQuery {
-        problem: format!("{field}: {error}"),
-    })
+    text.map(str::parse)
+        .transpose()
+        .map_err(|error: T::Err| ExplorerError::BadQuery { problem: format!("{field}: {error}") })
 }
 
 /// The query of an address, question mark included, from the values that there are.
 pub(super) fn query(values: &[(&str, Option<String>)]) -> String {
     let pairs: Vec<String> = values
         .iter()
-        .filter_map(|(name, value)| value.as_deref().map(|value| format!("{name}={}", encode(value))))
+        .filter_map(|(name, value)| {
+            value.as_deref().map(|value| format!("{name}={}", encode(value)))
+        })
         .collect();
     format!("?{}", pairs.join("&"))
 }

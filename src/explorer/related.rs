@@ -120,9 +120,12 @@ impl Family<'_, '_> {
         own: &Id,
         sale: &Transaction<Amount>,
     ) -> Result<(), ExplorerError> {
-        self.add_followers(index, None, Some(&sale.merchant), |body| {
-            matches!(body, Body::Commission(commission) if commission.transaction == *own)
-        })
+        self.add_followers(
+            index,
+            None,
+            Some(&sale.merchant),
+            |body| matches!(body, Body::Commission(commission) if commission.transaction == *own),
+        )
     }
 
     fn of_named_commission(&mut self, commission: &Id) -> Result<(), ExplorerError> {

@@ -120,6 +120,11 @@ impl Moment {
         self.time
     }
 
+    /// How far it is from now.
+    pub(super) fn ago(&self) -> Ago {
+        self.ago
+    }
+
     /// The same with the exact time in words.
     pub(super) fn exact(&self) -> Exact<'_> {
         Exact { moment: self }
