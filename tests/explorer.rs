@@ -6,159 +6,20 @@
 mod support;
 
 use std::collections::{BTreeSet, VecDeque};
-use std::path::PathBuf;
 
-use counterfoil::explorer;
-use counterfoil::ledger::{self, Atomicity, Ledger, Outcome, Position};
 use counterfoil::protocol::block::EncodedEntry;
-use counterfoil::protocol::entry::{
-    Action, Body, Commission, Payout, PayoutLine, ProgramTerms, Reason, Reward, Transaction,
-    Verdict,
-};
+use counterfoil::protocol::entry::{Body, Payout, PayoutLine, Verdict};
 use counterfoil::protocol::text;
-use counterfoil::sample::{Marketplace, Profile};
-use reqwest::{Client, Response, Url, redirect};
-use support::browser::Browser;
+use reqwest::Url;
 use support::chain::{
-    chain, commission, currency, decision, entry, id, key, reversal, sale, terms, time, units,
+    commission, currency, decision, entry, id, reversal, sale, terms, time, units,
 };
-use tempfile::TempDir;
+use support::site::{HOSTILE, Page, Site, hostile_lives, lives, unescape};
 
 /// Where the API stands beside the explorer: links that lead out of it.
 const OF_THE_API: [&str; 3] = ["v1/", "docs", "checkpoint"];
 /// The most pages that a crawl looks at.
 const MAX_CRAWLED_PAGES: usize = 400;
-/// Ids that would be something else if a page took them at their word.
-const HOSTILE: [&str; 8] = [
-    "<script>alert(1)</script>",
-    "\"/><img/src=x>",
-    "'onmouseover='alert(1)",
-    "a/b?c=d&e=f#g",
-    "100%41%2e+plus",
-    "../../etc",
-    "{{7*7}}{%raw%}",
-    "javascript:alert(1)//\\",
-];
-
-/// A ledger that is served on a free port.
-struct Site {
-    root: Url,
-    ledger: Ledger,
-    client: Client,
-    _directory: TempDir,
-}
-
-/// A page, as it came.
-struct Page {
-    address: Url,
-    html: String,
-}
-
-impl Site {
-    async fn start() -> Self {
-        Self::start_below("/").await
-    }
-
-    async fn start_below(prefix: &str) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let (ledger, _) = Ledger::open(directory.path(), chain("books"), Some(key())).unwrap();
-        let pages = explorer::router(ledger.clone());
-        let router = match prefix.trim_end_matches('/') {
-            "" => pages,
-            // What a proxy that takes its prefix away comes to.
-            prefix => axum::Router::new().nest_service(prefix, pages),
-        };
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        let client = Client::builder().redirect(redirect::Policy::none()).build().unwrap();
-        let root = Url::parse(&format!("http://{address}{prefix}")).unwrap();
-        Self { root, ledger, client, _directory: directory }
-    }
-
-    /// Seals entries in one block.
-    async fn seal(&self, entries: Vec<EncodedEntry>) -> Vec<Position> {
-        let outcomes = self.ledger.submit(entries, Atomicity::AllOrNothing).await.unwrap();
-        let position = |outcome| match outcome {
-            Outcome::Sealed(position) => position,
-            other => panic!("{other:?}"),
-        };
-        outcomes.into_iter().map(position).collect()
-    }
-
-    async fn get(&self, path: &str) -> Response {
-        let address = self.root.join(path).unwrap();
-        self.client.get(address).send().await.unwrap()
-    }
-
-    /// The page at `path`, which is there.
-    async fn page(&self, path: &str) -> Page {
-        let response = self.get(path).await;
-        assert_eq!(response.status(), 200, "{path}");
-        Page { address: response.url().clone(), html: response.text().await.unwrap() }
-    }
-}
-
-impl Page {
-    /// Everything that the page refers to.
-    fn links(&self) -> Vec<Url> {
-        ["href=\"", "src=\"", "action=\""]
-            .into_iter()
-            .flat_map(|attribute| self.html.split(attribute).skip(1))
-            .map(|rest| unescape(rest.split('"').next().unwrap()))
-            .filter(|link| !link.starts_with('#'))
-            .map(|link| self.address.join(&link).unwrap_or_else(|error| panic!("{link}: {error}")))
-            .collect()
-    }
-
-    /// What a reader sees.
-    fn text(&self) -> String {
-        let body = self.html.split("<body>").nth(1).unwrap();
-        let mut text = String::new();
-        for piece in body.split('<') {
-            let (tag, piece) = piece.split_once('>').unwrap_or(("", piece));
-            // Tags that begin a line of their own keep words apart.
-            if ["dt", "dd", "p", "li", "div"].contains(&tag.split(' ').next().unwrap_or_default()) {
-                text.push(' ');
-            }
-            text.push_str(piece);
-        }
-        unescape(&text).split_whitespace().collect::<Vec<_>>().join(" ")
-    }
-}
-
-fn unescape(html: &str) -> String {
-    let named = [("&#60;", "<"), ("&#62;", ">"), ("&#34;", "\""), ("&#39;", "'")];
-    let plain = named.into_iter().fold(html.to_owned(), |html, (from, to)| html.replace(from, to));
-    plain.replace("&#38;", "&").replace("&amp;", "&")
-}
-
-/// A commission's life from terms to payout, and another that ends badly.
-fn lives() -> Vec<EncodedEntry> {
-    let extend = Verdict::Extend { locking_date: time("2026-06-01T00:00:00Z") };
-    let payout = Payout {
-        affiliate: id("affiliate-1"),
-        currency: currency("EUR"),
-        period_from: time("2026-03-01T00:00:00Z"),
-        period_until: time("2026-04-01T00:00:00Z"),
-        continues: None,
-        lines: vec![PayoutLine { commission: id("commission-1"), amount: units(9000) }],
-        total: Some(units(9000)),
-    };
-    vec![
-        terms(),
-        sale(1, 123_450),
-        commission(1, 12_000),
-        decision("extended", 1, extend),
-        reversal("returned", 1, 2500),
-        decision("approved", 1, Verdict::Approve),
-        decision("locked", 1, Verdict::Lock),
-        entry("payout-1", Body::Payout(payout)),
-        sale(2, 1999),
-        commission(2, 199),
-        decision("declined", 2, Verdict::Decline { reason: Reason::SelfReferral }),
-    ]
-}
 
 #[tokio::test]
 async fn an_empty_ledger_says_how_to_begin() {
@@ -237,6 +98,72 @@ async fn a_commission_shows_its_life_and_where_it_stands() {
     let sale = site.page(&format!("entries/{}", positions[1].id)).await;
     let earned = site.root.join(&format!("entries/{}", positions[2].id)).unwrap();
     assert!(sale.links().contains(&earned), "a sale leads to its commission");
+}
+
+#[tokio::test]
+async fn what_is_too_far_off_is_a_link_away() {
+    let site = Site::start().await;
+    // 50 reversals fit the page; the last doesn't.
+    let mut entries = vec![terms(), sale(1, 100_000), commission(1, 10_000)];
+    entries.extend((1..=51).map(|number| reversal(&format!("back-{number}"), 1, 1)));
+    // A commission of an affiliate that then earns a thousand others before it is approved.
+    entries.extend([sale(2, 1000), commission(2, 100)]);
+    for number in (7..=5002).step_by(5) {
+        entries.extend([sale(number, 1000), commission(number, 100)]);
+    }
+    entries.push(decision("late", 2, Verdict::Approve));
+    let positions = site.seal(entries).await;
+    let at = |index: usize| positions[index].id.to_string();
+    let last = positions.len() - 1;
+    for (from, farther) in [(2, 53), (55, last)] {
+        let page = site.page(&format!("entries/{}", at(from))).await;
+        assert!(!entry_links(&page).contains(&at(farther)), "{from} lists {farther}");
+        let more = page
+            .links()
+            .into_iter()
+            .find(|link| link.query().is_some_and(|query| query.contains("after=")));
+        let more = site.page(more.expect("it leads on").as_str()).await;
+        assert!(entry_links(&more).contains(&at(farther)), "{from} leads to {farther}");
+    }
+    let late = site.page(&format!("entries/{}", at(last))).await;
+    assert!(entry_links(&late).contains(&at(55)), "a decision leads to its commission");
+}
+
+#[tokio::test]
+async fn a_payout_in_parts_holds_together() {
+    let site = Site::start().await;
+    let part = |name: &str, number: u64, continues: Option<&str>, total: Option<u64>| {
+        let body = Body::Payout(Payout {
+            affiliate: id("affiliate-1"),
+            currency: currency("EUR"),
+            period_from: time("2026-03-01T00:00:00Z"),
+            period_until: time("2026-04-01T00:00:00Z"),
+            continues: continues.map(id),
+            lines: vec![PayoutLine {
+                commission: id(&format!("commission-{number}")),
+                amount: units(100),
+            }],
+            total: total.map(units),
+        });
+        entry(name, body)
+    };
+    let mut entries = vec![terms()];
+    for number in [1, 6] {
+        let lock = decision(&format!("lock-{number}"), number, Verdict::Lock);
+        entries.extend([sale(number, 1000), commission(number, 100), lock]);
+    }
+    entries.extend([part("part-1", 1, None, None), part("part-2", 6, Some("part-1"), Some(200))]);
+    let positions = site.seal(entries).await;
+    let [first, second] = [7, 8].map(|index: usize| positions[index].id.to_string());
+    let page = site.page(&format!("entries/{first}")).await;
+    assert!(
+        page.text().contains("Part of a payout in EUR to affiliate affiliate-1: 1 commission.")
+    );
+    assert!(entry_links(&page).contains(&second), "the first part leads to the second");
+    let page = site.page(&format!("entries/{second}")).await;
+    let said = "affiliate-1 is paid 2.00 EUR, in several parts of which this is the last.";
+    assert!(page.text().contains(said), "{}", page.text());
+    assert!(entry_links(&page).contains(&first), "the second part leads to the first");
 }
 
 #[tokio::test]
@@ -446,42 +373,6 @@ async fn every_response_is_guarded() {
     assert!(assets >= 2, "a style sheet and a logo");
 }
 
-/// Entries in which everything that may be chosen freely is hostile.
-fn hostile_lives() -> Vec<EncodedEntry> {
-    let mut entries = Vec::new();
-    for name in HOSTILE {
-        let terms = Body::ProgramTerms(ProgramTerms {
-            merchant: id(name),
-            program: id(name),
-            version: 1,
-            effective_from: time("2026-01-01T00:00:00Z"),
-            effective_until: None,
-            locking_days: 1,
-            reward: Reward::Fixed { currency: currency("JPY"), amount: units(500) },
-        });
-        let sale = Body::Transaction(Transaction {
-            order_ref: id(name),
-            merchant: id(name),
-            program: id(name),
-            action: Action::Lead,
-            currency: currency("JPY"),
-            amount: units(0),
-            link_ref: Some(id(name)),
-            campaign_ref: Some(id(name)),
-            click_ref: Some(id(name)),
-        });
-        let commission = Body::Commission(Commission {
-            transaction: id(name),
-            terms: id(name),
-            affiliate: id(name),
-            currency: currency("JPY"),
-            amount: units(500),
-        });
-        entries.extend([terms, sale, commission].map(|body| entry(name, body)));
-    }
-    entries
-}
-
 #[tokio::test]
 async fn hostile_ids_are_text_and_nothing_else() {
     let site = Site::start().await;
@@ -569,124 +460,4 @@ async fn works_behind_a_path_prefix() {
     let response = site.get("search?q=sale-1").await;
     let target = response.url().join(response.headers()["location"].to_str().unwrap()).unwrap();
     assert!(target.as_str().starts_with(site.root.join("entries/").unwrap().as_str()), "{target}");
-}
-
-/// What a page in the browser is held to, whatever is on it: nothing to scroll sideways, one
-/// main heading and no level left out, a label for each field, enough contrast (WCAG 2.2 AA).
-const CHECK: &str = r"(() => {
-  const faults = [];
-  const root = document.documentElement;
-  if (root.scrollWidth > innerWidth) faults.push(`${root.scrollWidth} wide in ${innerWidth}`);
-  let level = 0;
-  for (const heading of document.querySelectorAll('h1,h2,h3,h4')) {
-    const next = Number(heading.tagName[1]);
-    if (next > level + 1) faults.push(`heading: ${heading.textContent}`);
-    level = next;
-  }
-  if (document.querySelectorAll('h1').length !== 1) faults.push('not one main heading');
-  for (const field of document.querySelectorAll('input,select'))
-    if (field.labels.length !== 1) faults.push(`no label: ${field.name}`);
-  for (const part of ['header', 'nav', 'main', 'footer'])
-    if (!document.querySelector(part)) faults.push(`no ${part}`);
-  const canvas = new OffscreenCanvas(1, 1).getContext('2d', {willReadFrequently: true});
-  const paint = layers => {
-    canvas.clearRect(0, 0, 1, 1);
-    for (const layer of layers) { canvas.fillStyle = layer; canvas.fillRect(0, 0, 1, 1); }
-    return [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3);
-  };
-  const luminance = colour => {
-    const [r, g, b] = colour.map(part => (part /= 255) <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  while (texts.nextNode()) {
-    const element = texts.currentNode.parentElement;
-    if (!texts.currentNode.data.trim() || !element.checkVisibility()) continue;
-    const behind = [];
-    for (let up = element; up; up = up.parentElement) behind.unshift(getComputedStyle(up).backgroundColor);
-    const [back, front] = [paint(behind), paint([...behind, getComputedStyle(element).color])].map(luminance);
-    const contrast = (Math.max(back, front) + 0.05) / (Math.min(back, front) + 0.05);
-    if (contrast < 4.5) faults.push(`contrast ${contrast.toFixed(2)}: ${texts.currentNode.data.trim()}`);
-  }
-  return faults;
-})()";
-
-/// What a window looks like: name, width and height in pixels, dark or not.
-const WINDOWS: [(&str, u32, u32, bool); 4] = [
-    ("desktop", 1280, 900, false),
-    ("desktop-dark", 1280, 900, true),
-    ("phone", 375, 812, false),
-    ("phone-dark", 375, 812, true),
-];
-
-/// Where pictures of the pages go, to be looked at; else they are made and thrown away.
-const PICTURES_VARIABLE: &str = "COUNTERFOIL_PICTURES";
-
-#[tokio::test(flavor = "multi_thread")]
-async fn looks_right_in_a_browser() {
-    let site = Site::start().await;
-    let empty = Site::start().await;
-    let now = ledger::now();
-    let currencies = site.ledger.chain().spec().currencies.clone();
-    let sample = Marketplace::new(Profile::history(7, 1_500, now), &currencies).unwrap();
-    let sample: Vec<_> =
-        sample.take(1_500).map(|entry| EncodedEntry::new(entry).unwrap()).collect();
-    for block in sample.chunks(100) {
-        site.seal(block.to_vec()).await;
-    }
-    let lives = site.seal(lives()).await;
-    let hostile = site.seal(hostile_lives()).await;
-    let [sold, earned, paid] = [1, 2, 7].map(|member: usize| lives[member].id);
-    let shown = [
-        (&site, "home", String::new(), "Latest entries"),
-        (&empty, "home-empty", String::new(), "Nothing is recorded yet"),
-        (&site, "blocks", "blocks".to_owned(), "Genesis"),
-        (&site, "block", "blocks/3".to_owned(), "Block 3 seals 100 entries"),
-        (&site, "genesis", "blocks/0".to_owned(), "begins the ledger"),
-        (&site, "entries", "entries?kind=commission".to_owned(), "Commission"),
-        (&site, "entries-none", "entries?affiliate=nobody".to_owned(), "Nothing fits"),
-        (&site, "entry-transaction", format!("entries/{sold}"), "sells for 1,234.50 EUR"),
-        (&site, "entry-commission", format!("entries/{earned}"), "Still open"),
-        (&site, "entry-payout", format!("entries/{paid}"), "What is paid"),
-        (&site, "entry-terms", "entries/1".to_owned(), "Locks after"),
-        (&site, "entry-hostile", format!("entries/{}", hostile[2].id), HOSTILE[0]),
-        (&site, "search", "search?q=2".to_owned(), "Found for 2"),
-        (&site, "search-none", "search?q=nothing".to_owned(), "Nothing found for nothing"),
-        (&site, "not-found", "entries/unknown".to_owned(), "There is no entry unknown"),
-    ];
-    let shown = shown.map(|(site, name, path, said)| (site.root.join(&path).unwrap(), name, said));
-    tokio::task::spawn_blocking(move || {
-        let thrown_away = tempfile::tempdir().unwrap();
-        let pictures = std::env::var_os(PICTURES_VARIABLE)
-            .map_or_else(|| thrown_away.path().to_owned(), PathBuf::from);
-        let mut browser = Browser::start();
-        browser.open("data:text/html,<script>console.error('heard')</script>");
-        assert!(
-            browser.complaints().iter().any(|said| said.contains("heard")),
-            "it is listened to"
-        );
-        for (window, width, height, dark) in WINDOWS {
-            browser.show_as(width, height, dark);
-            for (address, name, said) in &shown {
-                browser.open(address.as_str());
-                let text = browser.evaluate("document.body.innerText").to_string();
-                let text = text.replace('\u{a0}', " ");
-                assert!(text.contains(said), "{address}: {said} is not in {text}");
-                let faults = browser.evaluate(CHECK);
-                assert_eq!(faults, serde_json::json!([]), "{address} ({window})");
-                let made =
-                    "document.querySelectorAll('script,iframe,main img,[onmouseover]').length";
-                assert_eq!(browser.evaluate(made), 0, "{address}: nothing but text comes of an id");
-                let complaints: Vec<_> = browser
-                    .complaints()
-                    .iter()
-                    .filter(|complaint| !(*name == "not-found" && complaint.contains("404")))
-                    .collect();
-                assert!(complaints.is_empty(), "{address}: {complaints:?}");
-                browser.picture(&pictures.join(format!("{name}-{window}.png")));
-            }
-        }
-    })
-    .await
-    .unwrap();
 }
