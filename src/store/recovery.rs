@@ -10,11 +10,12 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use super::commit::Committer;
+use super::derived::{Derived, MEMORY_BOUNDS};
 use super::error::StoreError;
 use super::guard::{Guard, Guarded};
 use super::read::View;
 use super::tiles::{Edge, TILE_WIDTH, hashes_at};
-use super::{CACHE_BYTES, Head, Inner, Store, keys};
+use super::{CACHE_BYTES, Disk, Head, Inner, Store, keys};
 use crate::protocol::block::{Block, Header};
 use crate::protocol::hash::{ChainId, TreeHash};
 use crate::protocol::tree::{Frontier, leaf_hash};
@@ -92,17 +93,22 @@ pub(super) fn open(directory: &Path, chain: Arc<Chain>) -> Result<(Store, Commit
         .cache_capacity(CACHE_BYTES)
         .flush_every_ms(None)
         .open()?;
-    let database_path = path.join("db");
-    let database_file =
-        File::open(&database_path).map_err(StoreError::io("open", &database_path))?;
+    let file_path = path.join("db");
+    let file = File::open(&file_path).map_err(StoreError::io("open", &file_path))?;
+    let (blocks, tiles, runs) =
+        (database.open_tree("blocks")?, database.open_tree("tiles")?, database.open_tree("runs")?);
+    let disk = Arc::new(Disk { database, file, path: file_path });
+    let sync = {
+        let disk = disk.clone();
+        move || disk.sync()
+    };
     let inner = Inner {
-        blocks: database.open_tree("blocks")?,
-        derived: database.open_tree("derived")?,
+        blocks,
+        tiles,
+        derived: Derived::open(runs, MEMORY_BOUNDS, sync)?,
         head: ArcSwap::from_pointee(genesis_head(&chain)),
         chain,
-        database,
-        database_file,
-        database_path,
+        disk,
         _lock: lock,
     };
     check_chain(&inner)?;
@@ -134,7 +140,7 @@ fn check_chain(inner: &Inner) -> Result<(), StoreError> {
     match inner.blocks.get(keys::CHAIN)? {
         None if inner.blocks.is_empty() => {
             inner.blocks.insert(keys::CHAIN, expected.as_bytes())?;
-            inner.sync()
+            inner.disk.sync()
         }
         None => Err(StoreError::damaged("chain", "the chain id is missing")),
         Some(found) if *found == expected.as_bytes()[..] => Ok(()),
@@ -155,7 +161,7 @@ fn genesis_head(chain: &Chain) -> Head {
 fn recover(committer: &mut Committer) -> Result<(), StoreError> {
     let inner = committer.store.inner.clone();
     let height = stored_height(&inner.blocks, keys::HEAD)?;
-    let applied = stored_height(&inner.derived, keys::APPLIED)?;
+    let applied = inner.derived.durable_height();
     if applied > height {
         let problem = format!("it has reached height {applied}, the ledger {height}; reindex it");
         return Err(StoreError::damaged("derived", problem));
