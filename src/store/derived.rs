@@ -181,6 +181,12 @@ impl Derived {
         Ok(Self { shared, threads })
     }
 
+    /// Makes the next [`Derived::open`] begin with nothing.
+    pub(super) fn forget(tree: &sled::Tree) -> Result<(), StoreError> {
+        tree.remove(MANIFEST)?;
+        Ok(())
+    }
+
     /// The height that is on disk; what came after must be derived again.
     pub(super) fn durable_height(&self) -> u64 {
         self.shared.work().height

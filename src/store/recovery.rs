@@ -83,7 +83,22 @@ impl std::fmt::Display for Standing {
     }
 }
 
-pub(super) fn open(directory: &Path, chain: Arc<Chain>) -> Result<(Store, Committer), StoreError> {
+/// What becomes of everything derived when a store is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Opening {
+    /// It is kept, and taken the rest of the way.
+    KeepDerived,
+    /// It is dropped, and made anew from the blocks.
+    DropDerived,
+}
+
+/// Opens a store; `progress` is told each height whose block was derived from, and the last.
+pub(super) fn open(
+    directory: &Path,
+    chain: Arc<Chain>,
+    opening: Opening,
+    mut progress: impl FnMut(u64, u64),
+) -> Result<(Store, Committer), StoreError> {
     std::fs::create_dir_all(directory).map_err(StoreError::io("create", directory))?;
     let lock = lock(directory)?;
     let path = directory.join("store");
@@ -98,6 +113,11 @@ pub(super) fn open(directory: &Path, chain: Arc<Chain>) -> Result<(Store, Commit
     let (blocks, tiles, runs) =
         (database.open_tree("blocks")?, database.open_tree("tiles")?, database.open_tree("runs")?);
     let disk = Arc::new(Disk { database, file, path: file_path });
+    if opening == Opening::DropDerived {
+        // Without a manifest nothing derived counts, whether the rest is dropped already or not.
+        Derived::forget(&runs)?;
+        disk.sync()?;
+    }
     let sync = {
         let disk = disk.clone();
         move || disk.sync()
@@ -115,7 +135,7 @@ pub(super) fn open(directory: &Path, chain: Arc<Chain>) -> Result<(Store, Commit
     let store = Store { inner: Arc::new(inner) };
     let guard = Guard::open(&directory.join("guard"))?;
     let mut committer = Committer { store: store.clone(), guard, standing: Standing::Sound };
-    recover(&mut committer)?;
+    recover(&mut committer, &mut progress)?;
     Ok((store, committer))
 }
 
@@ -158,7 +178,10 @@ fn genesis_head(chain: &Chain) -> Head {
     Head { header: chain.genesis().clone(), signature: None, tip: chain.genesis_tip(), edge }
 }
 
-fn recover(committer: &mut Committer) -> Result<(), StoreError> {
+fn recover(
+    committer: &mut Committer,
+    progress: &mut impl FnMut(u64, u64),
+) -> Result<(), StoreError> {
     let inner = committer.store.inner.clone();
     let height = stored_height(&inner.blocks, keys::HEAD)?;
     let applied = inner.derived.durable_height();
@@ -169,7 +192,7 @@ fn recover(committer: &mut Committer) -> Result<(), StoreError> {
     let head = head_at(&committer.store, applied)?;
     inner.head.store(Arc::new(head));
     sweep(&committer.store, height)?;
-    replay(committer, applied, height)?;
+    replay(committer, applied, height, progress)?;
     let guarded = committer.guard.latest()?;
     committer.standing = compare_guard(committer, guarded, height)?;
     Ok(())
@@ -189,10 +212,16 @@ fn sweep(store: &Store, height: u64) -> Result<(), StoreError> {
 }
 
 /// Derives what follows from blocks that were committed but no further.
-fn replay(committer: &Committer, applied: u64, height: u64) -> Result<(), StoreError> {
-    for height in applied + 1..=height {
+fn replay(
+    committer: &Committer,
+    applied: u64,
+    last: u64,
+    progress: &mut impl FnMut(u64, u64),
+) -> Result<(), StoreError> {
+    for height in applied + 1..=last {
         let block = committer.store.view().stored_block(height)?;
         derive(committer, block)?;
+        progress(height, last);
     }
     Ok(())
 }
