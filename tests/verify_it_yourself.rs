@@ -296,26 +296,34 @@ fn each_broken_rule_is_named_with_its_leaf() {
     }
 }
 
+/// After every honest block.
+const LATER: &str = "2026-01-03T00:00:00Z";
+
+/// Signs a block of one sale under a header that was changed.
+fn header(ledger: &mut Ledger, change: fn(&mut Header)) {
+    let leaf = sale(ledger, "S-forged");
+    ledger.forge(time(LATER), &[leaf], change);
+}
+
+/// The leaf of a lead.
+fn sale(ledger: &Ledger, external_id: &str) -> Vec<u8> {
+    entry_leaf(ledger.entry(&format!(
+        r#"{{"tenant": "acme", "kind": "transaction", "external_id": "{external_id}",
+            "event_time": "2026-01-01T00:00:00Z", "body": {{
+                "order_ref": "o", "merchant": "shop", "program": "summer",
+                "action": "lead", "currency": "EUR", "amount": "0"}}}}"#
+    )))
+}
+
+/// Signs a block of one leaf, whatever it is.
+fn leaf(ledger: &mut Ledger, leaf: Vec<u8>) {
+    ledger.forge(time(LATER), &[leaf], |_| ());
+}
+
 /// An authority that signs blocks which aren't what they must be.
 #[test]
 fn each_forged_block_is_named() {
     type Forge = fn(&mut Ledger);
-    const LATER: &str = "2026-01-03T00:00:00Z";
-    fn header(ledger: &mut Ledger, change: fn(&mut Header)) {
-        let leaf = sale(ledger, "S-forged");
-        ledger.forge(time(LATER), &[leaf], change);
-    }
-    fn sale(ledger: &Ledger, external_id: &str) -> Vec<u8> {
-        entry_leaf(ledger.entry(&format!(
-            r#"{{"tenant": "acme", "kind": "transaction", "external_id": "{external_id}",
-                "event_time": "2026-01-01T00:00:00Z", "body": {{
-                    "order_ref": "o", "merchant": "shop", "program": "summer",
-                    "action": "lead", "currency": "EUR", "amount": "0"}}}}"#
-        )))
-    }
-    fn leaf(ledger: &mut Ledger, leaf: Vec<u8>) {
-        ledger.forge(time(LATER), &[leaf], |_| ());
-    }
     let cases: [(&str, Forge); 20] = [
         ("leaf 9: header: format_version is 2", |l| header(l, |h| h.format_version = 2)),
         ("leaf 9: header: rules_version is 0", |l| header(l, |h| h.rules_version = 0)),
