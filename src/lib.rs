@@ -4,6 +4,12 @@
 //! neighbour; `tests/tidy.rs` reads this list and holds everyone to it.
 
 #[cfg(feature = "node")]
+pub mod cli;
+
+#[cfg(feature = "node")]
+pub mod node;
+
+#[cfg(feature = "node")]
 pub mod explorer;
 #[cfg(feature = "node")]
 pub mod http;
