@@ -2,7 +2,7 @@
 //! lead everywhere that they say they lead.
 
 #![cfg(feature = "node")]
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by it")]
+#![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
 mod support;
 
