@@ -1,4 +1,5 @@
 //! What several tests share.
 #![allow(dead_code, reason = "no test needs all of it")]
 
+pub mod binary;
 pub mod chain;
