@@ -441,12 +441,11 @@ impl Rejects {
 
     fn write(&mut self, reject: &Reject<'_>) -> anyhow::Result<()> {
         let context = || format!("can't write {}", self.path.display());
-        let file = match &mut self.file {
-            Some(file) => file,
-            None => {
-                let file = File::create(&self.path).with_context(context)?;
-                self.file.insert(BufWriter::new(file))
-            }
+        let file = if let Some(file) = &mut self.file {
+            file
+        } else {
+            let file = File::create(&self.path).with_context(context)?;
+            self.file.insert(BufWriter::new(file))
         };
         let mut line = serde_json::to_vec(reject)?;
         line.push(b'\n');

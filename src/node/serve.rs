@@ -149,7 +149,7 @@ async fn serve(
     tracing::info!("stopping");
     stopping.cancel();
     match tokio::time::timeout(Duration::from_secs(MAX_DRAIN_SECONDS), server).await {
-        Ok(Ok(served)) => served.map_err(system("serve")),
+        Ok(Ok(ended)) => ended.map_err(system("serve")),
         Ok(Err(panic)) => std::panic::resume_unwind(panic.into_panic()),
         Err(_) => {
             tracing::warn!("requests were still at hand after {MAX_DRAIN_SECONDS} seconds");

@@ -4,6 +4,7 @@
 //! leaves stands in `commit.rs`.
 
 use std::fs::{File, OpenOptions, TryLockError};
+use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -101,18 +102,13 @@ pub(super) fn open(
     std::fs::create_dir_all(directory).map_err(StoreError::io("create", directory))?;
     let lock = lock(directory)?;
     let path = directory.join("store");
-    let database = sled::Config::new()
-        .path(&path)
-        .mode(sled::Mode::HighThroughput)
-        .cache_capacity(CACHE_BYTES)
-        .flush_every_ms(None)
-        .open()?;
+    let (database, blocks, derived_tree) = open_database(&path)?;
     let database_path = path.join("db");
     let database_file =
         File::open(&database_path).map_err(StoreError::io("open", &database_path))?;
     let inner = Inner {
-        blocks: database.open_tree("blocks")?,
-        derived: database.open_tree("derived")?,
+        blocks,
+        derived: derived_tree,
         head: ArcSwap::from_pointee(genesis_head(&chain)),
         chain,
         database,
@@ -130,6 +126,25 @@ pub(super) fn open(
     let mut committer = Committer { store: store.clone(), guard, standing: Standing::Sound };
     recover(&mut committer, &mut progress)?;
     Ok((store, committer))
+}
+
+/// Opens sled and its two trees. Of some damaged files sled doesn't say so, but panics.
+fn open_database(path: &Path) -> Result<(sled::Db, sled::Tree, sled::Tree), StoreError> {
+    let config = sled::Config::new()
+        .path(path)
+        .mode(sled::Mode::HighThroughput)
+        .cache_capacity(CACHE_BYTES)
+        .flush_every_ms(None);
+    // Nothing of it is used after a panic.
+    let opened = std::panic::catch_unwind(AssertUnwindSafe(|| {
+        let database = config.open()?;
+        let (blocks, derived) = (database.open_tree("blocks")?, database.open_tree("derived")?);
+        Ok((database, blocks, derived))
+    }));
+    opened.unwrap_or_else(|_| {
+        let place = path.join("db").display().to_string();
+        Err(StoreError::damaged(place, "the database can't be read; restore a backup"))
+    })
 }
 
 fn lock(directory: &Path) -> Result<File, StoreError> {
