@@ -57,7 +57,7 @@ pub struct Profile {
     /// event time, say. For history that is recorded long after, it must be off.
     pub new_terms: bool,
     /// How many digits the numbers in external ids and references have at least. More make
-    /// longer entries: 9 makes leaves of some 90 bytes on average, 40 of 180, 64 of 250.
+    /// longer entries: 9 makes leaves of some 90 bytes on average, 40 of 180, 64 of 240.
     pub id_digits: usize,
 }
 
@@ -129,7 +129,7 @@ impl Profile {
     }
 
     /// The hardest on a store: 30% decisions and reversals, each of a random one of the open
-    /// commissions, and entries of some 250 bytes. To be recorded at `now`, when the first
+    /// commissions, and leaves of some 240 bytes. To be recorded at `now`, when the first
     /// `entries` of them have happened. The full share is reached once the first commissions
     /// lock, after some 50,000 entries.
     pub fn benchmark(seed: u64, entries: u64, now: Timestamp) -> Self {
