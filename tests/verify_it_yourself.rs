@@ -13,29 +13,18 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 
 use counterfoil::protocol::block::Header;
 use counterfoil::protocol::checkpoint::vkey;
 use counterfoil::protocol::hash::{AccountsRoot, ChainId, HeaderHash, TreeHash};
 use counterfoil::protocol::key::SealingKey;
-use published::{Ledger, entry_leaf, key, python, spec, time};
-use serde_json::Value;
+use published::{Ledger, entry_leaf, key, python, said, script, spec, time, vectors};
 use tempfile::TempDir;
 
 /// The authority of these tests.
 fn authority() -> SealingKey {
     key(&[7; 32])
-}
-
-fn script(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/verify").join(name)
-}
-
-/// How a run ended and all that it said.
-fn said(output: &Output) -> (bool, String) {
-    let text = [&output.stdout[..], &output.stderr[..]].concat();
-    (output.status.success(), String::from_utf8(text).expect("UTF-8"))
 }
 
 /// A ledger on disk, with its chain spec.
@@ -118,21 +107,6 @@ fn sales(blocks: &[u32]) -> Ledger {
         ledger.seal(time("2026-01-02T00:00:00Z"), &sales);
     }
     ledger
-}
-
-/// The vectors of a file: what is assumed, and each case.
-fn vectors(file: &str) -> (Value, Vec<Value>) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors").join(file);
-    let mut vectors: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
-    let cases = vectors["cases"].take();
-    (vectors["assume"].take(), cases.as_array().unwrap().clone())
-}
-
-#[test]
-fn the_vectors_hold_for_the_scripts() {
-    let check = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/check.py");
-    let (holds, said) = said(&python().arg(check).output().expect("Python runs"));
-    assert!(holds, "{said}");
 }
 
 #[test]

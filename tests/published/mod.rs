@@ -10,8 +10,8 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::fs;
-use std::path::Path;
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
 use std::sync::OnceLock;
 
 use counterfoil::protocol::block::{EncodedEntry, Header, Leaf, checkpoint};
@@ -59,6 +59,25 @@ fn find_python() -> String {
          pip install cryptography blake3 tlog-scales. Name it in COUNTERFOIL_PYTHON, or let \
          tests/run provide it."
     );
+}
+
+/// A script of docs/verify.
+pub fn script(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/verify").join(name)
+}
+
+/// Whether a run ended well, and all that it said.
+pub fn said(output: &Output) -> (bool, String) {
+    let text = [&output.stdout[..], &output.stderr[..]].concat();
+    (output.status.success(), String::from_utf8(text).expect("UTF-8"))
+}
+
+/// The vectors of a file: what they assume, and each case.
+pub fn vectors(file: &str) -> (Value, Vec<Value>) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors").join(file);
+    let mut vectors: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    let cases = vectors["cases"].take();
+    (vectors["assume"].take(), cases.as_array().unwrap().clone())
 }
 
 /// The time that `text` stands for.
