@@ -1,3 +1,134 @@
-//! The HTTP API.
+//! The HTTP API: it translates, and decides nothing.
+//!
+//! | file | what |
+//! |---|---|
+//! | `submit.rs`, `stream.rs`, `lines.rs` | submitting: one entry, many, a stream of them |
+//! | `results.rs` | what became of each entry |
+//! | `entries.rs`, `blocks.rs`, `chain.rs` | what is on the ledger |
+//! | `entry_view.rs`, `paging.rs` | how entries are shown, and lists of them |
+//! | `log.rs`, `tile_path.rs` | the log itself, as C2SP `tlog-tiles` |
+//! | `verify.rs`, `verify_range.rs` | verifying for those who ask |
+//! | `health.rs` | whether the node is well |
+//! | `problem.rs` | every error, with a stable name |
+//! | `access.rs`, `extract.rs`, `middleware.rs` | what holds for every request |
+//! | `openapi.rs`, `schema.rs` | the description of all this |
 
+mod access;
+mod blocks;
+mod chain;
+mod entries;
+mod entry_view;
+mod extract;
+mod health;
+mod lines;
+mod log;
+mod middleware;
+mod openapi;
+mod paging;
+mod problem;
+mod results;
 mod schema;
+mod stream;
+mod submit;
+mod tile_path;
+mod verify;
+mod verify_range;
+
+use std::sync::Arc;
+
+use axum::Router;
+use tokio::sync::Semaphore;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub use access::{SubmitAccess, TokenDigest};
+pub use extract::MAX_BUFFERED_BYTES;
+pub use middleware::{MAX_CONCURRENT_REQUESTS, REQUEST_TIMEOUT_SECONDS};
+pub use problem::{Problem, ProblemType};
+pub use stream::MAX_CONCURRENT_STREAMS;
+pub use submit::MAX_JSON_BODY_BYTES;
+pub use verify::MAX_CONCURRENT_VERIFICATIONS;
+
+use crate::ledger::Ledger;
+
+/// What the API serves, and to whom.
+#[derive(Clone)]
+pub struct Api {
+    /// The ledger.
+    pub ledger: Ledger,
+    /// Who may submit.
+    pub access: SubmitAccess,
+    /// The signed checkpoint of the genesis block, which the authority alone can make: the
+    /// block itself has no signature.
+    pub genesis_note: Option<String>,
+}
+
+/// What all handlers share.
+type Shared = Arc<SharedState>;
+
+struct SharedState {
+    api: Api,
+    /// One permit for each request that is answered.
+    requests: Semaphore,
+    /// Permits for the bytes of request bodies in memory.
+    buffers: Arc<Semaphore>,
+    /// One permit for each stream of entries.
+    streams: Arc<Semaphore>,
+    /// One permit for each verification.
+    verifications: Arc<Semaphore>,
+}
+
+/// Everything the node serves over HTTP: the API, its description, and `pages`, which get the
+/// same treatment (request ids, limits, problems for what isn't there).
+pub fn router(api: Api, pages: Router) -> Router {
+    let shared = Arc::new(SharedState {
+        api,
+        requests: Semaphore::new(MAX_CONCURRENT_REQUESTS),
+        buffers: Arc::new(Semaphore::new(extract::buffer_permits())),
+        streams: Arc::new(Semaphore::new(MAX_CONCURRENT_STREAMS)),
+        verifications: Arc::new(Semaphore::new(MAX_CONCURRENT_VERIFICATIONS)),
+    });
+    let (timed, untimed) = (timed_routes(), untimed_routes());
+    let timed = Router::from(timed)
+        .merge(openapi::routes(&openapi()))
+        .with_state(shared.clone())
+        .merge(pages);
+    let untimed = Router::from(untimed).with_state(shared.clone());
+    let limited = middleware::limit(middleware::time_out(timed).merge(untimed), shared.clone());
+    let health = Router::from(health_routes()).with_state(shared);
+    middleware::wrap(limited.merge(health))
+}
+
+/// The description of the API, OpenAPI 3.1.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    openapi::describe(timed_routes().merge(untimed_routes()).merge(health_routes()))
+}
+
+/// Routes that are answered within [`REQUEST_TIMEOUT_SECONDS`].
+fn timed_routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(submit::submit_entries, entries::list_entries))
+        .routes(routes!(entries::get_entry))
+        .routes(routes!(entries::get_receipt))
+        .routes(routes!(entries::get_leaf))
+        .routes(routes!(blocks::list_blocks))
+        .routes(routes!(blocks::get_block))
+        .routes(routes!(chain::get_chain))
+        .routes(routes!(chain::get_spec))
+        .routes(routes!(verify::verify_receipt))
+        .routes(routes!(log::get_checkpoint))
+        .routes(routes!(log::get_tile))
+        .routes(routes!(log::get_entry_bundle))
+        .routes(routes!(openapi::list_problems))
+        .routes(routes!(openapi::get_problem))
+}
+
+/// Routes that may take as long as the ledger is.
+fn untimed_routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(verify::verify_ledger))
+}
+
+/// Routes that are answered however busy the node is.
+fn health_routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(health::livez)).routes(routes!(health::readyz))
+}

@@ -6,6 +6,7 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::openapi::{KnownFormat, RefOr, SchemaFormat};
 use utoipa::{PartialSchema, ToSchema};
 
+use crate::protocol::entry::{Commission, Decision, Payout, ProgramTerms, Reversal, Transaction};
 use crate::protocol::hash;
 use crate::protocol::id::{Id, MAX_ID_BYTES};
 use crate::protocol::key::PublicKey;
@@ -72,4 +73,39 @@ impl ToSchema for Timestamp {
     fn name() -> Cow<'static, str> {
         "Timestamp".into()
     }
+}
+
+/// An entry, as it is submitted and as it is read.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its schema is used: it says the same as protocol::text")]
+pub struct EntryDocument {
+    /// Whose fact it is: the marketplace or the brand of it.
+    tenant: Id,
+    /// The submitter's own name for it, unique for ever within its tenant and kind.
+    external_id: Id,
+    /// When it happened, by the submitter's word.
+    event_time: Timestamp,
+    /// A salted commitment to private particulars.
+    commitment: Option<hash::Commitment>,
+    #[serde(flatten)]
+    fact: Fact,
+}
+
+/// What happened, by kind.
+#[derive(ToSchema)]
+#[serde(tag = "kind", content = "body", rename_all = "snake_case")]
+#[expect(dead_code, reason = "only its schema is used: it says the same as protocol::text")]
+enum Fact {
+    /// The terms of a merchant's program, by version.
+    ProgramTerms(ProgramTerms<Decimal>),
+    /// A sale, lead or signup that may earn commissions.
+    Transaction(Transaction<Decimal>),
+    /// What an affiliate earns from a transaction under the program's terms.
+    Commission(Commission<Decimal>),
+    /// A step of a commission's life.
+    Decision(Decision),
+    /// Takes back a commission, in whole or in part.
+    Reversal(Reversal<Decimal>),
+    /// Pays locked commissions to one affiliate.
+    Payout(Payout<Decimal>),
 }

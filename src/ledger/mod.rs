@@ -8,7 +8,9 @@
 //! | `pool.rs` | what waits to be sealed, bounded |
 //! | `writer.rs` | the thread that seals and appends: all roads meet there |
 //! | `outcome.rs` | what became of an entry |
+//! | `archive.rs` | a whole ledger in one file |
 
+pub mod archive;
 mod outcome;
 mod pool;
 mod writer;
@@ -20,7 +22,7 @@ use std::thread::JoinHandle;
 use tokio::sync::{Semaphore, watch};
 
 pub use outcome::{AppendError, OpenError, Outcome, Position, Rejection, SubmitError};
-pub use pool::{Atomicity, MAX_POOL_BYTES, MAX_POOL_ENTRIES, MAX_REQUEST_ENTRIES};
+pub use pool::{Atomicity, Enqueued, MAX_POOL_BYTES, MAX_POOL_ENTRIES, MAX_REQUEST_ENTRIES};
 
 use crate::protocol::block::{Block, EncodedEntry};
 use crate::protocol::key::SealingKey;
@@ -109,8 +111,21 @@ impl Ledger {
         entries: Vec<EncodedEntry>,
         atomicity: Atomicity,
     ) -> Result<Vec<Outcome>, SubmitError> {
+        self.enqueue(entries, atomicity).await?.outcomes().await
+    }
+
+    /// Puts entries, at most [`MAX_REQUEST_ENTRIES`], into the pool, waiting for room there.
+    /// What one caller enqueues in order is sealed in that order, without waiting in between.
+    ///
+    /// # Errors
+    /// [`SubmitError`].
+    pub async fn enqueue(
+        &self,
+        entries: Vec<EncodedEntry>,
+        atomicity: Atomicity,
+    ) -> Result<Enqueued, SubmitError> {
         self.check_health()?;
-        self.inner.pool.submit(self.chain().spec(), entries, atomicity).await
+        self.inner.pool.enqueue(self.chain().spec(), entries, atomicity).await
     }
 
     /// Verifies a block from elsewhere and appends it. When this returns without an error, the

@@ -44,6 +44,21 @@ pub(super) struct Submission {
     pub room: OwnedSemaphorePermit,
 }
 
+/// Entries that are in the pool: what is enqueued later is sealed later.
+pub struct Enqueued {
+    outcomes: oneshot::Receiver<Result<Vec<Outcome>, SubmitError>>,
+}
+
+impl Enqueued {
+    /// Waits until all that can be sealed is. The outcomes come in the order of the entries.
+    ///
+    /// # Errors
+    /// [`SubmitError`].
+    pub async fn outcomes(self) -> Result<Vec<Outcome>, SubmitError> {
+        self.outcomes.await.map_err(|_| SubmitError::Stopped)?
+    }
+}
+
 pub(super) struct Pool {
     requests: mpsc::UnboundedSender<Request>,
     /// One permit for each entry, or for each [`PERMIT_BYTES`] of a longer one. This bounds the
@@ -60,14 +75,17 @@ impl Pool {
         (Self { requests, room, appending: tokio::sync::Mutex::new(()) }, receiver)
     }
 
-    pub(super) async fn submit(
+    pub(super) async fn enqueue(
         &self,
         spec: &ChainSpec,
         entries: Vec<EncodedEntry>,
         atomicity: Atomicity,
-    ) -> Result<Vec<Outcome>, SubmitError> {
+    ) -> Result<Enqueued, SubmitError> {
+        let (reply, outcomes) = oneshot::channel();
         if entries.is_empty() {
-            return Ok(Vec::new());
+            // Whoever waits is there: the receiver is in hand.
+            let _ = reply.send(Ok(Vec::new()));
+            return Ok(Enqueued { outcomes });
         }
         check_size(spec, &entries, atomicity)?;
         let permits: usize =
@@ -78,10 +96,9 @@ impl Pool {
             .await
             .map_err(|_| SubmitError::Overloaded)?
             .expect("the semaphore is never closed");
-        let (reply, outcome) = oneshot::channel();
         let submission = Submission { entries, atomicity, reply, room };
         self.requests.send(Request::Submit(submission)).map_err(|_| SubmitError::Stopped)?;
-        outcome.await.map_err(|_| SubmitError::Stopped)?
+        Ok(Enqueued { outcomes })
     }
 
     pub(super) async fn append(&self, block: Block) -> Result<(), AppendError> {

@@ -20,6 +20,7 @@ pub const MAX_BLOCK_WIRE_BYTES: usize =
 
 /// What closes a block: a leaf of the log like any other, and the last of its block.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize)]
+#[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
 pub struct Header {
     /// The version of the format.
     pub format_version: u16,

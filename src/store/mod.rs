@@ -106,7 +106,22 @@ impl Store {
     /// # Errors
     /// [`StoreError`]: in use, another chain's, or damaged.
     pub fn open(directory: &Path, chain: Arc<Chain>) -> Result<(Self, Committer), StoreError> {
-        recovery::open(directory, chain)
+        recovery::open(directory, chain, recovery::Derived::Kept, |_, _| {})
+    }
+
+    /// Opens the store as [`Store::open`] does, but first drops everything derived from the
+    /// blocks and makes it anew. `progress` is told each height that was reached, and the last.
+    ///
+    /// Interrupted, it starts over when the store is opened next.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn reindex(
+        directory: &Path,
+        chain: Arc<Chain>,
+        progress: impl FnMut(u64, u64),
+    ) -> Result<(Self, Committer), StoreError> {
+        recovery::open(directory, chain, recovery::Derived::Dropped, progress)
     }
 
     /// The chain whose ledger this is.

@@ -12,6 +12,7 @@ use crate::protocol::key::{SIGNATURE_BYTES, Signature};
 use crate::protocol::receipt::{LeafProof, Receipt};
 use crate::protocol::rules::StoredRecord;
 use crate::protocol::tree::{self, NodeSource, ProofError};
+use crate::protocol::verify::Chain;
 
 /// The ledger as it stands at one head: what later blocks add isn't seen.
 ///
@@ -36,6 +37,11 @@ pub struct StoredHeader {
 impl View {
     pub(super) fn new(store: Store, head: Arc<Head>) -> Self {
         Self { store, head }
+    }
+
+    /// The chain whose ledger this is.
+    pub fn chain(&self) -> &Chain {
+        self.store.chain()
     }
 
     /// The head that is looked at.

@@ -82,7 +82,22 @@ impl std::fmt::Display for Standing {
     }
 }
 
-pub(super) fn open(directory: &Path, chain: Arc<Chain>) -> Result<(Store, Committer), StoreError> {
+/// What becomes of everything derived when a store is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Derived {
+    /// It is kept, and taken the rest of the way.
+    Kept,
+    /// It is dropped, and made anew from the blocks.
+    Dropped,
+}
+
+/// Opens a store; `progress` is told each height whose block was derived from, and the last.
+pub(super) fn open(
+    directory: &Path,
+    chain: Arc<Chain>,
+    derived: Derived,
+    mut progress: impl FnMut(u64, u64),
+) -> Result<(Store, Committer), StoreError> {
     std::fs::create_dir_all(directory).map_err(StoreError::io("create", directory))?;
     let lock = lock(directory)?;
     let path = directory.join("store");
@@ -106,10 +121,14 @@ pub(super) fn open(directory: &Path, chain: Arc<Chain>) -> Result<(Store, Commit
         _lock: lock,
     };
     check_chain(&inner)?;
+    if derived == Derived::Dropped {
+        inner.derived.remove(keys::APPLIED)?;
+        inner.sync()?;
+    }
     let store = Store { inner: Arc::new(inner) };
     let guard = Guard::open(&directory.join("guard"))?;
     let mut committer = Committer { store: store.clone(), guard, standing: Standing::Sound };
-    recover(&mut committer)?;
+    recover(&mut committer, &mut progress)?;
     Ok((store, committer))
 }
 
@@ -152,9 +171,16 @@ fn genesis_head(chain: &Chain) -> Head {
     Head { header: chain.genesis().clone(), signature: None, tip: chain.genesis_tip(), edge }
 }
 
-fn recover(committer: &mut Committer) -> Result<(), StoreError> {
+fn recover(
+    committer: &mut Committer,
+    progress: &mut impl FnMut(u64, u64),
+) -> Result<(), StoreError> {
     let inner = committer.store.inner.clone();
     let height = stored_height(&inner.blocks, keys::HEAD)?;
+    if !inner.derived.contains_key(keys::APPLIED)? && !inner.derived.is_empty() {
+        // Without the marker it is being dropped, whoever began that and didn't finish.
+        inner.derived.clear()?;
+    }
     let applied = stored_height(&inner.derived, keys::APPLIED)?;
     if applied > height {
         let problem = format!("it has reached height {applied}, the ledger {height}; reindex it");
@@ -163,7 +189,7 @@ fn recover(committer: &mut Committer) -> Result<(), StoreError> {
     let head = head_at(&committer.store, applied)?;
     inner.head.store(Arc::new(head));
     sweep(&committer.store, height)?;
-    replay(committer, applied, height)?;
+    replay(committer, applied, height, progress)?;
     let guarded = committer.guard.latest()?;
     committer.standing = compare_guard(committer, guarded, height)?;
     Ok(())
@@ -183,10 +209,16 @@ fn sweep(store: &Store, height: u64) -> Result<(), StoreError> {
 }
 
 /// Derives what follows from blocks that were committed but no further.
-fn replay(committer: &Committer, applied: u64, height: u64) -> Result<(), StoreError> {
-    for height in applied + 1..=height {
+fn replay(
+    committer: &Committer,
+    applied: u64,
+    last: u64,
+    progress: &mut impl FnMut(u64, u64),
+) -> Result<(), StoreError> {
+    for height in applied + 1..=last {
         let block = committer.store.view().stored_block(height)?;
         derive(committer, block)?;
+        progress(height, last);
     }
     Ok(())
 }

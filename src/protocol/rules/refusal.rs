@@ -170,6 +170,32 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// The field of the entry that breaks the rule, where it is one field's doing.
+    pub const fn field(&self) -> Option<&'static str> {
+        match self {
+            Self::MissingParent { field, .. }
+            | Self::UnknownCurrency { field, .. }
+            | Self::ZeroAmount { field }
+            | Self::TooMuch { field, .. }
+            | Self::EmptyPeriod { field } => Some(field),
+            Self::Duplicate { .. } => Some("external_id"),
+            Self::EventInFuture { .. } => Some("event_time"),
+            Self::UnknownProgram { .. } => Some("body.program"),
+            Self::AnotherCurrency { .. } => Some("body.currency"),
+            Self::RateAboveWhole { .. } => Some("body.reward.ppm"),
+            Self::WrongVersion { .. } => Some("body.version"),
+            Self::TermsReachBack { .. } => Some("body.effective_from"),
+            Self::TermsOfAnotherProgram | Self::TermsNotInForce { .. } => Some("body.terms"),
+            Self::ExtensionNotLater { .. } => Some("body.verdict.locking_date"),
+            Self::LineCount { .. } | Self::SumTooLarge => Some("body.lines"),
+            Self::AnotherPayee { .. } => Some("body.affiliate"),
+            Self::PayoutNotOpen { .. } => Some("body.continues"),
+            Self::AnotherPeriod { .. } => Some("body.period_from"),
+            Self::WrongTotal { .. } => Some("body.total"),
+            Self::IllegalStep { .. } => None,
+        }
+    }
+
     /// The rule's stable name, for programs.
     pub const fn rule(&self) -> &'static str {
         match self {

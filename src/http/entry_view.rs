@@ -1,0 +1,185 @@
+//! An entry as it is shown, and how it is named.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::extract::parse_number;
+use super::problem::{Problem, ProblemType};
+use super::schema::EntryDocument;
+use crate::protocol::block::Header;
+use crate::protocol::hash::{EntryId, TreeHash};
+use crate::protocol::money::Decimal;
+use crate::protocol::rules::{CommissionState, Record};
+use crate::protocol::text::EntryText;
+use crate::protocol::time::Timestamp;
+use crate::store::{EntryHit, StoreError, View};
+
+/// An entry on the ledger.
+#[derive(Serialize, ToSchema)]
+pub struct EntryView {
+    /// The identity of the entry: BLAKE3 of its canonical bytes.
+    id: EntryId,
+    /// Its log index.
+    index: u64,
+    /// The height of its block.
+    height: u64,
+    /// When it was recorded: the time of its block.
+    recorded_at: Timestamp,
+    /// The hash of its leaf in the log's tree.
+    leaf_hash: TreeHash,
+    /// What was stated, as it could be submitted.
+    #[schema(value_type = EntryDocument)]
+    entry: EntryText,
+    /// Of a commission: where it stands now, after everything that later entries did to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    commission: Option<Standing>,
+    /// Where its proofs are.
+    links: Links,
+}
+
+/// Where a commission stands.
+#[derive(Serialize, ToSchema)]
+pub struct Standing {
+    /// The state.
+    #[schema(value_type = String, example = "approved")]
+    state: CommissionState,
+    /// What is neither reversed nor paid.
+    left: Decimal,
+    /// What was taken back.
+    reversed: Decimal,
+    /// What was paid.
+    paid: Decimal,
+    /// When it is due to lock.
+    locks_at: Timestamp,
+}
+
+/// Where to go on from an entry.
+#[derive(Serialize, ToSchema)]
+struct Links {
+    /// The entry.
+    #[serde(rename = "self")]
+    this: String,
+    /// The proof that it is on the ledger, in one file.
+    receipt: String,
+    /// The bytes of its leaf.
+    leaf: String,
+    /// Its block.
+    block: String,
+}
+
+/// Entries as they are shown.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn views(view: &View, hits: &[EntryHit]) -> Result<Vec<EntryView>, StoreError> {
+    let mut block: Option<Header> = None;
+    let mut views = Vec::with_capacity(hits.len());
+    for hit in hits {
+        let holds = |header: &Header| (header.first_index..header.index()).contains(&hit.index);
+        let header = match block.take().filter(holds) {
+            Some(header) => header,
+            None => header_over(view, hit.index)?,
+        };
+        views.push(entry_view(view, &header, hit)?);
+        block = Some(header);
+    }
+    Ok(views)
+}
+
+/// The header of the block that holds the leaf at `index`, which the head must hold.
+fn header_over(view: &View, index: u64) -> Result<Header, StoreError> {
+    let stored = match view.height_of(index)? {
+        Some(height) => view.header(height)?,
+        None => None,
+    };
+    stored.map(|stored| stored.header).ok_or_else(|| StoreError::Damaged {
+        place: format!("index {index}"),
+        problem: "no block holds it".to_owned(),
+    })
+}
+
+fn entry_view(view: &View, header: &Header, hit: &EntryHit) -> Result<EntryView, StoreError> {
+    let EntryHit { index, entry } = hit;
+    let (id, height) = (entry.id(), header.height);
+    let currencies = &view.chain().spec().currencies;
+    let damaged =
+        |problem: String| StoreError::Damaged { place: format!("index {index}"), problem };
+    let text = EntryText::new(entry.entry(), currencies);
+    Ok(EntryView {
+        id,
+        index: *index,
+        height,
+        recorded_at: header.time,
+        leaf_hash: entry.leaf_hash(),
+        entry: text.map_err(|error| damaged(error.to_string()))?,
+        commission: standing(view, hit)?,
+        links: Links {
+            this: format!("/v1/entries/{id}"),
+            receipt: format!("/v1/entries/{id}/receipt"),
+            leaf: format!("/v1/entries/{id}/leaf"),
+            block: format!("/v1/blocks/{height}"),
+        },
+    })
+}
+
+fn standing(view: &View, hit: &EntryHit) -> Result<Option<Standing>, StoreError> {
+    let record = view.record(&hit.entry.key())?.map(|stored| stored.record);
+    let Some(Record::Commission(commission)) = record else { return Ok(None) };
+    let scale = view.chain().spec().currencies.scale(commission.currency);
+    let scale = scale.map_err(|error| StoreError::Damaged {
+        place: format!("record of the entry at index {}", hit.index),
+        problem: error.to_string(),
+    })?;
+    Ok(Some(Standing {
+        state: commission.state,
+        left: commission.left().to_decimal(scale),
+        reversed: commission.reversed.to_decimal(scale),
+        paid: commission.paid.to_decimal(scale),
+        locks_at: commission.locks_at,
+    }))
+}
+
+/// How a path names an entry.
+pub enum EntryName {
+    /// By its identity.
+    Id(EntryId),
+    /// By its log index.
+    Index(u64),
+}
+
+impl EntryName {
+    /// Reads the name.
+    ///
+    /// # Errors
+    /// [`ProblemType::BadParameter`].
+    pub fn parse(text: &str) -> Result<Self, Problem> {
+        let id = text.parse().map(Self::Id).ok();
+        id.or_else(|| parse_number(text).map(Self::Index)).ok_or_else(|| {
+            let detail = "an entry is named by its id, 64 lower-case hexadecimal digits, or by its log index";
+            Problem::new(ProblemType::BadParameter, detail).at("entry")
+        })
+    }
+
+    /// The entry.
+    ///
+    /// # Errors
+    /// [`ProblemType::NotFound`].
+    pub fn find(&self, view: &View) -> Result<EntryHit, Problem> {
+        let index = match self {
+            Self::Id(id) => view.index_of(id)?,
+            Self::Index(index) => Some(*index),
+        };
+        let entry = index.map(|index| view.entry(index)).transpose()?.flatten();
+        if let (Some(index), Some(entry)) = (index, entry) {
+            return Ok(EntryHit { index, entry });
+        }
+        let detail = match index {
+            None => "no entry on the ledger has this id".to_owned(),
+            Some(index) if index < view.head().size() => {
+                format!("the leaf at index {index} is a block's header")
+            }
+            Some(index) => format!("the log ends before index {index}"),
+        };
+        Err(Problem::new(ProblemType::NotFound, detail))
+    }
+}

@@ -1,0 +1,389 @@
+//! Problems: every error that a caller sees, as RFC 9457 `application/problem+json`.
+//!
+//! The table below is the one place where their stable names stand. Each name is documented
+//! at its own type URI.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::results::{EntryResult, Placed};
+use crate::ledger::{Health, SubmitError};
+use crate::protocol::block::EntryTooLong;
+use crate::protocol::money::MoneyError;
+use crate::protocol::rules::Refusal;
+use crate::protocol::text::TextError;
+use crate::store::StoreError;
+
+/// The media type of problems.
+pub const MEDIA_TYPE: &str = "application/problem+json";
+/// Where the types of problems are documented, and what begins each type URI.
+pub const TYPE_PREFIX: &str = "/problems/";
+/// When to try again after what passes by itself, in seconds.
+const RETRY_AFTER_SECONDS: &str = "2";
+
+/// Declares the types of problems: variant, stable name, status, title, meaning.
+macro_rules! problem_types {
+    ($($variant:ident $name:literal $status:ident $title:literal: $meaning:literal;)+) => {
+        /// What kind of problem it is.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum ProblemType {
+            $(#[doc = $title] $variant,)+
+        }
+
+        impl ProblemType {
+            /// Every type.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The stable name, the last segment of the type URI.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)+ }
+            }
+
+            /// The status of a response that is this problem.
+            pub const fn status(self) -> StatusCode {
+                match self { $(Self::$variant => StatusCode::$status,)+ }
+            }
+
+            /// What it is, in a few words.
+            pub const fn title(self) -> &'static str {
+                match self { $(Self::$variant => $title,)+ }
+            }
+
+            /// What it means and what to do.
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => $meaning,)+ }
+            }
+        }
+    };
+}
+
+problem_types! {
+    // The request.
+    BadRequest "bad-request" BAD_REQUEST "The request can't be read":
+        "Something in the request line or the headers is out of form.";
+    BadParameter "bad-parameter" BAD_REQUEST "A parameter is wrong":
+        "A parameter of path or query is unknown, given twice, or has a value that it can't have. `field` names it. Parameters that a route doesn't know are refused rather than ignored.";
+    BadCursor "bad-cursor" BAD_REQUEST "The cursor is not of this query":
+        "A cursor goes on with the query that gave it, and with no other. Repeat the query without it.";
+    MalformedJson "malformed-json" BAD_REQUEST "The body is not JSON":
+        "The body isn't one complete JSON value. Nothing of it was looked at.";
+    AtomicStream "atomic-stream" BAD_REQUEST "A stream can't be atomic":
+        "An atomic request has to fit one block, so it comes as one JSON array, not as NDJSON.";
+    Unauthorized "unauthorized" UNAUTHORIZED "A token is needed":
+        "Submitting takes the header `Authorization: Bearer` with the token that the operator gave you.";
+    NoSealingKey "no-sealing-key" FORBIDDEN "This node only serves":
+        "This node has no sealing key. Submit to the authority's node.";
+    NotFound "not-found" NOT_FOUND "There is nothing here":
+        "No route, or nothing on the ledger by that name.";
+    MethodNotAllowed "method-not-allowed" METHOD_NOT_ALLOWED "The method is not allowed here":
+        "The header `Allow` lists the methods of this route.";
+    TooLarge "too-large" PAYLOAD_TOO_LARGE "The request is too large":
+        "More bytes or more entries than one request may have. Nothing of it was sealed. Send less at a time, or stream NDJSON.";
+    UnsupportedMediaType "unsupported-media-type" UNSUPPORTED_MEDIA_TYPE "The content type is not supported":
+        "The header `Content-Type` must name what this route takes, and the body must not be compressed.";
+    // The node.
+    Internal "internal" INTERNAL_SERVER_ERROR "The node failed":
+        "The node's log says more, under the response's `x-request-id`. Submitting the same again is safe.";
+    Overloaded "overloaded" SERVICE_UNAVAILABLE "Too much at a time":
+        "The node is at one of its limits. Try again after `Retry-After` seconds; submitting the same again is safe.";
+    TimedOut "timed-out" SERVICE_UNAVAILABLE "It took too long":
+        "The request was given up. What it submitted may or may not be sealed; submitting the same again is safe and tells.";
+    NotSealing "not-sealing" SERVICE_UNAVAILABLE "The node takes no entries now":
+        "What is on the ledger is served, but nothing is sealed until the operator has put right what `detail` names.";
+    NotReady "not-ready" SERVICE_UNAVAILABLE "The node is not ready":
+        "It runs, but it doesn't seal what it ought to seal. `detail` says why.";
+    Interrupted "interrupted" BAD_REQUEST "The upload was cut off":
+        "The body ended before it was complete, or nothing came for too long. The line that was cut was not submitted.";
+    // Entries, by their text.
+    MalformedEntry "malformed-entry" UNPROCESSABLE_ENTITY "This is no entry":
+        "Not JSON, an unknown or repeated or missing field, an unknown kind, or a value that its field can't have: an amount that isn't a plain decimal string, an id with blanks or control characters, a time out of range. `field` says where.";
+    EntryTooLong "entry-too-long" UNPROCESSABLE_ENTITY "The entry is too long":
+        "An entry has a bounded text and, on the ledger, at most 65,535 bytes.";
+    TooManyDecimals "too-many-decimals" UNPROCESSABLE_ENTITY "Too many decimals":
+        "An amount has at most the decimals that its currency has on this ledger (`/v1/chain`). Nothing is rounded for you.";
+    AmountTooLarge "amount-too-large" UNPROCESSABLE_ENTITY "The amount is too large":
+        "An amount is at most 2^63 - 1 units of its currency's last decimal.";
+    // Entries, by the rules. The names are the rules' own.
+    DuplicateExternalId "duplicate-external-id" CONFLICT "The external id belongs to another entry":
+        "External ids are unique per tenant and kind, for ever, and this one was used for an entry that says something else. `first` is that entry, `differing_fields` names where the two differ.";
+    EventInFuture "event-in-future" UNPROCESSABLE_ENTITY "The event lies in the future":
+        "An event lies at most a little ahead of the time of its block (`limits.event_ahead_ms` of the chain spec).";
+    MissingParent "missing-parent" UNPROCESSABLE_ENTITY "The entry refers to one that is not there":
+        "An entry that is named must stand on the ledger before, or earlier in the same request, under the same tenant.";
+    UnknownProgram "unknown-program" UNPROCESSABLE_ENTITY "The program has no terms":
+        "A transaction needs a program of its merchant whose terms are on the ledger.";
+    UnknownCurrency "unknown-currency" UNPROCESSABLE_ENTITY "The currency is unknown":
+        "The chain spec lists the currencies of this ledger (`/v1/chain`).";
+    AnotherCurrency "another-currency" UNPROCESSABLE_ENTITY "The currency is not the parent's":
+        "An entry's currency is that of the entry which it refers to.";
+    ZeroAmount "zero-amount" UNPROCESSABLE_ENTITY "The amount is zero":
+        "Taking nothing back and paying nothing says nothing.";
+    TooMuch "too-much" UNPROCESSABLE_ENTITY "More than is left":
+        "Commissions stay within what the terms give, reversals and payouts within what is left of the commission.";
+    EmptyPeriod "empty-period" UNPROCESSABLE_ENTITY "The period is empty":
+        "A period ends after it begins.";
+    RateAboveWhole "rate-above-whole" UNPROCESSABLE_ENTITY "The rate is more than the whole":
+        "A rate is at most 1,000,000 parts per million.";
+    WrongVersion "wrong-version" UNPROCESSABLE_ENTITY "The version is out of turn":
+        "A program's terms are numbered 1, 2, 3.";
+    TermsReachBack "terms-reach-back" UNPROCESSABLE_ENTITY "The terms reach back":
+        "A later version of terms begins no earlier than it is recorded: it never changes a time that an earlier version governs.";
+    TermsOfAnotherProgram "terms-of-another-program" UNPROCESSABLE_ENTITY "These are another program's terms":
+        "A commission follows the terms of its transaction's program.";
+    TermsNotInForce "terms-not-in-force" UNPROCESSABLE_ENTITY "The terms were not in force":
+        "A commission follows the terms that were in force when its transaction happened.";
+    IllegalStep "illegal-step" UNPROCESSABLE_ENTITY "The commission can't take this step":
+        "A commission is pending, then extended, approved or declined, then locked or reversed, then paid; steps out of that order are refused.";
+    ExtensionNotLater "extension-not-later" UNPROCESSABLE_ENTITY "The extension is not later":
+        "An extension puts the locking date off.";
+    LineCount "line-count" UNPROCESSABLE_ENTITY "Too few or too many lines":
+        "One payout entry has 1 to 500 lines; a longer payout comes in several parts.";
+    AnotherPayee "another-payee" UNPROCESSABLE_ENTITY "This is another affiliate's":
+        "A payout pays one affiliate, and only commissions that are that affiliate's.";
+    PayoutNotOpen "payout-not-open" UNPROCESSABLE_ENTITY "The payout is not open":
+        "A part continues a payout that isn't closed, at its latest part.";
+    AnotherPeriod "another-period" UNPROCESSABLE_ENTITY "The payout is for another period":
+        "All parts of a payout pay for the same period.";
+    WrongTotal "wrong-total" UNPROCESSABLE_ENTITY "The total is wrong":
+        "A payout's total is the sum of its lines, those of earlier parts included.";
+    SumTooLarge "sum-too-large" UNPROCESSABLE_ENTITY "The sum is too large":
+        "No sum goes beyond what an amount can be.";
+    Refused "refused" UNPROCESSABLE_ENTITY "The entry would break a rule":
+        "`rule` names it.";
+    // Atomic requests.
+    NotAtomic "not-atomic" UNPROCESSABLE_ENTITY "Another entry of the request was rejected":
+        "There is nothing wrong with this entry, but its atomic request was refused as a whole.";
+    AtomicRejected "atomic-rejected" UNPROCESSABLE_ENTITY "The atomic request was refused":
+        "At least one entry was rejected, so none was sealed. `results` has one result for each entry, in order.";
+}
+
+impl ProblemType {
+    /// The type with a name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.name() == name)
+    }
+
+    /// The type URI: a path on every node, the same everywhere.
+    pub fn uri(self) -> String {
+        format!("{TYPE_PREFIX}{}", self.name())
+    }
+
+    /// The type of a response that somebody else made, by its status.
+    pub fn of_status(status: StatusCode) -> Self {
+        let plain = [
+            Self::Unauthorized,
+            Self::NotFound,
+            Self::MethodNotAllowed,
+            Self::TooLarge,
+            Self::UnsupportedMediaType,
+            Self::Overloaded,
+            Self::Internal,
+        ];
+        let same = plain.into_iter().find(|kind| kind.status() == status);
+        let other = if status.is_client_error() { Self::BadRequest } else { Self::Internal };
+        same.unwrap_or(other)
+    }
+}
+
+/// A problem (RFC 9457).
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Problem {
+    #[serde(skip)]
+    kind: ProblemType,
+    /// A stable name of the kind of problem, and where it is documented on this node.
+    #[serde(rename = "type")]
+    #[schema(example = "/problems/missing-parent")]
+    type_uri: String,
+    /// The kind of problem, in words.
+    title: &'static str,
+    /// The status that this problem has as a response of its own.
+    #[schema(minimum = 400, maximum = 599)]
+    status: u16,
+    /// What is wrong this time.
+    detail: String,
+    /// The rule that an entry would break.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule: Option<&'static str>,
+    /// The field or parameter that is at fault, such as `body.lines[3].amount`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<String>,
+    /// What goes with some types.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    more: Option<Box<Extension>>,
+}
+
+/// What goes with some types of problems.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+enum Extension {
+    Conflict { first: Option<Placed>, differing_fields: Vec<String> },
+    Results { results: Vec<EntryResult> },
+}
+
+impl Problem {
+    /// A problem of `kind`; `detail` is for the caller to read and holds no internals.
+    pub fn new(kind: ProblemType, detail: impl Into<String>) -> Self {
+        Self {
+            kind,
+            type_uri: kind.uri(),
+            title: kind.title(),
+            status: kind.status().as_u16(),
+            detail: detail.into(),
+            rule: None,
+            field: None,
+            more: None,
+        }
+    }
+
+    /// A problem of `kind` about which there is no more to say than its meaning.
+    pub fn plain(kind: ProblemType) -> Self {
+        Self::new(kind, kind.meaning())
+    }
+
+    /// The same, at `field`.
+    #[must_use]
+    pub fn at(self, field: impl Into<String>) -> Self {
+        Self { field: Some(field.into()), ..self }
+    }
+
+    /// A failure of our own: the cause goes to the log, the caller gets none of it.
+    pub fn internal(cause: &dyn std::fmt::Display) -> Self {
+        tracing::error!(%cause, "a request failed");
+        Self::plain(ProblemType::Internal)
+    }
+
+    /// An external id that belongs to another entry.
+    pub fn conflict(first: Option<Placed>, differing_fields: Vec<String>) -> Self {
+        let differing = differing_fields.join(", ");
+        let detail = match &first {
+            Some(first) => format!(
+                "this external id was used before, by the entry at index {}; they differ in {differing}",
+                first.index
+            ),
+            None => format!(
+                "this external id was used by another entry of the request; they differ in {differing}"
+            ),
+        };
+        let more = Some(Box::new(Extension::Conflict { first, differing_fields }));
+        let kind = ProblemType::DuplicateExternalId;
+        Self { more, rule: Some(kind.name()), ..Self::new(kind, detail).at("external_id") }
+    }
+
+    /// An atomic request of which nothing was sealed.
+    pub fn atomic_rejected(results: Vec<EntryResult>) -> Self {
+        let rejected = results.iter().filter(|result| result.is_at_fault()).count();
+        let count = results.len();
+        let detail = format!("{rejected} of {count} entries were rejected, so none was sealed");
+        let more = Some(Box::new(Extension::Results { results }));
+        Self { more, ..Self::new(ProblemType::AtomicRejected, detail) }
+    }
+
+    /// The kind of problem.
+    pub fn kind(&self) -> ProblemType {
+        self.kind
+    }
+}
+
+impl From<TextError> for Problem {
+    fn from(error: TextError) -> Self {
+        let detail = error.to_string();
+        match error {
+            TextError::TooLong(_) => Self::new(ProblemType::EntryTooLong, detail),
+            TextError::Malformed { field, .. } if field.is_empty() => {
+                Self::new(ProblemType::MalformedEntry, detail)
+            }
+            TextError::Malformed { field, .. } => {
+                Self::new(ProblemType::MalformedEntry, detail).at(field)
+            }
+            TextError::Money { field, error } => {
+                let kind = match error {
+                    MoneyError::UnknownCurrency(_) => ProblemType::UnknownCurrency,
+                    MoneyError::TooManyDecimals { .. } => ProblemType::TooManyDecimals,
+                    MoneyError::TooLarge => ProblemType::AmountTooLarge,
+                    MoneyError::NotDecimal | MoneyError::BadCurrency => ProblemType::MalformedEntry,
+                };
+                Self::new(kind, detail).at(field)
+            }
+        }
+    }
+}
+
+impl From<EntryTooLong> for Problem {
+    fn from(error: EntryTooLong) -> Self {
+        Self::new(ProblemType::EntryTooLong, error.to_string())
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let rule = refusal.rule();
+        let kind = ProblemType::named(rule).unwrap_or(ProblemType::Refused);
+        let field = refusal.field().map(str::to_owned);
+        Self { rule: Some(rule), field, ..Self::new(kind, refusal.to_string()) }
+    }
+}
+
+impl From<SubmitError> for Problem {
+    fn from(error: SubmitError) -> Self {
+        let kind = match &error {
+            SubmitError::NotSealing(Health::NoKey) => ProblemType::NoSealingKey,
+            SubmitError::NotSealing(_) | SubmitError::Stopped => ProblemType::NotSealing,
+            SubmitError::TooLarge { .. } => ProblemType::TooLarge,
+            SubmitError::Overloaded => ProblemType::Overloaded,
+        };
+        Self::new(kind, error.to_string())
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        Self::internal(&error)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = self.kind.status();
+        let body = serde_json::to_vec(&self).expect("strings, numbers and lists");
+        let content_type = HeaderValue::from_static(MEDIA_TYPE);
+        let mut response = (status, [(header::CONTENT_TYPE, content_type)], body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            let scheme = HeaderValue::from_static("Bearer realm=\"counterfoil\"");
+            headers.insert(header::WWW_AUTHENTICATE, scheme);
+        }
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_every_type_is_explained() {
+        for kind in ProblemType::ALL {
+            assert_eq!(ProblemType::named(kind.name()), Some(*kind));
+            assert!(kind.status().is_client_error() || kind.status().is_server_error());
+            assert!(!kind.title().is_empty() && kind.meaning().ends_with('.'), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn every_rule_has_a_type_of_its_own() {
+        let source = include_str!("../protocol/rules/refusal.rs");
+        let (_, rules) = source.split_once("pub const fn rule(").unwrap();
+        let rules: Vec<&str> =
+            rules.split('"').skip(1).step_by(2).take_while(|rule| !rule.contains(' ')).collect();
+        assert!(rules.len() > 20, "{rules:?}");
+        for rule in rules {
+            assert!(ProblemType::named(rule).is_some(), "{rule} is not in the table");
+        }
+    }
+}
