@@ -110,103 +110,134 @@ fn id(text: &str) -> Id {
     Id::new(text).unwrap()
 }
 
-/// Numbers from which an entry is made: each picks something from a short list.
-type Picks = [u8; 12];
+/// Numbers from which an entry is made: each picks something from a short list, so that all ids,
+/// parties, times and amounts meet all others.
+#[derive(Clone, Copy)]
+struct Picks([u8; 12]);
 
-fn pick<const N: usize, T: Copy>(number: u8, list: [T; N]) -> T {
-    list[usize::from(number) % N]
+impl Picks {
+    fn of<const N: usize, T: Copy>(self, number: usize, list: [T; N]) -> T {
+        list[usize::from(self.0[number]) % N]
+    }
+
+    fn name(self, number: usize, prefix: &str) -> Id {
+        id(&format!("{prefix}-{}", self.0[number] % 8))
+    }
+
+    fn party(self, prefix: &str) -> Id {
+        id(&format!("{prefix}-{}", self.0[5] % 2))
+    }
+
+    fn day(self, number: usize) -> Timestamp {
+        let start: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        start.saturating_add(u64::from(self.0[number] % 12) * DAY_MS)
+    }
+
+    fn units(self, number: usize) -> Amount {
+        let units = self.of(number, [0, 1, 2, 3, 5, 5, 10, 10, 20, 20, 400]);
+        Amount::from_units(units).unwrap()
+    }
+
+    fn currency(self) -> Currency {
+        let codes = ["EUR", "EUR", "EUR", "EUR", "EUR", "EUR", "EUR", "EUR", "JPY", "GBP"];
+        Currency::new(self.of(6, codes)).unwrap()
+    }
 }
 
-/// An entry whose ids, parties, times and amounts are so few that all meet all.
 fn entry(picks: Picks) -> Entry {
-    let [kind, tenant, own, other, more, party, cash, amount, much, when, until, what] = picks;
-    let name = |prefix: &str, number: u8| id(&format!("{prefix}-{}", number % 8));
-    let day = |number: u8| {
-        let start: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
-        start.saturating_add(u64::from(number % 12) * DAY_MS)
+    let (body, prefix) = match picks.0[0] % 16 {
+        0 => (Body::ProgramTerms(terms(picks)), "T"),
+        1..4 => (Body::Transaction(transaction(picks)), "S"),
+        4..8 => (Body::Commission(commission(picks)), "C"),
+        8..12 => (Body::Decision(decision(picks)), "D"),
+        12 | 13 => (Body::Reversal(reversal(picks)), "R"),
+        _ => (Body::Payout(payout(picks)), "P"),
     };
-    let units = |number| pick(number, [0, 1, 2, 3, 5, 5, 10, 10, 20, 20, 400]);
-    let units = |number| Amount::from_units(units(number)).unwrap();
-    let currency = Currency::new(pick(
-        cash,
-        ["EUR", "EUR", "EUR", "EUR", "EUR", "EUR", "EUR", "EUR", "JPY", "GBP"],
-    ))
-    .unwrap();
-    let (affiliate, program) = (name("aff", party % 2), name("program", party % 2));
-    let (merchant, amount) = (id("shop"), units(amount));
-    let (body, prefix) = match kind % 16 {
-        0 => {
-            let reward = match what % 3 {
-                0 => Reward::Fixed { currency, amount },
-                _ => Reward::Percent { ppm: pick(what, [75_000, 500_000, 1_000_000, 1_000_001]) },
-            };
-            let terms = ProgramTerms {
-                merchant,
-                program,
-                version: pick(more, [1, 1, 1, 2, 3]),
-                effective_from: day(when),
-                effective_until: (until % 8 == 0).then(|| day(until / 8)),
-                locking_days: u16::from(much % 4),
-                reward,
-            };
-            (Body::ProgramTerms(terms), "T")
-        }
-        1..4 => {
-            let (order_ref, action) = (name("order", other), Action::Sale);
-            let (link_ref, campaign_ref, click_ref) = (None, None, None);
-            let transaction = Transaction {
-                order_ref,
-                merchant,
-                program,
-                action,
-                currency,
-                amount,
-                link_ref,
-                campaign_ref,
-                click_ref,
-            };
-            (Body::Transaction(transaction), "S")
-        }
-        4..8 => {
-            let (transaction, terms) = (name("S", other), name("T", more));
-            let commission = Commission { transaction, terms, affiliate, currency, amount };
-            (Body::Commission(commission), "C")
-        }
-        8..12 => {
-            let verdict = match what % 5 {
-                0 => Verdict::Approve,
-                1 => Verdict::Decline { reason: Reason::Goodwill },
-                2 => Verdict::Extend { locking_date: day(until) },
-                _ => Verdict::Lock,
-            };
-            (Body::Decision(Decision { commission: name("C", other), verdict }), "D")
-        }
-        12 | 13 => {
-            let (commission, reason) = (name("C", other), Reason::ReturnedItem);
-            (Body::Reversal(Reversal { commission, currency, amount, reason }), "R")
-        }
-        _ => {
-            let line = |(other, amount)| PayoutLine { commission: name("C", other), amount };
-            let lines = [(other, amount), (more, units(much))].map(line);
-            let lines = lines[..pick(what, [1, 1, 2, 1, 0])].to_vec();
-            let sum = lines.iter().map(|line| line.amount.units()).sum::<u64>();
-            let total = pick(much, [None, None, Some(sum), Some(sum), Some(sum + 1)]);
-            let payout = Payout {
-                affiliate,
-                currency,
-                period_from: day(until % 2),
-                period_until: day(until % 7),
-                continues: (when % 3 == 0).then(|| name("P", when / 3)),
-                lines,
-                total: total.map(|total| Amount::from_units(total).unwrap()),
-            };
-            (Body::Payout(payout), "P")
-        }
+    Entry {
+        tenant: id(if picks.0[1] < 8 { "brand" } else { "acme" }),
+        // Most are new names, the first of which others refer to.
+        external_id: id(&format!("{prefix}-{}", picks.0[2] % 24)),
+        event_time: picks.day(9),
+        commitment: None,
+        body,
+    }
+}
+
+fn terms(picks: Picks) -> ProgramTerms<Amount> {
+    ProgramTerms {
+        merchant: id("shop"),
+        program: picks.party("program"),
+        version: picks.of(4, [1, 1, 1, 2, 3]),
+        effective_from: picks.day(9),
+        effective_until: picks.of(8, [false, false, false, true]).then(|| picks.day(10)),
+        locking_days: picks.of(8, [0, 1, 2, 3]),
+        reward: match picks.of(11, [0, 75_000, 75_000, 500_000, 1_000_000, 1_000_001]) {
+            0 => Reward::Fixed { currency: picks.currency(), amount: picks.units(7) },
+            ppm => Reward::Percent { ppm },
+        },
+    }
+}
+
+fn transaction(picks: Picks) -> Transaction<Amount> {
+    Transaction {
+        order_ref: picks.name(3, "order"),
+        merchant: id("shop"),
+        program: picks.party("program"),
+        action: Action::Sale,
+        currency: picks.currency(),
+        amount: picks.units(7),
+        link_ref: None,
+        campaign_ref: None,
+        click_ref: None,
+    }
+}
+
+fn commission(picks: Picks) -> Commission<Amount> {
+    Commission {
+        transaction: picks.name(3, "S"),
+        terms: picks.name(4, "T"),
+        affiliate: picks.party("aff"),
+        currency: picks.currency(),
+        amount: picks.units(7),
+    }
+}
+
+fn decision(picks: Picks) -> Decision {
+    let verdict = match picks.of(11, [0, 1, 2, 3, 3]) {
+        0 => Verdict::Approve,
+        1 => Verdict::Decline { reason: Reason::Goodwill },
+        2 => Verdict::Extend { locking_date: picks.day(10) },
+        _ => Verdict::Lock,
     };
-    let tenant = id(if tenant < 8 { "brand" } else { "acme" });
-    // Most are new names, the first of which others refer to.
-    let external_id = id(&format!("{prefix}-{}", own % 24));
-    Entry { tenant, external_id, event_time: day(when), commitment: None, body }
+    Decision { commission: picks.name(3, "C"), verdict }
+}
+
+fn reversal(picks: Picks) -> Reversal<Amount> {
+    Reversal {
+        commission: picks.name(3, "C"),
+        currency: picks.currency(),
+        amount: picks.units(7),
+        reason: Reason::ReturnedItem,
+    }
+}
+
+fn payout(picks: Picks) -> Payout<Amount> {
+    let line = |(named, amount)| PayoutLine {
+        commission: picks.name(named, "C"),
+        amount: picks.units(amount),
+    };
+    let lines = [(3, 7), (4, 8)].map(line)[..picks.of(11, [1, 1, 2, 1, 0])].to_vec();
+    let sum = lines.iter().map(|line| line.amount.units()).sum::<u64>();
+    let total = picks.of(8, [None, None, Some(sum), Some(sum), Some(sum + 1)]);
+    Payout {
+        affiliate: picks.party("aff"),
+        currency: picks.currency(),
+        period_from: "2026-01-02T00:00:00Z".parse().unwrap(),
+        period_until: picks.day(10),
+        continues: picks.of(9, [true, false, false]).then(|| picks.name(10, "P")),
+        lines,
+        total: total.map(|total| Amount::from_units(total).unwrap()),
+    }
 }
 
 /// What a market begins with: four commissions by the same terms, two of them locked.
@@ -245,7 +276,7 @@ fn random_market(runner: &mut TestRunner) -> Vec<(String, &'static str)> {
     let mut ledger = Ledger::new(spec(key(&[7; 32]).public()), key(&[7; 32]));
     let start: Timestamp = "2026-01-10T00:00:00Z".parse().unwrap();
     let mut entries = opening(&ledger);
-    let mut random = || entry(any::<Picks>().new_tree(runner).unwrap().current());
+    let mut random = || entry(Picks(any::<[u8; 12]>().new_tree(runner).unwrap().current()));
     entries.extend(std::iter::repeat_with(&mut random).take(RANDOM_ENTRIES));
     let mut tried = Vec::new();
     for (attempt, entry) in (0u64..).zip(entries) {

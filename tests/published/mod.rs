@@ -339,6 +339,41 @@ impl Ledger {
     }
 }
 
+/// The authority of [`sales`].
+pub fn authority() -> SealingKey {
+    key(&[7; 32])
+}
+
+/// Terms, and then a block of so many sales for each number.
+pub fn sales(blocks: &[u32]) -> Ledger {
+    let mut ledger = Ledger::new(spec(authority().public()), authority());
+    let terms = ledger.entry(
+        r#"{"tenant": "acme", "kind": "program_terms", "external_id": "T-1",
+            "event_time": "2026-01-01T00:00:00Z", "body": {
+                "merchant": "shop", "program": "summer", "version": 1, "locking_days": 30,
+                "effective_from": "2025-12-01T00:00:00Z",
+                "reward": {"type": "percent", "ppm": 75000}}}"#,
+    );
+    ledger.seal(time("2026-01-01T00:00:00Z"), &[terms]);
+    for count in blocks {
+        let first = ledger.log.size();
+        let sales: Vec<_> = (first..first + u64::from(*count))
+            .map(|number| {
+                ledger.entry(&format!(
+                    r#"{{"tenant": "acme", "kind": "transaction", "external_id": "S-{number}",
+                        "event_time": "2026-01-01T00:00:00Z", "body": {{
+                            "order_ref": "order-{number}", "merchant": "shop",
+                            "program": "summer", "action": "sale", "currency": "EUR",
+                            "amount": "{}.5", "click_ref": "click-{number}"}}}}"#,
+                    number % 1000
+                ))
+            })
+            .collect();
+        ledger.seal(time("2026-01-02T00:00:00Z"), &sales);
+    }
+    ledger
+}
+
 /// The canonical bytes of an entry's leaf.
 pub fn entry_leaf(entry: Entry) -> Vec<u8> {
     counterfoil::protocol::codec::encode(&Leaf::Entry(entry))
