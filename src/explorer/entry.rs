@@ -16,7 +16,7 @@ use crate::protocol::block::EncodedEntry;
 use crate::protocol::entry::{Action, Body, Kind, Reward, Verdict};
 use crate::protocol::hash::EntryId;
 use crate::protocol::id::Id;
-use crate::protocol::money::{Amount, Currency, Decimal};
+use crate::protocol::money::Amount;
 use crate::protocol::rules::{CommissionRecord, CommissionState};
 use crate::protocol::time::Timestamp;
 
@@ -174,11 +174,7 @@ impl EntryPage<'_> {
         self.parents.get(&(kind, external_id.clone())).copied()
     }
 
-    fn money(&self, currency: &Currency, amount: &Decimal) -> Money {
-        Money::new(*currency, amount)
-    }
-
-    fn moment(&self, time: &Timestamp) -> Moment {
-        Moment::new(*time, self.now)
+    fn moment(&self, time: Timestamp) -> Moment {
+        Moment::new(time, self.now)
     }
 }

@@ -1,4 +1,6 @@
 //! What several tests share.
 #![allow(dead_code, reason = "no test needs all of it")]
 
+pub mod browser;
 pub mod chain;
+pub mod site;
