@@ -15,9 +15,8 @@ use std::process::{Command, Output};
 use std::sync::OnceLock;
 
 use counterfoil::protocol::block::{EncodedEntry, Header, Leaf, checkpoint};
-use counterfoil::protocol::checkpoint::vkey;
 use counterfoil::protocol::entry::Entry;
-use counterfoil::protocol::hash::{AccountsRoot, EntryId, StateKey, TreeHash};
+use counterfoil::protocol::hash::{AccountsRoot, StateKey, TreeHash};
 use counterfoil::protocol::key::{PublicKey, SealingKey};
 use counterfoil::protocol::receipt::{LeafProof, Receipt};
 use counterfoil::protocol::rules::StoredRecord;
@@ -319,23 +318,6 @@ impl Ledger {
     pub fn publish(&self, directory: &Path) {
         write(&directory.join("checkpoint"), self.checkpoint().as_bytes());
         self.log.publish(directory);
-    }
-
-    /// Writes the node's answers about the chain and the entry at `index`, too; its id.
-    pub fn publish_answers(&self, directory: &Path, index: u64) -> EntryId {
-        let (spec, key) = (self.chain.spec(), self.chain.spec().authority());
-        let chain = serde_json::json!({
-            "chain_id": self.chain.id(), "origin": spec.origin, "vkey": vkey(&spec.origin, &key),
-
-            "spec": spec,
-        });
-        write(&directory.join("v1/chain"), chain.to_string().as_bytes());
-        let id = EncodedEntry::decode(self.log.leaf(index).to_vec()).expect("an entry").id();
-        let list = serde_json::json!({ "entries": [{ "id": id }], "next": null });
-        write(&directory.join("v1/entries/list"), list.to_string().as_bytes());
-        let path = format!("v1/entries/{id}/receipt");
-        write(&directory.join(path), self.receipt(index).to_text().as_bytes());
-        id
     }
 }
 
