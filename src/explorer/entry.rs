@@ -161,6 +161,11 @@ impl Standing {
         })
     }
 
+    /// Whether nothing will come of what is left.
+    fn refused(&self) -> bool {
+        self.state == CommissionState::Declined
+    }
+
     /// Where the part of the bar that is left begins, and where the reversed part ends.
     fn bar_starts(&self) -> [u64; 2] {
         let [paid, left, _] = self.bar;

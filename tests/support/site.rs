@@ -1,8 +1,9 @@
-//! The explorer over a ledger of its own, and pages as they come from it.
+//! The explorer and the API over a ledger of their own, and pages as they come from it.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by it")]
 
 use counterfoil::explorer;
+use counterfoil::http::{self, Api, SubmitAccess};
 use counterfoil::ledger::{Atomicity, Ledger, Outcome, Position};
 use counterfoil::protocol::block::EncodedEntry;
 use counterfoil::protocol::entry::{
@@ -50,7 +51,8 @@ impl Site {
     pub async fn start_below(prefix: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let (ledger, _) = Ledger::open(directory.path(), chain("books"), Some(key())).unwrap();
-        let pages = explorer::router(ledger.clone());
+        let api = Api { ledger: ledger.clone(), access: SubmitAccess::Open, genesis_note: None };
+        let pages = http::router(api, explorer::router(ledger.clone()));
         let router = match prefix.trim_end_matches('/') {
             "" => pages,
             // What a proxy that takes its prefix away comes to.
