@@ -55,6 +55,7 @@ pub struct ListQuery {
     to: Option<Timestamp>,
     /// The oldest recorded first, or the newest.
     #[serde(default)]
+    #[param(inline)]
     order: Order,
     /// How many at most.
     #[param(minimum = 1, maximum = 500, default = 100)]

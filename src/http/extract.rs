@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::Shared;
-use super::problem::{Problem, ProblemType};
+use super::problem::{Problem, ProblemType, named_field};
 
 /// The most bytes of all request bodies that are in memory at the same time.
 pub const MAX_BUFFERED_BYTES: usize = 256 * 1024 * 1024;
@@ -31,11 +31,10 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Parameters<T> {
         };
         let detail = rejection.split_once(": ").map_or(rejection.as_str(), |(_, detail)| detail);
         let problem = Problem::new(ProblemType::BadParameter, detail);
-        // The message begins with the parameter's name, where one has a wrong value, or quotes it.
-        let quoted = || detail.split('`').nth(1).filter(|_| detail.contains(" field `"));
-        let named =
-            detail.split_once(": ").map(|(name, _)| name).filter(|name| !name.contains(' '));
-        Err(match named.or_else(quoted) {
+        // The message begins with the name of a parameter that has a wrong value.
+        let named = detail.split_once(": ").map(|(name, _)| name);
+        let named = named.filter(|name| !name.contains(' '));
+        Err(match named.or_else(|| named_field(detail)) {
             Some(name) => problem.at(name),
             None => problem,
         })

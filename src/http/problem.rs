@@ -291,11 +291,12 @@ impl From<TextError> for Problem {
         let detail = error.to_string();
         match error {
             TextError::TooLong(_) => Self::new(ProblemType::EntryTooLong, detail),
-            TextError::Malformed { field, .. } if field.is_empty() => {
-                Self::new(ProblemType::MalformedEntry, detail)
-            }
             TextError::Malformed { field, .. } => {
-                Self::new(ProblemType::MalformedEntry, detail).at(field)
+                let within = detail.strip_prefix(&format!("{field}: ")).unwrap_or(&detail);
+                let dot = if field.is_empty() { "" } else { "." };
+                let named = named_field(within).map(|name| format!("{field}{dot}{name}"));
+                let field = named.or(Some(field)).filter(|field| !field.is_empty());
+                Self { field, ..Self::new(ProblemType::MalformedEntry, detail) }
             }
             TextError::Money { field, error } => {
                 let kind = match error {
@@ -308,6 +309,13 @@ impl From<TextError> for Problem {
             }
         }
     }
+}
+
+/// The field that serde says is unknown, missing or there twice.
+pub fn named_field(message: &str) -> Option<&str> {
+    let said = ["unknown field `", "missing field `", "duplicate field `"];
+    let rest = said.into_iter().find_map(|said| message.strip_prefix(said))?;
+    rest.split('`').next()
 }
 
 impl From<EntryTooLong> for Problem {
