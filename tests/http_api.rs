@@ -1,4 +1,5 @@
 //! The HTTP API, over real sockets: what callers rely on.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod support;
 

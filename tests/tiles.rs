@@ -1,5 +1,6 @@
 //! The log as C2SP `tlog-tiles`, read by a client that shares no code with the node: its own
 //! hashes, its own tree, its own paths.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod support;
 
@@ -68,9 +69,9 @@ async fn checkpoint(node: &Node) -> (usize, Hash) {
     let text = response.text().await.unwrap();
     let origin = &node.chain.spec().origin;
     let verifier = StandardVerifier::new(&vkey(origin, &key().public())).unwrap();
-    let note = Note::from_bytes(text.as_bytes()).unwrap();
-    let (verified, _) = note.verify(&VerifierList::new(vec![Box::new(verifier)])).unwrap();
-    assert_eq!(verified.len(), 1);
+    let signed = Note::from_bytes(text.as_bytes()).unwrap();
+    let (by_the_key, _) = signed.verify(&VerifierList::new(vec![Box::new(verifier)])).unwrap();
+    assert_eq!(by_the_key.len(), 1);
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines[0], origin);
     assert_eq!(lines[3], "", "no extension lines");

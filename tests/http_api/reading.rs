@@ -175,7 +175,7 @@ async fn a_cursor_yields_each_entry_once_while_others_are_sealed() {
 #[tokio::test]
 async fn a_page_of_long_entries_ends_early() {
     let node = Node::start("long-page").await;
-    let references: Vec<Value> = (1..=20)
+    let payouts: Vec<Value> = (1..=20)
         .map(|number| {
             let lines: Vec<Value> = (0..480)
                 .map(|line| json!({"commission": format!("{line:0>120}"), "amount": "0.01"}))
@@ -187,7 +187,7 @@ async fn a_page_of_long_entries_ends_early() {
         })
         .collect();
     // 480 commissions of which each payout pays a cent.
-    let mut entries = vec![terms()];
+    let mut entries = vec![node.text(&terms())];
     for line in 0..480u64 {
         let mut sale = node.text(&sale(line, 1_000_000));
         let mut commission = node.text(&commission(5, 100_000));
@@ -198,14 +198,11 @@ async fn a_page_of_long_entries_ends_early() {
         let lock = json!({"tenant": "acme", "kind": "decision", "external_id": format!("l-{line}"),
             "event_time": "2026-03-01T12:00:00Z",
             "body": {"commission": sale["external_id"], "verdict": {"type": "lock"}}});
-        if line == 0 {
-            let (status, body) = node.submit(&node.text(&entries.remove(0))).await;
-            assert_eq!(status, 201, "{body}");
-        }
-        let (_, body) = node.submit(&json!([sale, commission, lock])).await;
-        assert_eq!(body["results"][2]["status"], "sealed", "{body}");
+        entries.extend([sale, commission, lock]);
     }
-    let (_, body) = node.submit(&json!(references)).await;
+    let (_, body) = node.submit(&json!(entries)).await;
+    assert_eq!(body["results"][1440]["status"], "sealed", "{body}");
+    let (_, body) = node.submit(&json!(payouts)).await;
     assert_eq!(body["results"][19]["status"], "sealed", "{body}");
     let (mut seen, mut pages, mut cursor) = (0, 0, String::new());
     loop {

@@ -1,4 +1,5 @@
 //! A node in this process: a ledger in a directory of its own, served on a free port.
+#![allow(clippy::indexing_slicing, clippy::unnecessary_literal_unwrap, reason = "a test may panic")]
 
 use std::sync::Arc;
 
@@ -39,6 +40,11 @@ impl Node {
 
     pub async fn start_with(chain: Arc<Chain>, key: Option<SealingKey>) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
+        Self::open(directory, chain, key).await
+    }
+
+    /// A node over what is in `directory`.
+    pub async fn open(directory: TempDir, chain: Arc<Chain>, key: Option<SealingKey>) -> Self {
         let genesis_note = key.as_ref().map(|key| {
             let checkpoint = chain.genesis_tip().checkpoint(&chain);
             checkpoint.to_note(&key.public(), &checkpoint.sign(key))
