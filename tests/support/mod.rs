@@ -4,4 +4,5 @@
 pub mod binary;
 pub mod browser;
 pub mod chain;
+pub mod node;
 pub mod site;
