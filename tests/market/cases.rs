@@ -30,9 +30,11 @@ pub fn cases() -> Vec<Case> {
     let subjects = [
         of_the_envelope(),
         of_parents(),
+        of_payouts_parents(),
         of_programs(),
         of_terms(),
         of_commissions(),
+        of_reversals(),
         of_steps(),
         of_payouts(),
         of_parts(),
@@ -109,8 +111,6 @@ fn of_parents() -> Vec<Row> {
     const MISSING: &str = "missing-parent";
     let elsewhere: Vec<Entry> = earned().into_iter().map(|e| of_tenant("other", e)).collect();
     let approve = |commission: &str| decision("D-1", commission, Verdict::Approve);
-    let continued = |part: &str| payout("P-2", |body| body.continues = Some(id(part)));
-    let half = payout("P-1", |body| body.lines = vec![line("C-1", 500)]);
     vec![
         (
             MISSING,
@@ -150,15 +150,22 @@ fn of_parents() -> Vec<Row> {
             { reversal("R-1", |_| ()) },
             reversal("R-1", |body| body.commission = id("C-9")),
         ),
+    ]
+}
+
+fn of_payouts_parents() -> Vec<Row> {
+    let continued = |part: &str| payout("P-2", |body| body.continues = Some(id(part)));
+    let half = payout("P-1", |body| body.lines = vec![line("C-1", 500)]);
+    vec![
         (
-            MISSING,
+            "missing-parent",
             "body.lines.commission: the tenant has no commission C-9",
             locked(),
             { payout("P-1", |_| ()) },
             payout("P-1", |body| body.lines = vec![line("C-9", 1)]),
         ),
         (
-            MISSING,
+            "missing-parent",
             "body.continues: the tenant has no payout P-9",
             and(locked(), half.clone()),
             {
@@ -170,7 +177,7 @@ fn of_parents() -> Vec<Row> {
         ),
         // A payout can't continue itself.
         (
-            MISSING,
+            "missing-parent",
             "the tenant has no payout P-2",
             and(locked(), half),
             { payout("P-2", |body| body.lines = vec![line("C-1", 500)]) },
@@ -295,18 +302,6 @@ fn of_commissions() -> Vec<Row> {
         (MUCH, "left, 4.00 EUR", and(sold(), of(600)), second(400), second(401)),
         // What was taken back can't be stated again.
         (MUCH, "left, 0.00 EUR", and(earned(), back(1_000)), second(0), second(1)),
-        ("zero-amount", "body.amount", earned(), back(1), back(0)),
-        ("another-currency", "must be EUR", earned(), back(1), {
-            reversal("R-1", |body| body.currency = currency("GBP"))
-        }),
-        (MUCH, "10.01 EUR is more", earned(), back(1_000), back(1_001)),
-        (
-            MUCH,
-            "left, 4.00 EUR",
-            and(earned(), reversal("R-0", |body| body.amount = units(600))),
-            { back(400) },
-            back(401),
-        ),
         ("terms-of-another-program", "body.terms", and(sold(), other), under("T-1"), under("T-9")),
         (
             force,
@@ -317,6 +312,24 @@ fn of_commissions() -> Vec<Row> {
         ),
         (force, "2023-11-14T22:13:20Z", vec![ended, sale("S-1", |_| ()), last], of_second, of(1)),
         (force, "body.terms", and(sold(), later), under("T-2"), under("T-1")),
+    ]
+}
+
+fn of_reversals() -> Vec<Row> {
+    let back = |amount: u64| reversal("R-1", |body| body.amount = units(amount));
+    vec![
+        ("zero-amount", "body.amount", earned(), back(1), back(0)),
+        ("another-currency", "must be EUR", earned(), back(1), {
+            reversal("R-1", |body| body.currency = currency("GBP"))
+        }),
+        ("too-much", "10.01 EUR is more", earned(), back(1_000), back(1_001)),
+        (
+            "too-much",
+            "left, 4.00 EUR",
+            and(earned(), reversal("R-0", |body| body.amount = units(600))),
+            { back(400) },
+            back(401),
+        ),
     ]
 }
 
