@@ -1,6 +1,12 @@
 //! Whoever alters a ledger on its way to the verifier is found out, and what was altered is
 //! named: by a proxy that lies, in an export, in a receipt, in the store itself.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test stops where something isn't as it expects"
+)]
+
 mod support;
 
 use std::fs;
