@@ -77,24 +77,34 @@ fn texts() -> Vec<Value> {
             }),
         ),
     ];
-    for verdict in [
+    texts.extend(decisions());
+    texts.extend(transactions());
+    texts
+}
+
+/// A text for each verdict.
+fn decisions() -> impl Iterator<Item = Value> {
+    let verdicts = [
         json!({"type": "approve"}),
         json!({"type": "decline", "reason": "network_correction"}),
         json!({"type": "extend", "locking_date": "2027-01-01T00:00:00Z"}),
         json!({"type": "lock"}),
-    ] {
-        texts.push(entry("decision", &json!({"commission": "C-1", "verdict": verdict})));
-    }
-    for action in ["sale", "lead", "signup", "subscription"] {
-        texts.push(entry(
-            "transaction",
-            &json!({
-                "order_ref": "order/1#~!<script>", "merchant": "shop", "program": "main",
-                "action": action, "currency": "EUR", "amount": "0.00",
-            }),
-        ));
-    }
-    let mut full = texts.last().unwrap().clone();
+    ];
+    let text = |verdict| entry("decision", &json!({"commission": "C-1", "verdict": verdict}));
+    verdicts.into_iter().map(text)
+}
+
+/// A text for each action, and one with everything that may be left out.
+fn transactions() -> Vec<Value> {
+    let text = |action| {
+        let body = json!({
+            "order_ref": "order/1#~!<script>", "merchant": "shop", "program": "main",
+            "action": action, "currency": "EUR", "amount": "0.00",
+        });
+        entry("transaction", &body)
+    };
+    let mut texts = ["sale", "lead", "signup", "subscription"].map(text).to_vec();
+    let mut full = text("subscription");
     full["commitment"] = "ab".repeat(32).into();
     for reference in ["link_ref", "campaign_ref", "click_ref"] {
         full["body"][reference] = "r".repeat(128).into();

@@ -75,20 +75,14 @@ fn entry_list<'a>(reader: &Reader<'a>, asked: &ListQuery) -> Result<EntryList<'a
     let after = value("after", asked.after.as_deref())?;
     let search = |direction, from| reader.view.search(&filter, direction, from, ENTRIES_A_PAGE);
     // Newest first whichever way one turns the pages.
-    let above = match after {
-        Some(after) => Some((search(Direction::OldestFirst, Some(after))?, after)),
-        None => None,
-    };
-    let (hits, more_above, more_below) = match above {
-        Some((Page { mut hits, next: Some(next) }, after)) => {
-            hits.reverse();
-            (hits, Some(next), Some(after.saturating_add(1)))
-        }
+    let above = after.map(|after| search(Direction::OldestFirst, Some(after))).transpose()?;
+    let (hits, more_above, more_below) = if let Some(Page { mut hits, next: Some(next) }) = above {
+        hits.reverse();
+        (hits, Some(next), after.map(|after: u64| after.saturating_add(1)))
+    } else {
         // Nothing is further up: that is the first page, a full one.
-        _ => {
-            let Page { hits, next } = search(Direction::NewestFirst, before)?;
-            (hits, before.map(|before: u64| before.saturating_sub(1)), next)
-        }
+        let Page { hits, next } = search(Direction::NewestFirst, before)?;
+        (hits, before.map(|before: u64| before.saturating_sub(1)), next)
     };
     let address = |name, index: Option<u64>| Some(page_address(&filter, name, index?));
     Ok(EntryList {
@@ -100,6 +94,11 @@ fn entry_list<'a>(reader: &Reader<'a>, asked: &ListQuery) -> Result<EntryList<'a
         newest: more_above.map(|_| filter_address(&filter)),
         filter,
     })
+}
+
+/// The query of the page of what fits `filter` and was recorded right after `index`.
+pub(super) fn later_entries(filter: &Filter, index: u64) -> String {
+    page_address(filter, "after", index)
 }
 
 /// The query of a page of what fits `filter`.

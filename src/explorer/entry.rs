@@ -16,7 +16,7 @@ use crate::protocol::block::EncodedEntry;
 use crate::protocol::entry::{Action, Body, Kind, Reward, Verdict};
 use crate::protocol::hash::EntryId;
 use crate::protocol::id::Id;
-use crate::protocol::money::{Amount, Currency, Decimal};
+use crate::protocol::money::Amount;
 use crate::protocol::rules::{CommissionRecord, CommissionState};
 use crate::protocol::time::Timestamp;
 
@@ -161,6 +161,11 @@ impl Standing {
         })
     }
 
+    /// Whether nothing will come of what is left.
+    fn refused(&self) -> bool {
+        self.state == CommissionState::Declined
+    }
+
     /// Where the part of the bar that is left begins, and where the reversed part ends.
     fn bar_starts(&self) -> [u64; 2] {
         let [paid, left, _] = self.bar;
@@ -174,11 +179,7 @@ impl EntryPage<'_> {
         self.parents.get(&(kind, external_id.clone())).copied()
     }
 
-    fn money(&self, currency: &Currency, amount: &Decimal) -> Money {
-        Money::new(*currency, amount)
-    }
-
-    fn moment(&self, time: &Timestamp) -> Moment {
-        Moment::new(*time, self.now)
+    fn moment(&self, time: Timestamp) -> Moment {
+        Moment::new(time, self.now)
     }
 }

@@ -6,6 +6,7 @@ use super::values::{Count, Digest, Moment};
 use crate::protocol::block::EncodedEntry;
 use crate::protocol::hash::EntryId;
 use crate::protocol::id::Id;
+use crate::protocol::time::Timestamp;
 use crate::store::{EntryHit, StoredHeader};
 
 /// An entry in a list.
@@ -17,6 +18,7 @@ pub(super) struct EntryLine {
     pub(super) external_id: Id,
     pub(super) kind: KindName,
     pub(super) sentence: Sentence,
+    pub(super) event: Timestamp,
     pub(super) recorded: Moment,
 }
 
@@ -46,6 +48,7 @@ impl Reader<'_> {
             external_id: found.entry().external_id.clone(),
             kind: KindName(found.kind()),
             sentence: Sentence::new(self, found)?,
+            event: found.entry().event_time,
             recorded: self.moment(stored.header.time),
         })
     }

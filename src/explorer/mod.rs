@@ -5,7 +5,7 @@
 //! behind a proxy's path prefix, provided that the prefix ends with a slash and that the API
 //! (`v1/`, `docs`, `checkpoint`) stands beside them.
 //!
-//! Every text stands in `templates/`, none in the code, so that other languages can come.
+//! The words stand in `templates/`, so that other languages can come.
 //!
 //! | file | what |
 //! |---|---|

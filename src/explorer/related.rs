@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::answer::{ExplorerError, Reader};
+use super::entries::later_entries;
 use super::lines::EntryLine;
 use crate::protocol::block::EncodedEntry;
 use crate::protocol::entry::{Body, Commission, Kind, ProgramTerms, Transaction};
@@ -17,14 +18,14 @@ use crate::store::{Direction, EntryHit, Filter};
 
 /// How many later entries of the same party are looked at for those that name an entry.
 const MAX_LOOKED_AT: usize = 1_000;
-/// How many related entries a page lists.
-const MAX_RELATED: usize = 60;
+/// How many entries that name another its page lists.
+const MAX_FOLLOWERS: usize = 50;
 
 /// The entries that belong together, in the order in which they were recorded.
 pub(super) struct Related {
     pub(super) lines: Vec<EntryLine>,
-    /// Whether everything was looked at, and everything that was found is listed.
-    pub(super) complete: bool,
+    /// Where there may be more, relative to the root: entries that were not looked at.
+    pub(super) rest: Option<String>,
 }
 
 /// A family of entries in the making.
@@ -32,7 +33,14 @@ struct Family<'r, 'a> {
     reader: &'r Reader<'a>,
     tenant: &'r Id,
     members: BTreeMap<u64, EncodedEntry>,
-    complete: bool,
+    rest: Option<String>,
+}
+
+/// Whose entries may name another.
+#[derive(Clone, Copy)]
+enum Party<'i> {
+    Affiliate(&'i Id),
+    Merchant(&'i Id),
 }
 
 impl Reader<'_> {
@@ -46,7 +54,7 @@ impl Reader<'_> {
             reader: self,
             tenant: &found.entry().tenant,
             members: BTreeMap::from([(index, found.clone())]),
-            complete: true,
+            rest: None,
         };
         let own = &found.entry().external_id;
         match &found.entry().body {
@@ -60,7 +68,7 @@ impl Reader<'_> {
                     family.add_named(Kind::Payout, previous)?;
                 }
                 if payout.total.is_none() {
-                    family.add_followers(index, Some(&payout.affiliate), None, |body| {
+                    family.add_followers(index, Party::Affiliate(&payout.affiliate), |body| {
                         matches!(body, Body::Payout(next) if next.continues.as_ref() == Some(own))
                     })?;
                 }
@@ -122,8 +130,7 @@ impl Family<'_, '_> {
     ) -> Result<(), ExplorerError> {
         self.add_followers(
             index,
-            None,
-            Some(&sale.merchant),
+            Party::Merchant(&sale.merchant),
             |body| matches!(body, Body::Commission(commission) if commission.transaction == *own),
         )
     }
@@ -146,7 +153,7 @@ impl Family<'_, '_> {
     ) -> Result<(), ExplorerError> {
         self.add_named(Kind::Transaction, &commission.transaction)?;
         self.add_named(Kind::ProgramTerms, &commission.terms)?;
-        self.add_followers(index, Some(&commission.affiliate), None, |body| match body {
+        self.add_followers(index, Party::Affiliate(&commission.affiliate), |body| match body {
             Body::Decision(decision) => decision.commission == *own,
             Body::Reversal(reversal) => reversal.commission == *own,
             Body::Payout(payout) => payout.lines.iter().any(|line| line.commission == *own),
@@ -174,36 +181,35 @@ impl Family<'_, '_> {
         Ok(found)
     }
 
-    /// Adds those entries after `index`, of a party, whose body `names` the entry there.
+    /// Adds those entries of `party` after `index` whose body `names` the entry there.
     fn add_followers(
         &mut self,
         index: u64,
-        affiliate: Option<&Id>,
-        merchant: Option<&Id>,
+        party: Party<'_>,
         names: impl Fn(&Body<Amount>) -> bool,
     ) -> Result<(), ExplorerError> {
-        let filter = Filter {
-            tenant: Some(self.tenant.clone()),
-            affiliate: affiliate.cloned(),
-            merchant: merchant.cloned(),
-            ..Filter::default()
-        };
+        let mut filter = Filter { tenant: Some(self.tenant.clone()), ..Filter::default() };
+        match party {
+            Party::Affiliate(affiliate) => filter.affiliate = Some(affiliate.clone()),
+            Party::Merchant(merchant) => filter.merchant = Some(merchant.clone()),
+        }
         let page =
             self.reader.view.search(&filter, Direction::OldestFirst, Some(index), MAX_LOOKED_AT)?;
-        self.complete &= page.next.is_none();
-        let followers = page.hits.into_iter().filter(|hit| names(&hit.entry.entry().body));
-        self.members.extend(followers.map(|EntryHit { index, entry }| (index, entry)));
+        let mut looked_up_to = page.next;
+        let mut followers: Vec<EntryHit> =
+            page.hits.into_iter().filter(|hit| names(&hit.entry.entry().body)).collect();
+        if followers.len() > MAX_FOLLOWERS {
+            followers.truncate(MAX_FOLLOWERS);
+            looked_up_to = followers.last().map(|hit| hit.index);
+        }
+        self.rest = looked_up_to.map(|index| format!("entries{}", later_entries(&filter, index)));
+        self.members.extend(followers.into_iter().map(|hit| (hit.index, hit.entry)));
         Ok(())
     }
 
     fn into_related(self) -> Result<Related, ExplorerError> {
-        let complete = self.complete && self.members.len() <= MAX_RELATED;
-        let lines = self
-            .members
-            .iter()
-            .take(MAX_RELATED)
-            .map(|(index, found)| self.reader.entry_line(*index, found))
-            .collect::<Result<_, _>>()?;
-        Ok(Related { lines, complete })
+        let members = self.members.iter();
+        let lines = members.map(|(index, found)| self.reader.entry_line(*index, found));
+        Ok(Related { lines: lines.collect::<Result<_, _>>()?, rest: self.rest })
     }
 }

@@ -64,11 +64,8 @@ impl Sentence {
         Ok(Self { body: text.body().clone(), context })
     }
 
-    fn money(&self, currency: &Currency, amount: &Decimal) -> Money {
-        Money::new(*currency, amount)
-    }
-
-    fn has_amount(&self, amount: &Decimal) -> bool {
+    /// Whether an amount is worth mentioning: many a lead has none.
+    fn has_amount(amount: &Decimal) -> bool {
         amount.as_str().bytes().any(|digit| (b'1'..=b'9').contains(&digit))
     }
 }

@@ -87,7 +87,8 @@ pub(super) struct Digest {
 pub(super) struct Count(pub(super) u64);
 
 /// The day of a time, in UTC.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Template)]
+#[template(path = "value/day.html")]
 pub(super) struct Day(pub(super) Timestamp);
 
 /// A rate in per cent, given in parts per million; without zeros at its end.
@@ -118,6 +119,11 @@ impl Moment {
     /// The point itself.
     pub(super) fn time(&self) -> Timestamp {
         self.time
+    }
+
+    /// How far it is from now.
+    pub(super) fn ago(&self) -> Ago {
+        self.ago
     }
 
     /// The same with the exact time in words.
@@ -163,9 +169,9 @@ impl std::fmt::Display for Count {
     }
 }
 
-impl std::fmt::Display for Day {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.0.to_string().split('T').next().unwrap_or_default())
+impl Day {
+    fn readable(self) -> String {
+        self.0.to_string().split('T').next().unwrap_or_default().to_owned()
     }
 }
 
@@ -225,7 +231,7 @@ mod tests {
         let time = "2026-11-21T14:00:00.250Z".parse().unwrap();
         let moment = Moment::new(time, time);
         assert_eq!(moment.readable(), "2026-11-21 14:00:00.250 UTC");
-        assert_eq!(Day(time).to_string(), "2026-11-21");
+        assert_eq!(Day(time).readable(), "2026-11-21");
     }
 
     #[test]

@@ -146,7 +146,7 @@ pub async fn list_blocks(
         let next = (first > 0).then(|| identity.cursor(first));
         Ok::<_, StoreError>(BlockPage { blocks, next })
     };
-    Ok(Json(shared.api.ledger.read(read).await?))
+    Ok(Json(shared.read(read).await?))
 }
 
 /// One block
@@ -191,7 +191,7 @@ pub async fn get_block(
         let after = identity.position(query.cursor.as_deref())?;
         block_view(view, height, after, limit, &identity).map(Json)
     };
-    shared.api.ledger.read(read).await
+    shared.read(read).await
 }
 
 fn block_view(

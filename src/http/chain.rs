@@ -79,6 +79,8 @@ struct HeadView {
 }
 
 /// Which chain this is, and where it stands
+///
+/// Its identity, its key, its currencies and limits, and the last block.
 #[utoipa::path(
     get, path = "/v1/chain", tag = "chain",
     responses((status = 200, description = "The chain and its head.", body = ChainView,

@@ -55,6 +55,7 @@ pub struct ListQuery {
     to: Option<Timestamp>,
     /// The oldest recorded first, or the newest.
     #[serde(default)]
+    #[param(inline)]
     order: Order,
     /// How many at most.
     #[param(minimum = 1, maximum = 500, default = 100)]
@@ -110,7 +111,7 @@ pub async fn list_entries(
         let entries = views(view, &page.hits)?;
         Ok::<_, StoreError>(EntryPage { entries, next: page.next.map(|at| identity.cursor(at)) })
     };
-    Ok(Json(shared.api.ledger.read(read).await?))
+    Ok(Json(shared.read(read).await?))
 }
 
 /// Ends a page early where its entries are long.
@@ -160,7 +161,7 @@ pub async fn get_entry(
         let entry = views(view, &[hit])?.pop().expect("a view of each");
         Ok::<_, Problem>(Json(entry))
     };
-    shared.api.ledger.read(read).await
+    shared.read(read).await
 }
 
 /// The receipt of an entry
@@ -194,7 +195,7 @@ pub async fn get_receipt(
         let file = HeaderValue::from_str(&file).expect("hexadecimal digits");
         Ok::<_, Problem>(immutable("application/json", file, receipt.to_text().into_bytes()))
     };
-    shared.api.ledger.read(read).await
+    shared.read(read).await
 }
 
 /// The leaf of an entry
@@ -219,7 +220,7 @@ pub async fn get_leaf(
         let leaf = hit.entry.leaf().to_vec();
         Ok::<_, Problem>(immutable("application/octet-stream", file, leaf))
     };
-    shared.api.ledger.read(read).await
+    shared.read(read).await
 }
 
 fn immutable(content_type: &'static str, file: HeaderValue, body: Vec<u8>) -> Response {

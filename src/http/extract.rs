@@ -11,10 +11,10 @@ use serde::de::DeserializeOwned;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::Shared;
-use super::problem::{Problem, ProblemType};
+use super::problem::{Problem, ProblemType, named_field};
 
-/// The most bytes of all request bodies that are in memory at the same time.
-pub const MAX_BUFFERED_BYTES: usize = 256 * 1024 * 1024;
+/// The most bytes of all JSON bodies that are in memory at the same time.
+pub const MAX_BUFFERED_BYTES: usize = 128 * 1024 * 1024;
 /// Bytes that one permit of the buffers stands for.
 const BUFFER_UNIT_BYTES: usize = 4 * 1024;
 
@@ -31,11 +31,10 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Parameters<T> {
         };
         let detail = rejection.split_once(": ").map_or(rejection.as_str(), |(_, detail)| detail);
         let problem = Problem::new(ProblemType::BadParameter, detail);
-        // The message begins with the parameter's name, where one has a wrong value, or quotes it.
-        let quoted = || detail.split('`').nth(1).filter(|_| detail.contains(" field `"));
-        let named =
-            detail.split_once(": ").map(|(name, _)| name).filter(|name| !name.contains(' '));
-        Err(match named.or_else(quoted) {
+        // The message begins with the name of a parameter that has a wrong value.
+        let named = detail.split_once(": ").map(|(name, _)| name);
+        let named = named.filter(|name| !name.contains(' '));
+        Err(match named.or_else(|| named_field(detail)) {
             Some(name) => problem.at(name),
             None => problem,
         })
@@ -97,26 +96,34 @@ pub async fn read_body(
         Problem::new(ProblemType::TooLarge, detail)
     };
     let stated = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    // A body of unknown length may need all that it is allowed.
-    let claimed: usize = stated.unwrap_or(limit_bytes);
-    if claimed > limit_bytes {
+    if stated.is_some_and(|stated: usize| stated > limit_bytes) {
         return Err(too_large());
     }
-    let permits = u32::try_from(claimed.div_ceil(BUFFER_UNIT_BYTES)).expect("limits are small");
-    let room = shared.buffers.clone().try_acquire_many_owned(permits).map_err(|_| {
-        Problem::new(ProblemType::Overloaded, "too many request bodies are in memory")
-    })?;
     let mut bytes = BytesMut::new();
+    let mut room = claim(shared, 0)?;
     let mut chunks = body.into_data_stream();
     while let Some(chunk) = chunks.next().await {
         let cut_off = |_| Problem::new(ProblemType::Interrupted, "the body was cut off");
         let chunk = chunk.map_err(cut_off)?;
-        if bytes.len() + chunk.len() > limit_bytes {
+        let length = bytes.len() + chunk.len();
+        if length > limit_bytes {
             return Err(too_large());
         }
+        let units = length.div_ceil(BUFFER_UNIT_BYTES);
+        room.merge(claim(shared, units.saturating_sub(room.num_permits()))?);
         bytes.extend_from_slice(&chunk);
     }
     Ok(BufferedBody { bytes: bytes.freeze(), _room: room })
+}
+
+/// Takes room for so many units of a body.
+fn claim(shared: &Shared, units: usize) -> Result<OwnedSemaphorePermit, Problem> {
+    let units = u32::try_from(units).unwrap_or(u32::MAX);
+    shared
+        .buffers
+        .clone()
+        .try_acquire_many_owned(units)
+        .map_err(|_| Problem::new(ProblemType::Overloaded, "too many request bodies are in memory"))
 }
 
 /// How many permits all buffers have.

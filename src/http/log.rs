@@ -65,7 +65,7 @@ pub async fn get_tile(State(shared): State<Shared>, uri: Uri) -> Result<Response
     let parsed = path.and_then(|(level, part)| Some((parse_level(level)?, parse_part(part)?)));
     let (level, TilePart { number, width }) = parsed.ok_or_else(not_a_tile)?;
     let hashes = move |view: &View| view.tile(level, number, width);
-    let hashes = shared.api.ledger.read(hashes).await?.ok_or_else(not_there)?;
+    let hashes = shared.read(hashes).await?.ok_or_else(not_there)?;
     Ok(octets(hashes.iter().flat_map(|hash| hash.0).collect()))
 }
 
@@ -84,7 +84,7 @@ pub async fn get_entry_bundle(State(shared): State<Shared>, uri: Uri) -> Result<
     let part = uri.path().strip_prefix("/tile/entries/").and_then(parse_part);
     let part = part.ok_or_else(not_a_tile)?;
     let bundle = move |view: &View| bundle(view, part);
-    let bytes = shared.api.ledger.read(bundle).await?.ok_or_else(not_there)?;
+    let bytes = shared.read(bundle).await?.ok_or_else(not_there)?;
     Ok((Extension(Compressible), octets(bytes)).into_response())
 }
 

@@ -1,5 +1,6 @@
 //! What holds for every request: an id, a log line, limits, headers, and problems for errors.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -7,13 +8,13 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
+use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::cors::{Any, CorsLayer};
 use tracing::Instrument;
 use uuid::Uuid;
 
-use super::Shared;
 use super::problem::{self, Problem, ProblemType};
 
 /// The most requests that are answered at the same time; more are refused, so that they can go
@@ -36,7 +37,7 @@ const DEFAULT_HEADERS: [(HeaderName, HeaderValue); 6] = [
     (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
     (
         header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+        HeaderValue::from_static("default-src 'self'; frame-ancestors 'none'"),
     ),
     (
         HeaderName::from_static("cross-origin-resource-policy"),
@@ -67,27 +68,30 @@ pub fn wrap(routes: Router) -> Router {
         .layer(from_fn(identify))
 }
 
-/// Refuses what is beyond [`MAX_CONCURRENT_REQUESTS`].
-pub fn limit(routes: Router, shared: Shared) -> Router {
-    async fn limited(State(shared): State<Shared>, request: Request, next: Next) -> Response {
-        let Ok(_permit) = shared.requests.try_acquire() else {
+/// Refuses what is beyond `max_requests` at the same time.
+pub fn limit(routes: Router, max_requests: usize) -> Router {
+    async fn limited(
+        State(requests): State<Arc<Semaphore>>,
+        request: Request,
+        next: Next,
+    ) -> Response {
+        let Ok(_permit) = requests.try_acquire() else {
             let detail = "too many requests are being answered";
             return Problem::new(ProblemType::Overloaded, detail).into_response();
         };
         next.run(request).await
     }
-    routes.layer(from_fn_with_state(shared, limited))
+    routes.layer(from_fn_with_state(Arc::new(Semaphore::new(max_requests)), limited))
 }
 
-/// Gives up what takes longer than [`REQUEST_TIMEOUT_SECONDS`].
-pub fn time_out(routes: Router) -> Router {
-    async fn timed(request: Request, next: Next) -> Response {
-        let patience = Duration::from_secs(REQUEST_TIMEOUT_SECONDS);
+/// Gives up what takes longer than `patience` until its answer begins.
+pub fn time_out(routes: Router, patience: Duration) -> Router {
+    async fn timed(State(patience): State<Duration>, request: Request, next: Next) -> Response {
         tokio::time::timeout(patience, next.run(request))
             .await
             .unwrap_or_else(|_| Problem::plain(ProblemType::TimedOut).into_response())
     }
-    routes.layer(from_fn(timed))
+    routes.layer(from_fn_with_state(patience, timed))
 }
 
 async fn not_found(request: Request) -> Problem {
@@ -114,8 +118,7 @@ async fn only_problems(request: Request, next: Next) -> Response {
     if content_type == problem::MEDIA_TYPE || content_type.starts_with("text/html") {
         return response;
     }
-    let mut replaced = Problem::plain(ProblemType::of_status(status)).into_response();
-    *replaced.status_mut() = status;
+    let mut replaced = Problem::of_status(status).into_response();
     for kept in [header::ALLOW, header::RETRY_AFTER, header::WWW_AUTHENTICATE] {
         if let Some(value) = response.headers().get(&kept) {
             replaced.headers_mut().insert(kept, value.clone());
@@ -139,7 +142,7 @@ async fn identify(request: Request, next: Next) -> Response {
     let mut response = next.run(request).instrument(span.clone()).await;
     let (status, route) = (response.status().as_u16(), route.unwrap_or_default());
     let milliseconds = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
-    span.in_scope(|| tracing::info!(status, milliseconds, route, "answered"));
+    span.in_scope(|| tracing::debug!(status, milliseconds, route, "answered"));
     let headers = response.headers_mut();
     headers.insert(REQUEST_ID, id);
     for (name, value) in DEFAULT_HEADERS {
@@ -171,9 +174,78 @@ fn is_compressible(
     headers: &HeaderMap,
     extensions: &axum::http::Extensions,
 ) -> bool {
-    const TEXT: [&str; 5] =
-        ["application/json", problem::MEDIA_TYPE, "application/toml", "text/html", "text/css"];
+    const TEXT: [&str; 6] = [
+        "application/json",
+        problem::MEDIA_TYPE,
+        "application/toml",
+        "text/html",
+        "text/css",
+        "text/javascript",
+    ];
     let content_type = content_type(headers);
     extensions.get::<Compressible>().is_some()
         || TEXT.into_iter().any(|text| content_type.starts_with(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use axum::routing::get;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    async fn status_and_type(routes: &Router, path: &str) -> (u16, String) {
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        let response = routes.clone().oneshot(request).await.unwrap();
+        let status = response.status().as_u16();
+        let bytes = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap();
+        let body: serde_json::Value = serde_json::from_slice(&bytes).unwrap_or_default();
+        (status, body["type"].as_str().unwrap_or_default().to_owned())
+    }
+
+    fn routes() -> Router {
+        Router::new()
+            .route("/quick", get(async || "done"))
+            .route("/slow", get(async || std::future::pending::<&str>().await))
+            .route("/odd", get(async || axum::http::StatusCode::IM_A_TEAPOT))
+            .route("/broken", get(async || axum::http::StatusCode::BAD_GATEWAY))
+    }
+
+    #[tokio::test]
+    async fn what_takes_too_long_is_given_up() {
+        let routes = wrap(time_out(routes(), Duration::from_millis(20)));
+        let expected = (503, "/problems/timed-out".to_owned());
+        assert_eq!(status_and_type(&routes, "/slow").await, expected);
+        assert_eq!(status_and_type(&routes, "/quick").await.0, 200);
+    }
+
+    #[tokio::test]
+    async fn what_is_too_much_is_refused_at_once() {
+        let routes = wrap(limit(routes(), 2));
+        let slow =
+            |routes: Router| tokio::spawn(async move { status_and_type(&routes, "/slow").await });
+        let waiting = [slow(routes.clone()), slow(routes.clone())];
+        let expected = (503, "/problems/overloaded".to_owned());
+        // Those that wait have begun once a third is refused.
+        while status_and_type(&routes, "/quick").await != expected {
+            tokio::task::yield_now().await;
+        }
+        waiting.iter().for_each(tokio::task::JoinHandle::abort);
+        while status_and_type(&routes, "/quick").await.0 != 200 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn errors_of_others_become_problems_and_keep_their_status() {
+        let routes = wrap(routes());
+        for (path, status, kind) in [
+            ("/odd", 418, "/problems/bad-request"),
+            ("/broken", 502, "/problems/internal"),
+            ("/none", 404, "/problems/not-found"),
+        ] {
+            assert_eq!(status_and_type(&routes, path).await, (status, kind.to_owned()));
+        }
+    }
 }

@@ -35,6 +35,7 @@ mod verify;
 mod verify_range;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use tokio::sync::Semaphore;
@@ -50,6 +51,7 @@ pub use submit::MAX_JSON_BODY_BYTES;
 pub use verify::MAX_CONCURRENT_VERIFICATIONS;
 
 use crate::ledger::Ledger;
+use crate::store::View;
 
 /// What the API serves, and to whom.
 #[derive(Clone)]
@@ -68,8 +70,6 @@ type Shared = Arc<SharedState>;
 
 struct SharedState {
     api: Api,
-    /// One permit for each request that is answered.
-    requests: Semaphore,
     /// Permits for the bytes of request bodies in memory.
     buffers: Arc<Semaphore>,
     /// One permit for each stream of entries.
@@ -78,12 +78,20 @@ struct SharedState {
     verifications: Arc<Semaphore>,
 }
 
+impl SharedState {
+    /// Reads from the ledger as it stands now, on a thread that may block; what is logged there
+    /// has the request's id.
+    async fn read<T: Send + 'static>(&self, read: impl FnOnce(&View) -> T + Send + 'static) -> T {
+        let span = tracing::Span::current();
+        self.api.ledger.read(move |view| span.in_scope(|| read(view))).await
+    }
+}
+
 /// Everything the node serves over HTTP: the API, its description, and `pages`, which get the
 /// same treatment (request ids, limits, problems for what isn't there).
 pub fn router(api: Api, pages: Router) -> Router {
     let shared = Arc::new(SharedState {
         api,
-        requests: Semaphore::new(MAX_CONCURRENT_REQUESTS),
         buffers: Arc::new(Semaphore::new(extract::buffer_permits())),
         streams: Arc::new(Semaphore::new(MAX_CONCURRENT_STREAMS)),
         verifications: Arc::new(Semaphore::new(MAX_CONCURRENT_VERIFICATIONS)),
@@ -94,7 +102,9 @@ pub fn router(api: Api, pages: Router) -> Router {
         .with_state(shared.clone())
         .merge(pages);
     let untimed = Router::from(untimed).with_state(shared.clone());
-    let limited = middleware::limit(middleware::time_out(timed).merge(untimed), shared.clone());
+    let patience = Duration::from_secs(REQUEST_TIMEOUT_SECONDS);
+    let answered = middleware::time_out(timed, patience).merge(untimed);
+    let limited = middleware::limit(answered, MAX_CONCURRENT_REQUESTS);
     let health = Router::from(health_routes()).with_state(shared);
     middleware::wrap(limited.merge(health))
 }

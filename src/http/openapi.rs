@@ -180,6 +180,8 @@ impl From<ProblemType> for ProblemMeaning {
 }
 
 /// Every type of problem
+///
+/// With what it means and what to do about it.
 #[utoipa::path(
     get, path = "/problems", tag = "problems",
     responses((status = 200, description = "All of them.", body = [ProblemMeaning],

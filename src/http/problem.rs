@@ -170,8 +170,8 @@ impl ProblemType {
         format!("{TYPE_PREFIX}{}", self.name())
     }
 
-    /// The type of a response that somebody else made, by its status.
-    pub fn of_status(status: StatusCode) -> Self {
+    /// The type that fits a status best.
+    fn of_status(status: StatusCode) -> Self {
         let plain = [
             Self::Unauthorized,
             Self::NotFound,
@@ -198,7 +198,7 @@ pub struct Problem {
     type_uri: String,
     /// The kind of problem, in words.
     title: &'static str,
-    /// The status that this problem has as a response of its own.
+    /// The status of the response, or what it would be were this one of its own.
     #[schema(minimum = 400, maximum = 599)]
     status: u16,
     /// What is wrong this time.
@@ -240,6 +240,11 @@ impl Problem {
     /// A problem of `kind` about which there is no more to say than its meaning.
     pub fn plain(kind: ProblemType) -> Self {
         Self::new(kind, kind.meaning())
+    }
+
+    /// The problem of a response that somebody else made.
+    pub fn of_status(status: StatusCode) -> Self {
+        Self { status: status.as_u16(), ..Self::plain(ProblemType::of_status(status)) }
     }
 
     /// The same, at `field`.
@@ -291,11 +296,12 @@ impl From<TextError> for Problem {
         let detail = error.to_string();
         match error {
             TextError::TooLong(_) => Self::new(ProblemType::EntryTooLong, detail),
-            TextError::Malformed { field, .. } if field.is_empty() => {
-                Self::new(ProblemType::MalformedEntry, detail)
-            }
             TextError::Malformed { field, .. } => {
-                Self::new(ProblemType::MalformedEntry, detail).at(field)
+                let within = detail.strip_prefix(&format!("{field}: ")).unwrap_or(&detail);
+                let dot = if field.is_empty() { "" } else { "." };
+                let named = named_field(within).map(|name| format!("{field}{dot}{name}"));
+                let field = named.or(Some(field)).filter(|field| !field.is_empty());
+                Self { field, ..Self::new(ProblemType::MalformedEntry, detail) }
             }
             TextError::Money { field, error } => {
                 let kind = match error {
@@ -308,6 +314,13 @@ impl From<TextError> for Problem {
             }
         }
     }
+}
+
+/// The field that serde says is unknown, missing or there twice.
+pub fn named_field(message: &str) -> Option<&str> {
+    let said = ["unknown field `", "missing field `", "duplicate field `"];
+    let rest = said.into_iter().find_map(|said| message.strip_prefix(said))?;
+    rest.split('`').next()
 }
 
 impl From<EntryTooLong> for Problem {
@@ -345,7 +358,7 @@ impl From<StoreError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status = self.kind.status();
+        let status = StatusCode::from_u16(self.status).unwrap_or(self.kind.status());
         let body = serde_json::to_vec(&self).expect("strings, numbers and lists");
         let content_type = HeaderValue::from_static(MEDIA_TYPE);
         let mut response = (status, [(header::CONTENT_TYPE, content_type)], body).into_response();

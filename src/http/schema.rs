@@ -91,6 +91,17 @@ pub struct EntryDocument {
     fact: Fact,
 }
 
+/// What is submitted as JSON.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only its schema is used: it says the same as http::submit")]
+pub enum SubmitDocument {
+    /// One entry.
+    One(EntryDocument),
+    /// Up to 10,000 entries.
+    Many(Vec<EntryDocument>),
+}
+
 /// What happened, by kind.
 #[derive(ToSchema)]
 #[serde(tag = "kind", content = "body", rename_all = "snake_case")]

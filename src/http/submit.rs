@@ -14,7 +14,7 @@ use super::access::Submitter;
 use super::extract::{BufferedBody, MediaType, Parameters, media_type, read_body};
 use super::problem::{Problem, ProblemType};
 use super::results::{EntryResult, Readings, read_entry};
-use super::schema::EntryDocument;
+use super::schema::SubmitDocument;
 use super::stream;
 use crate::ledger::{Atomicity, MAX_REQUEST_ENTRIES};
 use crate::protocol::block::EncodedEntry;
@@ -60,7 +60,7 @@ pub struct SubmitResults {
 #[utoipa::path(
     post, path = "/v1/entries", tag = "entries", params(SubmitQuery),
     request_body(description = "One entry, an array of entries, or a stream of lines.", content(
-        (EntryDocument = "application/json", examples(
+        (SubmitDocument = "application/json", examples(
             ("transaction" = (summary = "A sale", value = json!({
                 "tenant": "acme", "kind": "transaction", "external_id": "T-1001",
                 "event_time": "2026-11-21T14:00:00Z",

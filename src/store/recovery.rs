@@ -11,11 +11,12 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use super::commit::Committer;
+use super::derived::{Derived, MEMORY_BOUNDS};
 use super::error::StoreError;
 use super::guard::{Guard, Guarded};
 use super::read::View;
 use super::tiles::{Edge, TILE_WIDTH, hashes_at};
-use super::{CACHE_BYTES, Head, Inner, Store, keys};
+use super::{CACHE_BYTES, Disk, Head, Inner, Store, keys};
 use crate::protocol::block::{Block, Header};
 use crate::protocol::hash::{ChainId, TreeHash};
 use crate::protocol::tree::{Frontier, leaf_hash};
@@ -85,42 +86,46 @@ impl std::fmt::Display for Standing {
 
 /// What becomes of everything derived when a store is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Derived {
+pub(super) enum Opening {
     /// It is kept, and taken the rest of the way.
-    Kept,
+    KeepDerived,
     /// It is dropped, and made anew from the blocks.
-    Dropped,
+    DropDerived,
 }
 
 /// Opens a store; `progress` is told each height whose block was derived from, and the last.
 pub(super) fn open(
     directory: &Path,
     chain: Arc<Chain>,
-    derived: Derived,
+    opening: Opening,
     mut progress: impl FnMut(u64, u64),
 ) -> Result<(Store, Committer), StoreError> {
     std::fs::create_dir_all(directory).map_err(StoreError::io("create", directory))?;
     let lock = lock(directory)?;
     let path = directory.join("store");
-    let (database, blocks, derived_tree) = open_database(&path)?;
-    let database_path = path.join("db");
-    let database_file =
-        File::open(&database_path).map_err(StoreError::io("open", &database_path))?;
+    let (database, [blocks, tiles, runs]) = open_database(&path)?;
+    let file_path = path.join("db");
+    let file = File::open(&file_path).map_err(StoreError::io("open", &file_path))?;
+    let disk = Arc::new(Disk { database, file, path: file_path });
+    if opening == Opening::DropDerived {
+        // Without a manifest nothing derived counts, whether the rest is dropped already or not.
+        Derived::forget(&runs)?;
+        disk.sync()?;
+    }
+    let sync = {
+        let disk = disk.clone();
+        move || disk.sync()
+    };
     let inner = Inner {
         blocks,
-        derived: derived_tree,
+        tiles,
+        derived: Derived::open(runs, MEMORY_BOUNDS, sync)?,
         head: ArcSwap::from_pointee(genesis_head(&chain)),
         chain,
-        database,
-        database_file,
-        database_path,
+        disk,
         _lock: lock,
     };
     check_chain(&inner)?;
-    if derived == Derived::Dropped {
-        inner.derived.remove(keys::APPLIED)?;
-        inner.sync()?;
-    }
     let store = Store { inner: Arc::new(inner) };
     let guard = Guard::open(&directory.join("guard"))?;
     let mut committer = Committer { store: store.clone(), guard, standing: Standing::Sound };
@@ -128,8 +133,8 @@ pub(super) fn open(
     Ok((store, committer))
 }
 
-/// Opens sled and its two trees. Of some damaged files sled doesn't say so, but panics.
-fn open_database(path: &Path) -> Result<(sled::Db, sled::Tree, sled::Tree), StoreError> {
+/// Opens sled and its three trees. Of some damaged files sled doesn't say so, but panics.
+fn open_database(path: &Path) -> Result<(sled::Db, [sled::Tree; 3]), StoreError> {
     let config = sled::Config::new()
         .path(path)
         .mode(sled::Mode::HighThroughput)
@@ -138,8 +143,9 @@ fn open_database(path: &Path) -> Result<(sled::Db, sled::Tree, sled::Tree), Stor
     // Nothing of it is used after a panic.
     let opened = std::panic::catch_unwind(AssertUnwindSafe(|| {
         let database = config.open()?;
-        let (blocks, derived) = (database.open_tree("blocks")?, database.open_tree("derived")?);
-        Ok((database, blocks, derived))
+        let tree = |name| database.open_tree(name);
+        let trees = [tree("blocks")?, tree("tiles")?, tree("runs")?];
+        Ok((database, trees))
     }));
     opened.unwrap_or_else(|_| {
         let place = path.join("db").display().to_string();
@@ -168,7 +174,7 @@ fn check_chain(inner: &Inner) -> Result<(), StoreError> {
     match inner.blocks.get(keys::CHAIN)? {
         None if inner.blocks.is_empty() => {
             inner.blocks.insert(keys::CHAIN, expected.as_bytes())?;
-            inner.sync()
+            inner.disk.sync()
         }
         None => Err(StoreError::damaged("chain", "the chain id is missing")),
         Some(found) if *found == expected.as_bytes()[..] => Ok(()),
@@ -192,11 +198,7 @@ fn recover(
 ) -> Result<(), StoreError> {
     let inner = committer.store.inner.clone();
     let height = stored_height(&inner.blocks, keys::HEAD)?;
-    if !inner.derived.contains_key(keys::APPLIED)? && !inner.derived.is_empty() {
-        // Without the marker it is being dropped, whoever began that and didn't finish.
-        inner.derived.clear()?;
-    }
-    let applied = stored_height(&inner.derived, keys::APPLIED)?;
+    let applied = inner.derived.durable_height();
     if applied > height {
         let problem = format!("it has reached height {applied}, the ledger {height}; reindex it");
         return Err(StoreError::damaged("derived", problem));

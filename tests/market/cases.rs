@@ -27,7 +27,17 @@ type Row = (&'static str, &'static str, Vec<Entry>, Entry, Entry);
 
 /// Every case.
 pub fn cases() -> Vec<Case> {
-    [of_the_envelope(), of_parents(), of_terms(), of_commissions(), of_payouts(), of_parts()]
+    let subjects = [
+        of_the_envelope(),
+        of_parents(),
+        of_programs(),
+        of_terms(),
+        of_commissions(),
+        of_steps(),
+        of_payouts(),
+        of_parts(),
+    ];
+    subjects
         .into_iter()
         .flatten()
         .map(|(rule, says, given, legal, broken)| Case { rule, says, given, legal, broken })
@@ -166,6 +176,11 @@ fn of_parents() -> Vec<Row> {
             { payout("P-2", |body| body.lines = vec![line("C-1", 500)]) },
             continued("P-2"),
         ),
+    ]
+}
+
+fn of_programs() -> Vec<Row> {
+    vec![
         (
             "unknown-program",
             "merchant shop has no terms for program other",
@@ -250,9 +265,6 @@ fn of_commissions() -> Vec<Row> {
     let of_second = commission("C-1", |body| body.transaction = id("S-2"));
     let ended = terms("T-1", |body| body.effective_until = Some(at(NOW)));
     let later = terms("T-2", |body| (body.version, body.effective_from) = (2, at(NOW)));
-    let extend = |date: u64| decision("D-1", "C-1", Verdict::Extend { locking_date: at(date) });
-    let due = NOW + 30 * DAY_MS;
-    let decline = Verdict::Decline { reason: Reason::Goodwill };
     let under = |name: &str| commission("C-1", |body| body.terms = id(name));
     let force = "terms-not-in-force";
     let lead = sale("S-2", |body| (body.action, body.currency) = (Action::Lead, currency("USD")));
@@ -305,6 +317,16 @@ fn of_commissions() -> Vec<Row> {
         ),
         (force, "2023-11-14T22:13:20Z", vec![ended, sale("S-1", |_| ()), last], of_second, of(1)),
         (force, "body.terms", and(sold(), later), under("T-2"), under("T-1")),
+    ]
+}
+
+fn of_steps() -> Vec<Row> {
+    let second = |amount: u64| commission("C-2", |body| body.amount = units(amount));
+    let back = |amount: u64| reversal("R-1", |body| body.amount = units(amount));
+    let extend = |date: u64| decision("D-1", "C-1", Verdict::Extend { locking_date: at(date) });
+    let due = NOW + 30 * DAY_MS;
+    let decline = Verdict::Decline { reason: Reason::Goodwill };
+    vec![
         (
             "illegal-step",
             "declined can't be approved",
