@@ -4,6 +4,14 @@
 //! neighbour; `tests/tidy.rs` reads this list and holds everyone to it.
 
 #[cfg(feature = "node")]
+pub mod cli;
+
+#[cfg(feature = "node")]
+pub mod node;
+
+#[cfg(feature = "node")]
+pub mod explorer;
+#[cfg(feature = "node")]
 pub mod http;
 
 #[cfg(feature = "node")]
@@ -11,5 +19,8 @@ pub mod ledger;
 
 #[cfg(feature = "node")]
 pub mod store;
+
+#[cfg(feature = "node")]
+pub mod sample;
 
 pub mod protocol;

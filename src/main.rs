@@ -1,1 +1,7 @@
-fn main() {}
+//! The command `counterfoil`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    counterfoil::cli::run()
+}

@@ -10,6 +10,8 @@ use super::problem::{Problem, ProblemType};
 /// Who may submit entries. Everybody may read.
 #[derive(Clone, Debug)]
 pub enum SubmitAccess {
+    /// Nobody.
+    Closed,
     /// Everybody: for development, on loopback.
     Open,
     /// Whoever has the token.
@@ -39,8 +41,14 @@ impl FromRequestParts<Shared> for Submitter {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Problem> {
-        let SubmitAccess::Token(expected) = &shared.api.access else { return Ok(Self) };
         let refused = |detail| Err(Problem::new(ProblemType::Unauthorized, detail));
+        let expected = match &shared.api.access {
+            SubmitAccess::Token(expected) => expected,
+            SubmitAccess::Open => return Ok(Self),
+            SubmitAccess::Closed => {
+                return refused("nobody can submit here: the operator has set no token");
+            }
+        };
         let mut given = parts.headers.get_all(AUTHORIZATION).iter();
         let (Some(header), None) = (given.next(), given.next()) else {
             return refused("submitting takes one header `Authorization: Bearer <token>`");

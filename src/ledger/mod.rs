@@ -8,7 +8,9 @@
 //! | `pool.rs` | what waits to be sealed, bounded |
 //! | `writer.rs` | the thread that seals and appends: all roads meet there |
 //! | `outcome.rs` | what became of an entry |
+//! | `archive.rs` | a whole ledger in one file |
 
+pub mod archive;
 mod outcome;
 mod pool;
 mod writer;

@@ -135,7 +135,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<'_, D> {
         visitor.visit_enum(StrDeserializer::new(&name))
     }
 
-    /// As it is: serde_json hands over raw text by this name.
+    /// As it is: `serde_json` hands over raw text by this name.
     fn deserialize_newtype_struct<V: Visitor<'de>>(
         self,
         name: &'static str,

@@ -136,7 +136,7 @@ pub enum SpecError {
     #[error("{0}")]
     Malformed(String),
     /// A name that is empty, too long or not printable.
-    #[error("name: 1 to {MAX_NAME_BYTES} characters without control characters")]
+    #[error("name: 1 to {MAX_NAME_BYTES} bytes, not only blanks, without control characters")]
     BadName,
     /// An origin or a key name that C2SP `signed-note` forbids.
     #[error(

@@ -3,7 +3,8 @@
 //! A [`Draft`] admits entries one by one, by the rules, and knows the header that would close
 //! it. The authority seals a draft of what was submitted. Everybody else drafts the same
 //! entries again and compares. Either way ends in a [`VerifiedBlock`], which nothing else can
-//! make, and which is all that a store takes.
+//! make, and which is all that a store takes. Who reads the log alone, without the signature of
+//! each block, replays it instead ([`replay`]).
 
 use super::block::{Block, EncodedEntry, Header, checkpoint};
 use super::checkpoint::Checkpoint;
@@ -345,7 +346,7 @@ pub enum Invalid<E> {
         /// The log index of the first entry that is too much.
         index: u64,
     },
-    /// An entry that breaks a rule, in a block that the authority signed.
+    /// An entry that breaks a rule. From [`verify`]: in a block that the authority signed.
     #[error("block {height}: the entry at index {index} breaks the rule {}: {refusal}", refusal.rule())]
     Rule {
         /// The height of the block.
@@ -379,20 +380,68 @@ pub fn verify<S: StateReader>(
     state: &S,
     block: Block,
 ) -> Result<VerifiedBlock, Invalid<S::Error>> {
-    let height = tip.height + 1;
-    let (time, parent_time) = (block.header.time, tip.time);
-    if time < parent_time {
-        return Err(Invalid::TimeBackwards { height, time, parent_time });
-    }
-    // The links first: of a block from elsewhere nothing else would make sense.
-    compare_links(chain, tip, &block.header)?;
-    if block.entries.is_empty() {
-        return Err(Invalid::Empty { height });
-    }
+    check_place(chain, tip, &block.header, &block.entries)?;
     let log = log_after(tip, &block.entries);
     check_signed(chain, &block, log.clone())?;
-    let mut draft = Draft::new(chain, tip, state, time);
-    for entry in block.entries {
+    let closed = execute(chain, tip, state, &block.header, block.entries, log)?;
+    Ok(closed.sign(block.signature))
+}
+
+/// A block of which everything but a signature was verified. It is as true as the checkpoint
+/// that its log, or one that goes on from it, turns out to end with.
+pub struct ReplayedBlock {
+    closed: Closed,
+}
+
+impl ReplayedBlock {
+    /// What closes the block.
+    pub fn header(&self) -> &Header {
+        &self.closed.header
+    }
+
+    /// Every record that the rules changed, by key.
+    pub fn changes(&self) -> &[(StateKey, StoredRecord)] {
+        &self.closed.changes
+    }
+
+    /// The end of the chain with this block.
+    pub fn tip(&self) -> &Tip {
+        &self.closed.tip
+    }
+}
+
+/// Verifies that `entries`, closed by `header`, follow `tip`: links, roots, limits and rules.
+///
+/// For whoever reads the log itself, where a block's own signature isn't kept: the signed
+/// checkpoint of the log's end covers every block before it. Such a caller MUST compare the
+/// last tip with one.
+///
+/// # Errors
+/// [`Invalid`], never for a signature.
+pub fn replay<S: StateReader>(
+    chain: &Chain,
+    tip: &Tip,
+    state: &S,
+    header: &Header,
+    entries: Vec<EncodedEntry>,
+) -> Result<ReplayedBlock, Invalid<S::Error>> {
+    check_place(chain, tip, header, &entries)?;
+    let log = log_after(tip, &entries);
+    execute(chain, tip, state, header, entries, log).map(|closed| ReplayedBlock { closed })
+}
+
+/// Drafts a block again, by the rules, and compares. `log` is the log just before the header.
+fn execute<S: StateReader>(
+    chain: &Chain,
+    tip: &Tip,
+    state: &S,
+    header: &Header,
+    entries: Vec<EncodedEntry>,
+    log: Frontier,
+) -> Result<Closed, Invalid<S::Error>> {
+    let height = header.height;
+    let mut draft = Draft::new(chain, tip, state, header.time);
+    for entry in entries {
         let index = draft.next_index();
         if !draft.has_room_for(entry.leaf().len()) {
             return Err(Invalid::TooLarge { height, index });
@@ -403,8 +452,8 @@ pub fn verify<S: StateReader>(
         })?;
     }
     let closed = draft.close(log);
-    compare(height, &closed.header, &block.header)?;
-    Ok(closed.sign(block.signature))
+    compare(height, &closed.header, header)?;
+    Ok(closed)
 }
 
 /// Verifies what can be without the rules' state: that `block` follows `tip` by its links,
@@ -418,19 +467,29 @@ pub fn verify_signed(
     tip: &Tip,
     block: &Block,
 ) -> Result<Tip, Invalid<std::convert::Infallible>> {
-    let (height, time, parent_time) = (tip.height + 1, block.header.time, tip.time);
-    if time < parent_time {
-        return Err(Invalid::TimeBackwards { height, time, parent_time });
-    }
-    compare_links(chain, tip, &block.header)?;
-    if block.entries.is_empty() {
-        return Err(Invalid::Empty { height });
-    }
+    check_place(chain, tip, &block.header, &block.entries)?;
     let tree = check_signed(chain, block, log_after(tip, &block.entries))?;
     Ok(Tip::new(&block.header, tree))
 }
 
-/// Checks what a header says of its place before anything is hashed.
+/// Checks what must hold of a block before anything of it is hashed.
+fn check_place<E>(
+    chain: &Chain,
+    tip: &Tip,
+    header: &Header,
+    entries: &[EncodedEntry],
+) -> Result<(), Invalid<E>> {
+    let height = tip.height + 1;
+    let (time, parent_time) = (header.time, tip.time);
+    if time < parent_time {
+        return Err(Invalid::TimeBackwards { height, time, parent_time });
+    }
+    // The links first: of a block from elsewhere nothing else would make sense.
+    compare_links(chain, tip, header)?;
+    if entries.is_empty() { Err(Invalid::Empty { height }) } else { Ok(()) }
+}
+
+/// Checks what a header says of its place.
 fn compare_links<E>(chain: &Chain, tip: &Tip, found: &Header) -> Result<(), Invalid<E>> {
     let expected = Header {
         format_version: FORMAT_VERSION,

@@ -16,13 +16,12 @@ use std::sync::Arc;
 use sled::Batch;
 
 use super::error::StoreError;
-use super::facets;
+use super::facets::{self, Facet};
 use super::guard::Guard;
 use super::recovery::Standing;
 use super::tiles::{FullTile, HALF_TILE_HASHES};
 use super::{Head, Store, body, keys};
 use crate::protocol::block::EncodedEntry;
-use crate::protocol::codec;
 use crate::protocol::verify::VerifiedBlock;
 
 /// The most bytes of bodies in one batch: larger ones make sled hold far more in memory.
@@ -92,7 +91,7 @@ impl Committer {
         // The commit point. Before: bodies without a header, swept at the next start. After:
         // the whole block, with everything derived from it made anew if need be.
         inner.blocks.apply_batch(batch)?;
-        inner.sync()?;
+        inner.disk.sync()?;
         Ok(Head {
             header: header.clone(),
             signature: Some(*block.signature()),
@@ -112,37 +111,34 @@ impl Committer {
             head.edge.push(entry.leaf_hash(), &mut full);
         }
         head.edge.push(block.header_leaf_hash(), &mut full);
-        self.store.inner.derived.apply_batch(derived(block, &full))?;
+        let inner = &self.store.inner;
+        for tile in &full {
+            inner.tiles.apply_batch(tile_batch(tile))?;
+        }
+        let records = block.changes().iter().map(|(key, record)| (key, record));
+        inner.derived.apply(head.height(), records, postings(block))?;
         let head = Arc::new(head);
-        self.store.inner.head.store(head.clone());
+        inner.head.store(head.clone());
         Ok(head)
     }
 }
 
-/// All that follows from a block, in one batch. It needs no sync of its own: what is lost of
-/// it is derived again.
-fn derived(block: &VerifiedBlock, full: &[FullTile]) -> Batch {
+fn tile_batch(tile: &FullTile) -> Batch {
     let mut batch = Batch::default();
-    for (key, record) in block.changes() {
-        batch.insert(&keys::state(key)[..], codec::encode(record));
+    for (half, hashes) in (0u8..).zip(tile.hashes.chunks(HALF_TILE_HASHES)) {
+        let value: Vec<u8> = hashes.iter().flat_map(|hash| hash.0).collect();
+        batch.insert(&keys::tile(tile.level, tile.number, half), value);
     }
-    let header = block.header();
-    for ((index, entry), parties) in
-        (header.first_index..).zip(block.entries()).zip(block.parties())
-    {
-        batch.insert(&keys::entry_id(&entry.id())[..], &index.to_be_bytes());
-        for posting in facets::postings(entry.entry(), parties) {
-            batch.insert(&keys::posting(posting, index), &[]);
-        }
-    }
-    let hash = block.tip().header_hash;
-    batch.insert(&keys::header_hash(&hash)[..], &header.height.to_be_bytes());
-    for tile in full {
-        for (half, hashes) in (0u8..).zip(tile.hashes.chunks(HALF_TILE_HASHES)) {
-            let value: Vec<u8> = hashes.iter().flat_map(|hash| hash.0).collect();
-            batch.insert(&keys::tile(tile.level, tile.number, half), value);
-        }
-    }
-    batch.insert(keys::APPLIED, &header.height.to_be_bytes());
     batch
+}
+
+/// What each leaf of a block can be found by.
+pub(super) fn postings(block: &VerifiedBlock) -> impl Iterator<Item = (u64, u64)> {
+    let header = block.header();
+    let entries = (header.first_index..).zip(block.entries()).zip(block.parties());
+    let entries = entries.flat_map(|((index, entry), parties)| {
+        facets::digests(entry, parties).map(move |digest| (digest, index))
+    });
+    let hash = Facet::HeaderHash(&block.tip().header_hash).digest();
+    entries.chain([(hash, header.index())])
 }

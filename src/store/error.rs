@@ -21,13 +21,15 @@ pub enum StoreError {
     #[error("the embedded database failed: {0}")]
     Database(#[from] sled::Error),
     /// Another process has the same data directory open.
-    #[error("{} is in use by another process", path.display())]
+    #[error("{} is in use by another process; stop that one first", path.display())]
     Locked {
         /// The data directory.
         path: PathBuf,
     },
     /// The store holds another chain.
-    #[error("the store holds chain {found}, the chain spec is of {expected}")]
+    #[error(
+        "the store holds chain {found}, the chain spec is of {expected}; use the spec that it was made with, or another directory"
+    )]
     OtherChain {
         /// The chain in the store.
         found: ChainId,

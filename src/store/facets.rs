@@ -1,31 +1,53 @@
-//! What entries are found by: facets, each a digest of a name.
+//! What entries are found by: facets, each known by eight bytes of a digest.
+//!
+//! Eight bytes can be the same for two names, so whatever is found is compared with the
+//! leaf's own bytes.
 
-use super::keys::{self, POSTING_PREFIX_BYTES};
-use crate::protocol::entry::Entry;
+use crate::protocol::block::EncodedEntry;
+use crate::protocol::hash::{EntryId, HeaderHash};
 use crate::protocol::id::Id;
 use crate::protocol::rules::Parties;
 
-/// What an entry can be found by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Facet {
-    ExternalId = 1,
-    Affiliate = 2,
-    Merchant = 3,
+/// What a leaf can be found by.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Facet<'a> {
+    EntryId(&'a EntryId),
+    HeaderHash(&'a HeaderHash),
+    ExternalId(&'a Id),
+    Affiliate(&'a Id),
+    Merchant(&'a Id),
 }
 
-/// The key prefix under which the entries with a facet stand.
-pub(super) fn prefix(facet: Facet, name: &Id) -> [u8; POSTING_PREFIX_BYTES] {
-    let digest = blake3::hash(name.as_str().as_bytes());
-    let digest = digest.as_bytes().first_chunk().expect("32 bytes begin with 16");
-    keys::posting_prefix(facet as u8, *digest)
+impl Facet<'_> {
+    /// What the facet is known by.
+    pub(super) fn digest(self) -> u64 {
+        match self {
+            Self::EntryId(id) => first_eight(id.as_bytes()),
+            Self::HeaderHash(hash) => first_eight(hash.as_bytes()),
+            Self::ExternalId(name) => named(1, name),
+            Self::Affiliate(name) => named(2, name),
+            Self::Merchant(name) => named(3, name),
+        }
+    }
 }
 
-/// The key prefixes of every facet that an entry has.
-pub(super) fn postings(
-    entry: &Entry,
-    parties: &Parties,
-) -> impl Iterator<Item = [u8; POSTING_PREFIX_BYTES]> {
-    let affiliate = parties.affiliate.iter().map(|name| prefix(Facet::Affiliate, name));
-    let merchant = parties.merchant.iter().map(|name| prefix(Facet::Merchant, name));
-    std::iter::once(prefix(Facet::ExternalId, &entry.external_id)).chain(affiliate).chain(merchant)
+/// The digests of every facet of an entry.
+pub(super) fn digests(entry: &EncodedEntry, parties: &Parties) -> impl Iterator<Item = u64> {
+    let own = [
+        Facet::EntryId(&entry.id()).digest(),
+        Facet::ExternalId(&entry.entry().external_id).digest(),
+    ];
+    let affiliate = parties.affiliate.as_ref().map(|name| Facet::Affiliate(name).digest());
+    let merchant = parties.merchant.as_ref().map(|name| Facet::Merchant(name).digest());
+    own.into_iter().chain(affiliate).chain(merchant)
+}
+
+fn named(family: u8, name: &Id) -> u64 {
+    let digest =
+        blake3::Hasher::new().update(&[family]).update(name.as_str().as_bytes()).finalize();
+    first_eight(digest.as_bytes())
+}
+
+fn first_eight(digest: &[u8; 32]) -> u64 {
+    u64::from_be_bytes(*digest.first_chunk().expect("32 bytes begin with eight"))
 }

@@ -5,13 +5,13 @@
 
 use std::collections::HashMap;
 
+use super::Store;
+use super::commit::postings;
 use super::error::StoreError;
-use super::facets;
 use super::read::View;
+use super::runs::Order;
 use super::tiles::{Edge, FullTile, HALF_TILE_HASHES, TILE_WIDTH};
-use super::{Store, keys};
 use crate::protocol::block::EncodedEntry;
-use crate::protocol::codec;
 use crate::protocol::hash::{StateKey, TreeHash};
 use crate::protocol::rules::StoredRecord;
 use crate::protocol::tree::leaf_hash;
@@ -67,7 +67,7 @@ pub(super) fn fsck(store: &Store, mut progress: impl FnMut(u64)) -> Result<FsckR
         report: FsckReport { height: view.head().height(), ..FsckReport::default() },
         state: HashMap::new(),
         edge: Edge::default(),
-        expected_keys: 1,
+        postings: 0,
         view,
     };
     check.edge.push(leaf_hash(&store.chain().genesis().to_leaf()), &mut Vec::new());
@@ -86,8 +86,8 @@ struct Check {
     state: HashMap<StateKey, StoredRecord>,
     /// The log's tiles, from the blocks alone.
     edge: Edge,
-    /// How many keys the derived tree must have.
-    expected_keys: usize,
+    /// How many postings there must be.
+    postings: u64,
 }
 
 impl Check {
@@ -132,26 +132,18 @@ impl Check {
         for tile in &full {
             self.tile(tile)?;
         }
-        let hash = block.tip().header_hash;
-        self.number(&keys::header_hash(&hash), header.height, || format!("index of hash {hash}"))?;
-        for ((index, entry), parties) in
-            (header.first_index..).zip(block.entries()).zip(block.parties())
-        {
-            let id = entry.id();
-            self.number(&keys::entry_id(&id), index, || format!("index of entry {id}"))?;
-            for prefix in facets::postings(entry.entry(), parties) {
-                self.expected_keys += 1;
-                let key = keys::posting(prefix, index);
-                if !self.view.store.inner.derived.contains_key(key)? {
-                    self.report.add(format!("search index at {index}"), "a posting is missing");
-                }
+        for (digest, index) in postings(block) {
+            self.postings += 1;
+            let found =
+                self.view.store.inner.derived.postings(digest, (index, index), Order::Ascending);
+            if found.collect::<Result<Vec<_>, _>>()? != [index] {
+                self.report.add(format!("search index at {index}"), "a posting is missing");
             }
         }
         Ok(())
     }
 
     fn tile(&mut self, tile: &FullTile) -> Result<(), StoreError> {
-        self.expected_keys += 2;
         let place = format!("tile {}/{}", tile.level, tile.number);
         match self.view.tile(tile.level, tile.number, TILE_WIDTH) {
             Ok(Some(stored)) if stored == tile.hashes => {}
@@ -163,22 +155,6 @@ impl Check {
             Ok(None) => self.report.add(place, "missing"),
             Err(StoreError::Damaged { place, problem }) => self.report.add(place, problem),
             Err(error) => return Err(error),
-        }
-        Ok(())
-    }
-
-    fn number(
-        &mut self,
-        key: &[u8],
-        expected: u64,
-        place: impl Fn() -> String,
-    ) -> Result<(), StoreError> {
-        self.expected_keys += 1;
-        let value = self.view.store.inner.derived.get(key)?;
-        match value.as_deref().and_then(keys::trailing_number) {
-            Some(found) if found == expected => {}
-            Some(found) => self.report.add(place(), format!("is {found}, must be {expected}")),
-            None => self.report.add(place(), "missing"),
         }
         Ok(())
     }
@@ -222,35 +198,40 @@ impl Check {
         Ok(())
     }
 
-    /// Compares every record, and looks for keys that nothing accounts for.
+    /// Compares every record, and looks for what nothing accounts for.
     fn derived(&mut self) -> Result<(), StoreError> {
+        let derived = &self.view.store.inner.derived;
         for (key, expected) in &self.state {
             self.report.records += 1;
-            let stored = self.view.store.inner.derived.get(keys::state(key))?;
-            match stored {
-                Some(bytes) if *bytes == codec::encode(expected)[..] => {}
-                Some(_) => self.report.add(
-                    format!("record of the entry at index {}", expected.index),
-                    "is not what the rules give",
-                ),
-                None => self
-                    .report
-                    .add(format!("record of the entry at index {}", expected.index), "missing"),
+            let place = || format!("record of the entry at index {}", expected.index);
+            match derived.record(key) {
+                Ok(Some(found)) if found == *expected => {}
+                Ok(Some(_)) => self.report.add(place(), "is not what the rules give"),
+                Ok(None) => self.report.add(place(), "missing"),
+                Err(StoreError::Damaged { problem, .. }) => self.report.add(place(), problem),
+                Err(error) => return Err(error),
             }
         }
-        self.expected_keys += self.state.len();
-        // The marker is there from the first block on.
-        let expected = if self.report.height == 0 { 0 } else { self.expected_keys };
-        let found = self.view.store.inner.derived.len();
-        if found != expected {
-            self.report.add("derived", format!("{found} keys, must be {expected}"));
+        let mut records = 0;
+        for record in derived.all_records() {
+            record?;
+            records += 1;
+        }
+        let counts = [
+            ("records", records, self.state.len() as u64),
+            ("postings", derived.posting_count(), self.postings),
+        ];
+        for (what, found, expected) in counts {
+            if found != expected {
+                self.report.add(what, format!("{found} are there, must be {expected}"));
+            }
         }
         Ok(())
     }
 
     /// sled never syncs what it puts there, so there must be nothing.
     fn blobs(&mut self) {
-        let blobs = self.view.store.inner.database_path.with_file_name("blobs");
+        let blobs = self.view.store.inner.disk.path.with_file_name("blobs");
         let count = std::fs::read_dir(blobs).map_or(0, Iterator::count);
         if count > 0 {
             self.report.add("blobs", format!("{count} values are too large to be durable"));

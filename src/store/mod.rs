@@ -4,9 +4,9 @@
 //! - **One commit point a block.** The batch that writes a block's header also moves the head;
 //!   before it there is no such block, after it there is all of it.
 //! - **Released means durable.** [`Committer::commit`] returns when store and guard are synced.
-//! - **State, tiles and indexes follow.** They are derived from committed blocks only, one
-//!   atomic batch a block, and say how far they have come; opening the store takes them the
-//!   rest of the way by the same path.
+//! - **State, tiles and indexes follow.** They are derived from committed blocks only, and say
+//!   how far they have come on disk; opening the store takes them the rest of the way by the
+//!   same path.
 //! - **No large values.** sled moves those into files that it never syncs.
 //!
 //! One thread holds the [`Committer`]; anybody may hold the [`Store`] and read.
@@ -18,11 +18,14 @@
 //! | `recovery.rs` | opening, and what each crash leaves |
 //! | `guard.rs` | the last signed block, kept apart |
 //! | `body.rs`, `tiles.rs`, `facets.rs` | how leaves, hashes and indexes are laid out |
+//! | `derived.rs` | the rules' records and the search index: in memory, then in runs |
+//! | `runs/` | sorted runs: an ordered map that takes writes at the speed of the disk |
 //! | `read.rs`, `search.rs` | reading at one head |
 //! | `fsck.rs` | re-verifying everything |
 
 mod body;
 mod commit;
+mod derived;
 mod error;
 mod facets;
 mod fsck;
@@ -30,6 +33,7 @@ mod guard;
 mod keys;
 mod read;
 mod recovery;
+mod runs;
 mod search;
 mod tiles;
 
@@ -38,6 +42,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use derived::Derived;
 
 pub use commit::Committer;
 pub use error::StoreError;
@@ -64,15 +69,20 @@ pub struct Store {
 
 struct Inner {
     chain: Arc<Chain>,
-    database: sled::Db,
+    disk: Arc<Disk>,
     blocks: sled::Tree,
-    derived: sled::Tree,
-    /// sled's own file, to sync: its flush doesn't.
-    database_file: File,
-    database_path: PathBuf,
+    tiles: sled::Tree,
+    derived: Derived,
     head: ArcSwap<Head>,
     /// Held as long as the store is open, so that nobody opens it twice.
     _lock: File,
+}
+
+/// The embedded database, and its own file, to sync: its flush doesn't.
+struct Disk {
+    database: sled::Db,
+    file: File,
+    path: PathBuf,
 }
 
 /// The last block, and the edge of the log that ends with it.
@@ -106,7 +116,22 @@ impl Store {
     /// # Errors
     /// [`StoreError`]: in use, another chain's, or damaged.
     pub fn open(directory: &Path, chain: Arc<Chain>) -> Result<(Self, Committer), StoreError> {
-        recovery::open(directory, chain)
+        recovery::open(directory, chain, recovery::Opening::KeepDerived, |_, _| {})
+    }
+
+    /// Opens the store as [`Store::open`] does, but first drops everything derived from the
+    /// blocks and makes it anew. `progress` is told each height that was reached, and the last.
+    ///
+    /// Interrupted, it starts over when the store is opened next.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn reindex(
+        directory: &Path,
+        chain: Arc<Chain>,
+        progress: impl FnMut(u64, u64),
+    ) -> Result<(Self, Committer), StoreError> {
+        recovery::open(directory, chain, recovery::Opening::DropDerived, progress)
     }
 
     /// The chain whose ledger this is.
@@ -138,22 +163,15 @@ impl StateReader for Store {
     type Error = StoreError;
 
     fn read(&self, key: &StateKey) -> Result<Option<StoredRecord>, StoreError> {
-        self.inner.record(key)
+        self.inner.derived.record(key)
     }
 }
 
-impl Inner {
-    fn record(&self, key: &StateKey) -> Result<Option<StoredRecord>, StoreError> {
-        let Some(bytes) = self.derived.get(keys::state(key))? else { return Ok(None) };
-        crate::protocol::codec::decode(&bytes, body::MAX_VALUE_BYTES)
-            .map(Some)
-            .map_err(|error| StoreError::damaged(format!("record {key}"), error))
-    }
-
+impl Disk {
     /// Everything written so far MUST survive a power cut when this returns.
     fn sync(&self) -> Result<(), StoreError> {
         // sled's flush only asks the kernel to start writing.
         self.database.flush()?;
-        self.database_file.sync_data().map_err(StoreError::io("sync", &self.database_path))
+        self.file.sync_data().map_err(StoreError::io("sync", &self.path))
     }
 }

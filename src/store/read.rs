@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use super::error::StoreError;
+use super::facets::Facet;
+use super::runs::Order;
 use super::tiles::{Edge, HALF_TILE_HASHES, LEVELS_A_TILE, TILE_WIDTH, hashes_at, perfect_root};
 use super::{Head, Store, body, keys};
 use crate::protocol::block::{Block, EncodedEntry, Header, Leaf};
@@ -96,8 +98,14 @@ impl View {
         if *hash == self.store.chain().genesis().hash() {
             return Ok(Some(0));
         }
-        let height = self.derived_number(&keys::header_hash(hash))?;
-        Ok(height.filter(|height| *height <= self.head.height()))
+        for index in self.found_by(Facet::HeaderHash(hash)) {
+            if let Some(height) = self.height_of(index?)?
+                && self.stored_header(height)?.header.hash() == *hash
+            {
+                return Ok(Some(height));
+            }
+        }
+        Ok(None)
     }
 
     /// The log index of the entry with `id`, or `None` where there is none.
@@ -105,13 +113,19 @@ impl View {
     /// # Errors
     /// [`StoreError`].
     pub fn index_of(&self, id: &EntryId) -> Result<Option<u64>, StoreError> {
-        let index = self.derived_number(&keys::entry_id(id))?;
-        Ok(index.filter(|index| *index < self.head.size()))
+        for index in self.found_by(Facet::EntryId(id)) {
+            let index = index?;
+            if self.entry(index)?.is_some_and(|entry| entry.id() == *id) {
+                return Ok(Some(index));
+            }
+        }
+        Ok(None)
     }
 
-    fn derived_number(&self, key: &[u8]) -> Result<Option<u64>, StoreError> {
-        let value = self.store.inner.derived.get(key)?;
-        Ok(value.as_deref().and_then(keys::trailing_number))
+    /// The indexes of leaves that may have a facet.
+    fn found_by(&self, facet: Facet<'_>) -> impl Iterator<Item = Result<u64, StoreError>> + use<> {
+        let all = (0, self.head.size() - 1);
+        self.store.inner.derived.postings(facet.digest(), all, Order::Ascending)
     }
 
     /// The entry at `index`, or `None` beyond the head and where a header stands.
@@ -168,7 +182,7 @@ impl View {
     /// # Errors
     /// [`StoreError`].
     pub fn record(&self, key: &StateKey) -> Result<Option<StoredRecord>, StoreError> {
-        self.store.inner.record(key)
+        self.store.inner.derived.record(key)
     }
 
     /// The first `width` hashes of a tile, or `None` where the log has fewer.
@@ -353,7 +367,7 @@ impl View {
     fn stored_tile(&self, level: u8, number: u64) -> Result<Vec<TreeHash>, StoreError> {
         let mut hashes = Vec::with_capacity(2 * HALF_TILE_HASHES);
         for half in 0..2 {
-            let value = self.store.inner.derived.get(keys::tile(level, number, half))?;
+            let value = self.store.inner.tiles.get(keys::tile(level, number, half))?;
             let value = value.filter(|value| value.len() == HALF_TILE_HASHES * DIGEST_BYTES);
             let value = value.ok_or_else(|| {
                 StoreError::damaged(format!("tile {level}/{number}"), "missing or cut short")

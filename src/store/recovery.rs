@@ -10,11 +10,12 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use super::commit::Committer;
+use super::derived::{Derived, MEMORY_BOUNDS};
 use super::error::StoreError;
 use super::guard::{Guard, Guarded};
 use super::read::View;
 use super::tiles::{Edge, TILE_WIDTH, hashes_at};
-use super::{CACHE_BYTES, Head, Inner, Store, keys};
+use super::{CACHE_BYTES, Disk, Head, Inner, Store, keys};
 use crate::protocol::block::{Block, Header};
 use crate::protocol::hash::{ChainId, TreeHash};
 use crate::protocol::tree::{Frontier, leaf_hash};
@@ -82,7 +83,22 @@ impl std::fmt::Display for Standing {
     }
 }
 
-pub(super) fn open(directory: &Path, chain: Arc<Chain>) -> Result<(Store, Committer), StoreError> {
+/// What becomes of everything derived when a store is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Opening {
+    /// It is kept, and taken the rest of the way.
+    KeepDerived,
+    /// It is dropped, and made anew from the blocks.
+    DropDerived,
+}
+
+/// Opens a store; `progress` is told each height whose block was derived from, and the last.
+pub(super) fn open(
+    directory: &Path,
+    chain: Arc<Chain>,
+    opening: Opening,
+    mut progress: impl FnMut(u64, u64),
+) -> Result<(Store, Committer), StoreError> {
     std::fs::create_dir_all(directory).map_err(StoreError::io("create", directory))?;
     let lock = lock(directory)?;
     let path = directory.join("store");
@@ -92,24 +108,34 @@ pub(super) fn open(directory: &Path, chain: Arc<Chain>) -> Result<(Store, Commit
         .cache_capacity(CACHE_BYTES)
         .flush_every_ms(None)
         .open()?;
-    let database_path = path.join("db");
-    let database_file =
-        File::open(&database_path).map_err(StoreError::io("open", &database_path))?;
+    let file_path = path.join("db");
+    let file = File::open(&file_path).map_err(StoreError::io("open", &file_path))?;
+    let (blocks, tiles, runs) =
+        (database.open_tree("blocks")?, database.open_tree("tiles")?, database.open_tree("runs")?);
+    let disk = Arc::new(Disk { database, file, path: file_path });
+    if opening == Opening::DropDerived {
+        // Without a manifest nothing derived counts, whether the rest is dropped already or not.
+        Derived::forget(&runs)?;
+        disk.sync()?;
+    }
+    let sync = {
+        let disk = disk.clone();
+        move || disk.sync()
+    };
     let inner = Inner {
-        blocks: database.open_tree("blocks")?,
-        derived: database.open_tree("derived")?,
+        blocks,
+        tiles,
+        derived: Derived::open(runs, MEMORY_BOUNDS, sync)?,
         head: ArcSwap::from_pointee(genesis_head(&chain)),
         chain,
-        database,
-        database_file,
-        database_path,
+        disk,
         _lock: lock,
     };
     check_chain(&inner)?;
     let store = Store { inner: Arc::new(inner) };
     let guard = Guard::open(&directory.join("guard"))?;
     let mut committer = Committer { store: store.clone(), guard, standing: Standing::Sound };
-    recover(&mut committer)?;
+    recover(&mut committer, &mut progress)?;
     Ok((store, committer))
 }
 
@@ -134,7 +160,7 @@ fn check_chain(inner: &Inner) -> Result<(), StoreError> {
     match inner.blocks.get(keys::CHAIN)? {
         None if inner.blocks.is_empty() => {
             inner.blocks.insert(keys::CHAIN, expected.as_bytes())?;
-            inner.sync()
+            inner.disk.sync()
         }
         None => Err(StoreError::damaged("chain", "the chain id is missing")),
         Some(found) if *found == expected.as_bytes()[..] => Ok(()),
@@ -152,10 +178,13 @@ fn genesis_head(chain: &Chain) -> Head {
     Head { header: chain.genesis().clone(), signature: None, tip: chain.genesis_tip(), edge }
 }
 
-fn recover(committer: &mut Committer) -> Result<(), StoreError> {
+fn recover(
+    committer: &mut Committer,
+    progress: &mut impl FnMut(u64, u64),
+) -> Result<(), StoreError> {
     let inner = committer.store.inner.clone();
     let height = stored_height(&inner.blocks, keys::HEAD)?;
-    let applied = stored_height(&inner.derived, keys::APPLIED)?;
+    let applied = inner.derived.durable_height();
     if applied > height {
         let problem = format!("it has reached height {applied}, the ledger {height}; reindex it");
         return Err(StoreError::damaged("derived", problem));
@@ -163,7 +192,7 @@ fn recover(committer: &mut Committer) -> Result<(), StoreError> {
     let head = head_at(&committer.store, applied)?;
     inner.head.store(Arc::new(head));
     sweep(&committer.store, height)?;
-    replay(committer, applied, height)?;
+    replay(committer, applied, height, progress)?;
     let guarded = committer.guard.latest()?;
     committer.standing = compare_guard(committer, guarded, height)?;
     Ok(())
@@ -183,10 +212,16 @@ fn sweep(store: &Store, height: u64) -> Result<(), StoreError> {
 }
 
 /// Derives what follows from blocks that were committed but no further.
-fn replay(committer: &Committer, applied: u64, height: u64) -> Result<(), StoreError> {
-    for height in applied + 1..=height {
+fn replay(
+    committer: &Committer,
+    applied: u64,
+    last: u64,
+    progress: &mut impl FnMut(u64, u64),
+) -> Result<(), StoreError> {
+    for height in applied + 1..=last {
         let block = committer.store.view().stored_block(height)?;
         derive(committer, block)?;
+        progress(height, last);
     }
     Ok(())
 }

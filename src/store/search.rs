@@ -1,9 +1,9 @@
 //! Finding entries by what they say.
 
 use super::error::StoreError;
-use super::facets::{self, Facet};
-use super::keys;
+use super::facets::Facet;
 use super::read::View;
+use super::runs::Order;
 use crate::protocol::block::EncodedEntry;
 use crate::protocol::entry::{Body, Kind};
 use crate::protocol::hash::StateKey;
@@ -105,28 +105,24 @@ impl View {
             (Direction::NewestFirst, Some(after)) => (0, after.min(size)),
         };
         let facets = [
-            (Facet::ExternalId, &filter.external_id),
-            (Facet::Affiliate, &filter.affiliate),
-            (Facet::Merchant, &filter.merchant),
+            filter.external_id.as_ref().map(Facet::ExternalId),
+            filter.affiliate.as_ref().map(Facet::Affiliate),
+            filter.merchant.as_ref().map(Facet::Merchant),
         ];
-        let narrowest = facets
-            .into_iter()
-            .find_map(|(facet, name)| name.as_ref().map(|name| facets::prefix(facet, name)));
-        let Some(prefix) = narrowest else {
-            return match direction {
+        let narrowest = facets.into_iter().flatten().next();
+        match (narrowest, end.checked_sub(1)) {
+            (_, None) => Box::new(std::iter::empty()),
+            (Some(facet), Some(last)) => {
+                let order = match direction {
+                    Direction::OldestFirst => Order::Ascending,
+                    Direction::NewestFirst => Order::Descending,
+                };
+                Box::new(self.store.inner.derived.postings(facet.digest(), (first, last), order))
+            }
+            (None, Some(_)) => match direction {
                 Direction::OldestFirst => Box::new((first..end).map(Ok)),
                 Direction::NewestFirst => Box::new((first..end).rev().map(Ok)),
-            };
-        };
-        let range = keys::posting(prefix, first)..keys::posting(prefix, end);
-        let postings = self.store.inner.derived.range(range).map(|item| {
-            let (key, _) = item?;
-            keys::trailing_number(&key)
-                .ok_or_else(|| StoreError::damaged("index", "a posting without an index"))
-        });
-        match direction {
-            Direction::OldestFirst => Box::new(postings),
-            Direction::NewestFirst => Box::new(postings.rev()),
+            },
         }
     }
 

@@ -1,0 +1,385 @@
+//! From order lines to entries.
+//!
+//! An order is a transaction, worth what its lines come to. If its customer is known, an
+//! affiliate earns a commission on it. A cancellation takes back, by reversals, what was earned
+//! on the goods that it takes back; [`Purchases`] finds those. What leads to no entry is
+//! counted in the [`Report`], and nothing is left out of it.
+//!
+//! | file | what |
+//! |---|---|
+//! | `order_line.rs` | the rows, checked |
+//! | `book.rs` | rows gathered into invoices, in order of time |
+//! | `purchases.rs` | what a cancellation takes back |
+//! | `entries.rs` | the entries, and what is made up in them |
+//! | `pounds.rs` | exact sums |
+//! | `report.rs` | what was counted |
+
+mod book;
+mod entries;
+mod order_line;
+mod pounds;
+mod purchases;
+mod report;
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use counterfoil::protocol::entry::Entry;
+use counterfoil::protocol::id::Id;
+use counterfoil::protocol::money::MoneyError;
+use counterfoil::protocol::spec::Currencies;
+use counterfoil::protocol::text::EntryText;
+
+pub use book::Book;
+pub use report::Report;
+
+use book::{Goods, Invoice};
+use order_line::{COLUMNS, FieldError};
+use pounds::Pounds;
+use purchases::{Purchases, SaleIndex};
+use report::Item;
+
+/// Why a file was not converted.
+#[derive(Debug, thiserror::Error)]
+pub enum ConversionError {
+    /// Not CSV, cut short, or not to be read at all.
+    #[error("the order lines can't be read: {0}")]
+    Unreadable(#[from] csv::Error),
+    /// Another table.
+    #[error("these are not order lines: the first line must be {}", COLUMNS.join(","))]
+    Columns,
+    /// A field that isn't what its column says.
+    #[error("line {line}: {column} is {text:?}: {error}")]
+    Field {
+        /// The line of the file.
+        line: u64,
+        /// The column.
+        column: &'static str,
+        /// What stands there.
+        text: String,
+        /// What is wrong with it.
+        error: FieldError,
+    },
+    /// An invoice of two customers.
+    #[error("line {line}: earlier lines of invoice {invoice} name another customer, or none")]
+    AnotherCustomer {
+        /// The line of the file.
+        line: u64,
+        /// The invoice.
+        invoice: Id,
+    },
+    /// Neither an order nor a cancellation.
+    #[error("nothing is sold in these order lines")]
+    NothingSold,
+    /// An order worth more than any amount of the ledger.
+    #[error("invoice {invoice}: {error}")]
+    Amount {
+        /// The invoice.
+        invoice: Id,
+        /// What is wrong with its amount.
+        error: MoneyError,
+    },
+    /// The entries have nowhere to go.
+    #[error("the entries can't be written: {0}")]
+    Unwritable(#[from] io::Error),
+}
+
+impl Book {
+    /// Writes the entries, one a line, in the order in which the ledger takes them: each after
+    /// those that it refers to.
+    ///
+    /// # Errors
+    /// [`ConversionError::Amount`] or [`ConversionError::Unwritable`]; what was written by
+    /// then is not all.
+    pub fn write_entries(self, out: &mut impl Write) -> Result<Report, ConversionError> {
+        let Self { invoices, report } = self;
+        let mut conversion = Conversion {
+            out,
+            currencies: entries::currencies(),
+            purchases: Purchases::default(),
+            sales: Vec::new(),
+            report,
+        };
+        if let Some(first) = invoices.first() {
+            conversion.write(&entries::terms(first.time))?;
+        }
+        for invoice in invoices.iter().filter(|invoice| !invoice.cancels()) {
+            conversion.announce(invoice);
+        }
+        for invoice in &invoices {
+            let done = if invoice.cancels() {
+                conversion.cancel(invoice)
+            } else {
+                conversion.sell(invoice)
+            };
+            done?;
+        }
+        conversion.out.flush()?;
+        Ok(conversion.report)
+    }
+}
+
+struct Conversion<'a, W> {
+    out: &'a mut W,
+    currencies: Currencies,
+    purchases: Purchases,
+    /// Every sale so far, by [`SaleIndex`].
+    sales: Vec<Sale>,
+    report: Report,
+}
+
+/// An order that became a transaction.
+struct Sale {
+    order: Id,
+    /// What was cancelled of it so far: never more than it came to.
+    cancelled: Pounds,
+}
+
+impl<W: Write> Conversion<'_, W> {
+    /// Makes known what is bought some time, to tell apart why a cancellation finds nothing.
+    fn announce(&mut self, order: &Invoice) {
+        if let Some(customer) = order.customer {
+            for goods in &order.goods {
+                self.purchases.announce(customer, &goods.stock_code);
+            }
+        }
+    }
+
+    fn sell(&mut self, order: &Invoice) -> Result<(), ConversionError> {
+        let number = &order.number.id;
+        let exact = order.value();
+        let amount = exact.to_pennies().map_err(|error| too_large(number, error))?;
+        let value = Pounds::from_pennies(amount);
+        self.write(&entries::transaction(number, order.time, amount))?;
+        self.report.add(Item::Transactions, value);
+        if value != exact {
+            self.report.add(Item::TransactionsRounded, value - exact);
+        }
+        if value == Pounds::ZERO {
+            self.report.add(Item::TransactionsOfNothing, value);
+        }
+        let sale = SaleIndex(self.sales.len());
+        self.sales.push(Sale { order: number.clone(), cancelled: Pounds::ZERO });
+        let Some(customer) = order.customer else {
+            self.report.add(Item::TransactionsWithoutCustomer, value);
+            return Ok(());
+        };
+        for goods in &order.goods {
+            self.purchases.buy(customer, goods, sale);
+        }
+        let earned = entries::earned(exact).map_err(|error| too_large(number, error))?;
+        if earned.units() == 0 {
+            self.report.add(Item::CommissionsOfNothing, value);
+            return Ok(());
+        }
+        self.report.add(Item::Commissions, Pounds::from_pennies(earned));
+        self.write(&entries::commission(number, order.time, customer, earned))
+    }
+
+    fn cancel(&mut self, cancellation: &Invoice) -> Result<(), ConversionError> {
+        self.report.add(Item::Cancellations, cancellation.value());
+        let mut taken_back: BTreeMap<SaleIndex, Pounds> = BTreeMap::new();
+        for goods in &cancellation.goods {
+            self.match_goods(cancellation, goods, &mut taken_back);
+        }
+        for (sale, value) in taken_back {
+            self.reverse(cancellation, sale, value)?;
+        }
+        Ok(())
+    }
+
+    /// Matches a cancelled line and adds the value that it takes back of each sale.
+    ///
+    /// A unit counts at the price that was credited for it, and at most at the price paid: no
+    /// more than that was ever earned on.
+    fn match_goods(
+        &mut self,
+        cancellation: &Invoice,
+        goods: &Goods,
+        taken_back: &mut BTreeMap<SaleIndex, Pounds>,
+    ) {
+        self.report.add_units(Item::CancelledUnits, goods.quantity, goods.value());
+        let found = self.purchases.cancel(cancellation.customer, goods);
+        for taken in found.taken {
+            let value = goods.price.min(taken.price).times(taken.quantity);
+            self.report.add_units(Item::CancelledMatched, taken.quantity, value);
+            *taken_back.entry(taken.sale).or_default() += value;
+            if goods.price > taken.price {
+                let excess = (goods.price - taken.price).times(taken.quantity);
+                self.report.add_units(Item::CancelledAbovePrice, taken.quantity, excess);
+            }
+        }
+        if found.unmatched > 0 {
+            let value = goods.price.times(found.unmatched);
+            self.report.add_units(found.reason, found.unmatched, value);
+        }
+    }
+
+    /// Takes back what was earned on goods of `value`: what is earned on all that was cancelled
+    /// of the sale, less what was taken back before.
+    fn reverse(
+        &mut self,
+        cancellation: &Invoice,
+        sale: SaleIndex,
+        value: Pounds,
+    ) -> Result<(), ConversionError> {
+        let sale = self.sales.get_mut(sale.0).expect("purchases name sales that were made");
+        let order = &sale.order;
+        let cancelled = sale.cancelled + value;
+        let earned = |value| entries::earned(value).map_err(|error| too_large(order, error));
+        let amount = earned(cancelled)?
+            .checked_sub(earned(sale.cancelled)?)
+            .expect("what is earned never falls as the value grows");
+        sale.cancelled = cancelled;
+        if amount.units() == 0 {
+            self.report.add(Item::ReversalsOfNothing, value);
+            return Ok(());
+        }
+        self.report.add(Item::Reversals, Pounds::from_pennies(amount));
+        let (number, time) = (&cancellation.number.id, cancellation.time);
+        let reversal = entries::reversal(number, time, order, amount);
+        self.write(&reversal)
+    }
+
+    fn write(&mut self, entry: &Entry) -> Result<(), ConversionError> {
+        let text = EntryText::new(entry, &self.currencies).expect("every amount is in pounds");
+        serde_json::to_writer(&mut *self.out, &text).map_err(io::Error::from)?;
+        self.out.write_all(b"\n")?;
+        Ok(())
+    }
+}
+
+fn too_large(invoice: &Id, error: MoneyError) -> ConversionError {
+    ConversionError::Amount { invoice: invoice.clone(), error }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One of every kind of dirt. What it comes to was reckoned by hand.
+    const SAMPLE: &str = include_str!("../dirty_sample.csv");
+    const HEADER: &str =
+        "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country\n";
+
+    fn convert(csv: &str) -> Result<(Vec<serde_json::Value>, Report), ConversionError> {
+        let mut out = Vec::new();
+        let report = Book::read(csv.as_bytes())?.write_entries(&mut out)?;
+        let lines = std::str::from_utf8(&out).unwrap().lines();
+        Ok((lines.map(|line| serde_json::from_str(line).unwrap()).collect(), report))
+    }
+
+    #[test]
+    fn the_sample_comes_to_these_entries() {
+        let (entries, _) = convert(SAMPLE).unwrap();
+        let written: Vec<String> = entries
+            .iter()
+            .map(|entry| {
+                let amount = entry["body"]["amount"].as_str().unwrap_or("-");
+                format!("{} {amount}", entry["external_id"].as_str().unwrap())
+            })
+            .collect();
+        let expected = [
+            "TERMS-1 -",
+            "100001 41.00",
+            "COM-100001 3.08",
+            "100002 12.45",
+            "COM-100002 0.93",
+            "100003 0.14",
+            "100004 0.06",
+            "100005 0.00",
+            "REV-C100011-100001 1.80",
+            "REV-C100012-100001 1.20",
+            "REV-C100012-100002 0.45",
+            "REV-C100013-100002 0.07",
+            "REV-C100014-100001 0.08",
+            "REV-C100014-100002 0.38",
+            "100021 6.00",
+            "COM-100021 0.45",
+            "REV-C100020-100021 0.45",
+            "100022 15.00",
+            "COM-100022 1.12",
+            "100023 15.00",
+            "COM-100023 1.12",
+            "REV-C100024-100022 0.22",
+            "REV-C100024-100023 1.12",
+            "100018 5.00",
+            "COM-100018 0.38",
+        ];
+        assert_eq!(written, expected);
+        assert_eq!(entries[0]["body"]["effective_from"], "2010-12-01T00:00:00Z");
+        assert_eq!(entries[2]["body"]["affiliate"], "AFF-001");
+        assert_eq!(entries[3]["event_time"], "2010-12-01T09:30:00Z");
+        assert!(entries.windows(2).all(|two| {
+            two[0]["event_time"].as_str().unwrap() <= two[1]["event_time"].as_str().unwrap()
+        }));
+    }
+
+    #[test]
+    fn the_sample_is_reported_to_the_last_line() {
+        let (_, report) = convert(SAMPLE).unwrap();
+        let expected = [
+            (Item::LinesRead, 28, "-20.3649"),
+            (Item::LinesRepeated, 1, "20.00"),
+            (Item::LinesSold, 12, "94.6501"),
+            (Item::LinesCancelled, 11, "-115.515"),
+            (Item::LinesWrittenOff, 1, "-3.50"),
+            (Item::LinesAdjusted, 2, "0.00"),
+            (Item::LinesVoid, 2, "4.00"),
+            (Item::InvoicesRead, 24, "0.00"),
+            (Item::InvoicesOfSeveralTimes, 2, "0.00"),
+            (Item::InvoicesWithoutGoods, 5, "0.00"),
+            (Item::Transactions, 9, "94.65"),
+            (Item::TransactionsRounded, 2, "-0.0001"),
+            (Item::TransactionsOfNothing, 1, "0.00"),
+            (Item::TransactionsWithoutCustomer, 2, "0.14"),
+            (Item::Commissions, 6, "7.08"),
+            (Item::CommissionsOfNothing, 1, "0.06"),
+            (Item::Cancellations, 10, "115.515"),
+            (Item::CancelledUnits, 51, "115.515"),
+            (Item::CancelledMatched, 43, "77.015"),
+            (Item::CancelledWithoutCustomer, 1, "2.00"),
+            (Item::CancelledNeverBought, 1, "27.50"),
+            (Item::CancelledBoughtLater, 4, "5.00"),
+            (Item::CancelledUsedUp, 2, "2.00"),
+            (Item::CancelledAbovePrice, 4, "2.00"),
+            (Item::Reversals, 9, "5.77"),
+            (Item::ReversalsOfNothing, 1, "0.06"),
+        ];
+        assert_eq!(expected.len(), Item::ALL.len());
+        for (item, count, value) in expected {
+            let tally = report.get(item);
+            assert_eq!((tally.count, tally.value.to_string().as_str()), (count, value), "{item:?}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_no_order_book() {
+        let cases = [
+            (String::new(), "first line"),
+            ("InvoiceNo,StockCode\n1,A\n".to_owned(), "first line"),
+            ("1,A,,1,2010-12-01 08:26:00,1.0,1,\n".to_owned(), "first line"),
+            (HEADER.to_owned(), "nothing is sold"),
+            (format!("{HEADER}1,A,,0,2010-12-01 08:26:00,1.0,1,\n"), "nothing is sold"),
+            (format!("{HEADER}1,A,,1,2010-12-01 08:26:00,1.0\n"), "can't be read"),
+            (
+                format!("{HEADER}1,A,,1,2010-12-01 08:26:00,one,1,\n"),
+                "line 2: UnitPrice is \"one\"",
+            ),
+            (
+                format!(
+                    "{HEADER}1,A,,1,2010-12-01 08:26:00,1,1,\n1,A,,1,2010-12-01 08:26:00,1,,\n"
+                ),
+                "line 3: earlier lines of invoice 1",
+            ),
+            (
+                format!("{HEADER}1,A,,2147483647,2010-12-01 08:26:00,9223372036854,1,\n"),
+                "invoice 1: amount is too large",
+            ),
+        ];
+        for (csv, message) in cases {
+            let error = convert(&csv).unwrap_err().to_string();
+            assert!(error.contains(message), "{csv:?}: {error}");
+        }
+    }
+}

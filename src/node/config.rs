@@ -1,0 +1,149 @@
+//! A node's configuration: one TOML file, then `COUNTERFOIL_…` variables, then flags; the
+//! later win.
+//!
+//! | key | variable | what | default |
+//! |---|---|---|---|
+//! | `dir` | `COUNTERFOIL_DIR` | the data directory | none |
+//! | `listen` | `COUNTERFOIL_LISTEN` | address and port to serve on | `127.0.0.1:8080` |
+//! | `key_file` | `COUNTERFOIL_KEY_FILE` | the sealing key; without one the node only serves | none |
+//! | `token_file` | `COUNTERFOIL_TOKEN_FILE` | the bearer token for submitting | none |
+//! | `log_level` | `COUNTERFOIL_LOG_LEVEL` | level or filter of the log | `info` |
+//! | `log_format` | `COUNTERFOIL_LOG_FORMAT` | `pretty` or `json` | `pretty` |
+//!
+//! Paths are relative to where the node is started.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use figment::providers::{Env, Format, Serialized, Toml};
+use figment::value::{Dict, Map};
+use figment::{Figment, Metadata, Profile, Provider};
+use serde::{Deserialize, Serialize};
+
+use super::telemetry::LogFormat;
+
+/// What the names of a node's environment variables begin with.
+pub const ENV_PREFIX: &str = "COUNTERFOIL_";
+/// Where a node listens unless told otherwise.
+pub const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
+
+/// A node's configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeConfig {
+    /// The data directory.
+    pub dir: PathBuf,
+    /// The address and port to serve on.
+    pub listen: SocketAddr,
+    /// The sealing key's file. A node without one only serves.
+    pub key_file: Option<PathBuf>,
+    /// The file of the bearer token for submitting.
+    pub token_file: Option<PathBuf>,
+    /// Level or filter of the log.
+    pub log_level: String,
+    /// How log lines look.
+    pub log_format: LogFormat,
+}
+
+/// What flags say of the configuration; the rest comes from elsewhere.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Flags {
+    /// Overrides [`NodeConfig::dir`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dir: Option<PathBuf>,
+    /// Overrides [`NodeConfig::listen`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listen: Option<SocketAddr>,
+    /// Overrides [`NodeConfig::key_file`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_file: Option<PathBuf>,
+    /// Overrides [`NodeConfig::token_file`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_file: Option<PathBuf>,
+    /// Overrides [`NodeConfig::log_level`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_level: Option<String>,
+    /// Overrides [`NodeConfig::log_format`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_format: Option<LogFormat>,
+}
+
+/// What is wrong with a configuration: every finding, each with its key, its source and what
+/// to do.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.join("\n"))]
+pub struct ConfigError(pub Vec<String>);
+
+/// Reads the configuration from `file`, the environment and `flags`, in that order of growing
+/// precedence.
+///
+/// # Errors
+/// [`ConfigError`].
+pub fn load(file: Option<&Path>, flags: &Flags) -> Result<NodeConfig, ConfigError> {
+    let defaults = Serialized::defaults(Defaults {
+        listen: DEFAULT_LISTEN,
+        log_level: "info",
+        log_format: LogFormat::Pretty,
+    });
+    let mut figment = Figment::from(defaults);
+    if let Some(file) = file {
+        if !file.is_file() {
+            let problem = "does not exist or is no file; write it, or leave --config out";
+            return Err(ConfigError(vec![format!("{} {problem}", file.display())]));
+        }
+        figment = figment.merge(Toml::file_exact(file));
+    }
+    figment
+        .merge(Env::prefixed(ENV_PREFIX))
+        .merge(FlagSource(flags))
+        .extract()
+        .map_err(|error| ConfigError(error.into_iter().map(|error| explain(&error)).collect()))
+}
+
+#[derive(Serialize)]
+struct Defaults {
+    listen: &'static str,
+    log_level: &'static str,
+    log_format: LogFormat,
+}
+
+struct FlagSource<'a>(&'a Flags);
+
+impl Provider for FlagSource<'_> {
+    fn metadata(&self) -> Metadata {
+        Metadata::named("the command line")
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
+        Serialized::defaults(self.0).data()
+    }
+}
+
+/// A sentence of one finding: the key, where it was set, what is wrong, what to do.
+fn explain(error: &figment::Error) -> String {
+    use figment::error::Kind;
+    let key = error.path.join(".");
+    let source = match &error.metadata {
+        None => String::new(),
+        Some(metadata) if metadata.name.contains("environment") => {
+            format!(" (from {ENV_PREFIX}{})", key.to_uppercase())
+        }
+        Some(metadata) => match &metadata.source {
+            Some(source) => format!(" (from {source})"),
+            None => format!(" (from {})", metadata.name),
+        },
+    };
+    match &error.kind {
+        Kind::UnknownField(name, known) => {
+            let known = known.join(", ");
+            format!("{name}{source}: there is no such setting; remove it, or use one of: {known}")
+        }
+        Kind::MissingField(name) => format!(
+            "{name}: not set; set it in the file, as {ENV_PREFIX}{}, or as --{}",
+            name.to_uppercase(),
+            name.replace('_', "-")
+        ),
+        Kind::Message(problem) if key.is_empty() => format!("{problem}{source}"),
+        problem => format!("{key}{source}: {problem}; correct it there"),
+    }
+}

@@ -1,0 +1,172 @@
+//! Starting, serving, stopping.
+//!
+//! Start: bind the address, open the ledger (which recovers it), serve. Whatever can be wrong
+//! is found before the first request is taken.
+//!
+//! Stop, on Ctrl-C or SIGTERM: take no more connections, finish the requests at hand, let go
+//! of the ledger, wait until its writer has written what was submitted.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio_util::sync::CancellationToken;
+
+use crate::explorer;
+use crate::http::{self, Api, SubmitAccess};
+use crate::ledger::{Ledger, OpenError};
+use crate::protocol::key::SealingKey;
+use crate::protocol::verify::Chain;
+
+/// How long requests at hand may take to finish after the node was told to stop, in seconds.
+pub const MAX_DRAIN_SECONDS: u64 = 20;
+/// How long reads that still run are waited for after that, in seconds.
+const MAX_LINGER_SECONDS: u64 = 5;
+
+/// What a node is made of.
+pub struct Setup {
+    /// The chain.
+    pub chain: Arc<Chain>,
+    /// The data directory.
+    pub directory: PathBuf,
+    /// The address to serve on; port 0 for any that is free.
+    pub listen: SocketAddr,
+    /// The sealing key. A node without one only serves.
+    pub key: Option<SealingKey>,
+    /// Who may submit.
+    pub access: SubmitAccess,
+}
+
+/// What a node that serves can tell.
+pub struct Serving {
+    /// The address and port that it serves on.
+    pub address: SocketAddr,
+    /// The ledger.
+    pub ledger: Ledger,
+    /// Cancelled when the node is told to stop: background work must then let go of the ledger.
+    pub stopping: CancellationToken,
+}
+
+/// Why a node can't start, or stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// Without a token everybody could submit, so nobody else may connect.
+    #[error(
+        "{0} can be reached from elsewhere, which takes a token for submitting; make one with `counterfoil token generate --out FILE` and set token_file, or listen on 127.0.0.1"
+    )]
+    NotLoopback(SocketAddr),
+    /// The address can't be had.
+    #[error(
+        "can't listen on {address}: {source}; stop what listens there, or choose another address with --listen"
+    )]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// The ledger can't be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The operating system refused.
+    #[error("can't {action}: {source}")]
+    System {
+        /// What was tried.
+        action: &'static str,
+        /// What it said.
+        source: std::io::Error,
+    },
+}
+
+/// Runs a node until it is told to stop. `serving` is called once it serves; what it returns
+/// runs beside the node, until both are done.
+///
+/// # Errors
+/// [`ServeError`].
+pub fn run<Beside>(setup: Setup, serving: impl FnOnce(Serving) -> Beside) -> Result<(), ServeError>
+where
+    Beside: Future<Output = ()> + Send + 'static,
+{
+    if !matches!(setup.access, SubmitAccess::Token(_)) && !setup.listen.ip().is_loopback() {
+        return Err(ServeError::NotLoopback(setup.listen));
+    }
+    let runtime = Runtime::new().map_err(system("start threads"))?;
+    let address = setup.listen;
+    let listener = runtime
+        .block_on(TcpListener::bind(address))
+        .map_err(|source| ServeError::Bind { address, source })?;
+    let address = listener.local_addr().map_err(system("tell the address"))?;
+    // Genesis is signed by nobody, but what a node publishes is; so is a log of genesis alone.
+    let genesis_note = setup.key.as_ref().map(|key| {
+        let checkpoint = setup.chain.genesis_tip().checkpoint(&setup.chain);
+        checkpoint.to_note(&key.public(), &checkpoint.sign(key))
+    });
+    let (ledger, writer) = Ledger::open(&setup.directory, setup.chain, setup.key)?;
+    tracing::info!(
+        %address, directory = %setup.directory.display(), height = ledger.head().height(),
+        size = ledger.head().size(), health = %ledger.health(), "serving"
+    );
+    let api = Api { ledger: ledger.clone(), access: setup.access, genesis_note };
+    let router = http::router(api, explorer::router(ledger.clone()));
+    let stopping = CancellationToken::new();
+    let beside = serving(Serving { address, ledger, stopping: stopping.clone() });
+    let served = runtime.block_on(async {
+        let beside = tokio::spawn(beside);
+        let served = serve(listener, router, &stopping).await;
+        // It may be in the midst of a request; what that submits is written all the same.
+        if tokio::time::timeout(Duration::from_secs(MAX_LINGER_SECONDS), beside).await.is_err() {
+            tracing::warn!("background work did not stop in time");
+        }
+        served
+    });
+    // Connections that still stand hold the ledger; they end with the runtime.
+    runtime.shutdown_timeout(Duration::from_secs(MAX_LINGER_SECONDS));
+    writer.join();
+    tracing::info!("stopped");
+    served
+}
+
+async fn serve(
+    listener: TcpListener,
+    router: axum::Router,
+    stopping: &CancellationToken,
+) -> Result<(), ServeError> {
+    let server = axum::serve(listener, router)
+        .with_graceful_shutdown(stopping.clone().cancelled_owned())
+        .into_future();
+    let server = tokio::spawn(server);
+    let told = told_to_stop().await;
+    tracing::info!("stopping");
+    stopping.cancel();
+    told?;
+    match tokio::time::timeout(Duration::from_secs(MAX_DRAIN_SECONDS), server).await {
+        Ok(Ok(served)) => served.map_err(system("serve")),
+        Ok(Err(panic)) => std::panic::resume_unwind(panic.into_panic()),
+        Err(_) => {
+            tracing::warn!("requests were still at hand after {MAX_DRAIN_SECONDS} seconds");
+            Ok(())
+        }
+    }
+}
+
+/// Waits for Ctrl-C or SIGTERM.
+async fn told_to_stop() -> Result<(), ServeError> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate()).map_err(system("await SIGTERM"))?;
+        tokio::select! {
+            interrupted = tokio::signal::ctrl_c() => interrupted.map_err(system("await Ctrl-C")),
+            _ = terminate.recv() => Ok(()),
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await.map_err(system("await Ctrl-C"))
+}
+
+fn system(action: &'static str) -> impl FnOnce(std::io::Error) -> ServeError {
+    move |source| ServeError::System { action, source }
+}

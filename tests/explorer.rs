@@ -1,0 +1,474 @@
+//! The explorer: its pages say what stands on the ledger, whatever the ids in it contain, and
+//! lead everywhere that they say they lead.
+
+#![cfg(feature = "node")]
+#![expect(clippy::unwrap_used, reason = "a test fails by it")]
+
+mod support;
+
+use std::collections::{BTreeSet, VecDeque};
+
+use counterfoil::protocol::entry::{Body, Payout, PayoutLine, Verdict};
+use reqwest::Url;
+use support::chain::{
+    commission, currency, decision, entry, id, reversal, sale, terms, time, units,
+};
+use support::site::{HOSTILE, Page, Site, hostile_lives, lives, unescape};
+
+/// Where the API stands beside the explorer.
+const OF_THE_API: [&str; 4] = ["v1/", "docs", "checkpoint", "openapi.json"];
+/// The most pages that a crawl looks at.
+const MAX_CRAWLED_PAGES: usize = 400;
+
+#[tokio::test]
+async fn an_empty_ledger_says_how_to_begin() {
+    let site = Site::start().await;
+    let home = site.page("").await;
+    let said = home.text();
+    for fact in ["books", "Nothing is recorded yet", "ledger.example/books"] {
+        assert!(said.contains(fact), "{fact}: {said}");
+    }
+    let host = site.root.authority();
+    assert!(said.contains(&format!("curl http://{host}/v1/entries")), "{said}");
+    let example = said.split("-d ' ").nth(1).unwrap().split('\'').next().unwrap();
+    let request = site.client.post(site.root.join("v1/entries").unwrap());
+    let request = request.header("content-type", "application/json").body(example.to_owned());
+    assert_eq!(request.send().await.unwrap().status(), 201, "{example}");
+    assert!(!site.page("").await.text().contains("Nothing is recorded yet"));
+
+    let genesis = site.page("blocks/0").await.text();
+    assert!(genesis.contains("Genesis is not signed"), "{genesis}");
+}
+
+#[tokio::test]
+async fn each_entry_is_said_in_plain_language() {
+    let site = Site::start().await;
+    let positions = site.seal(lives()).await;
+    let said = [
+        "Program program of shop pays 10 % of each transaction from 2026-01-01 on.",
+        "shop sells for 1,234.50 EUR: order order-1.",
+        "Affiliate affiliate-1 earns 120.00 EUR from order order-1 at shop.",
+        "The commission of 120.00 EUR to affiliate-1 is extended: it locks on 2026-06-01.",
+        "25.00 EUR of the commission of 120.00 EUR to affiliate-1 is taken back: item returned.",
+        "The commission of 120.00 EUR to affiliate-1 is approved.",
+        "The commission of 120.00 EUR to affiliate-1 is locked: due to be paid.",
+        "Affiliate affiliate-1 is paid 90.00 EUR for 1 commission.",
+        "shop sells for 19.99 EUR: order order-2.",
+        "Affiliate affiliate-2 earns 1.99 EUR from order order-2 at shop.",
+        "The commission of 1.99 EUR to affiliate-2 is declined: bought through the affiliate’s own link.",
+    ];
+    for (position, sentence) in positions.iter().zip(said) {
+        for name in [position.id.to_string(), position.index.to_string()] {
+            let page = site.page(&format!("entries/{name}")).await;
+            let text = page.text();
+            assert!(text.contains(sentence), "{sentence} is not in: {text}");
+            let id = position.id.to_string();
+            for fact in ["2026-03-01 12:00:00 UTC", "after it happened", "acme", &id] {
+                assert!(text.contains(fact), "{fact}: {text}");
+            }
+            let links: Vec<String> = page.links().iter().map(ToString::to_string).collect();
+            let below = |path: String| site.root.join(&path).unwrap().to_string();
+            assert!(links.contains(&below(format!("v1/entries/{id}/receipt"))), "{links:?}");
+            assert!(links.contains(&below(format!("v1/entries/{id}"))), "{links:?}");
+            assert!(links.contains(&below(format!("blocks/{}", position.height))), "{links:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_commission_shows_its_life_and_where_it_stands() {
+    let site = Site::start().await;
+    let positions = site.seal(lives()).await;
+    // The life of the first commission, as its own page and those of its steps tell it.
+    let life = &positions[..8];
+    for member in [2, 3, 4, 5, 6] {
+        let page = site.page(&format!("entries/{}", positions[member].id)).await;
+        let links: BTreeSet<Url> = page.links().into_iter().collect();
+        for other in life.iter().filter(|other| other.id != positions[member].id) {
+            let address = site.root.join(&format!("entries/{}", other.id)).unwrap();
+            assert!(links.contains(&address), "{member}: {address}");
+        }
+        let said = page.text();
+        let standing = "The commission today Locked Merchant shop, affiliate affiliate-1 \
+            Stated 120.00 EUR Paid 90.00 EUR Still open 5.00 EUR Taken back 25.00 EUR Due to lock 2026-06-01";
+        assert!(said.contains(standing), "{said}");
+    }
+    let declined = site.page(&format!("entries/{}", positions[10].id)).await.text();
+    let standing = "The commission today Declined Merchant shop, affiliate affiliate-2 \
+        Stated 1.99 EUR Paid 0.00 EUR Refused 1.99 EUR Taken back 0.00 EUR";
+    assert!(declined.contains(standing), "{declined}");
+    let sale = site.page(&format!("entries/{}", positions[1].id)).await;
+    let earned = site.root.join(&format!("entries/{}", positions[2].id)).unwrap();
+    assert!(sale.links().contains(&earned), "a sale leads to its commission");
+}
+
+#[tokio::test]
+async fn what_is_too_far_off_is_a_link_away() {
+    let site = Site::start().await;
+    // 50 reversals fit the page; the last doesn't.
+    let mut entries = vec![terms(), sale(1, 100_000), commission(1, 10_000)];
+    entries.extend((1..=51).map(|number| reversal(&format!("back-{number}"), 1, 1)));
+    // A commission of an affiliate that then earns a thousand others before it is approved.
+    entries.extend([sale(2, 1000), commission(2, 100)]);
+    for number in (7..=5002).step_by(5) {
+        entries.extend([sale(number, 1000), commission(number, 100)]);
+    }
+    entries.push(decision("late", 2, Verdict::Approve));
+    let positions = site.seal(entries).await;
+    let at = |index: usize| positions[index].id.to_string();
+    let last = positions.len() - 1;
+    for (from, farther) in [(2, 53), (55, last)] {
+        let page = site.page(&format!("entries/{}", at(from))).await;
+        assert!(!entry_links(&page).contains(&at(farther)), "{from} lists {farther}");
+        let more = page
+            .links()
+            .into_iter()
+            .find(|link| link.query().is_some_and(|query| query.contains("after=")));
+        let more = site.page(more.expect("it leads on").as_str()).await;
+        assert!(entry_links(&more).contains(&at(farther)), "{from} leads to {farther}");
+    }
+    let late = site.page(&format!("entries/{}", at(last))).await;
+    assert!(entry_links(&late).contains(&at(55)), "a decision leads to its commission");
+}
+
+#[tokio::test]
+async fn a_payout_in_parts_holds_together() {
+    let site = Site::start().await;
+    let part = |name: &str, number: u64, continues: Option<&str>, total: Option<u64>| {
+        let body = Body::Payout(Payout {
+            affiliate: id("affiliate-1"),
+            currency: currency("EUR"),
+            period_from: time("2026-03-01T00:00:00Z"),
+            period_until: time("2026-04-01T00:00:00Z"),
+            continues: continues.map(id),
+            lines: vec![PayoutLine {
+                commission: id(&format!("commission-{number}")),
+                amount: units(100),
+            }],
+            total: total.map(units),
+        });
+        entry(name, body)
+    };
+    let mut entries = vec![terms()];
+    for number in [1, 6] {
+        let lock = decision(&format!("lock-{number}"), number, Verdict::Lock);
+        entries.extend([sale(number, 1000), commission(number, 100), lock]);
+    }
+    entries.extend([part("part-1", 1, None, None), part("part-2", 6, Some("part-1"), Some(200))]);
+    let positions = site.seal(entries).await;
+    let [first, second] = [7, 8].map(|index: usize| positions[index].id.to_string());
+    let page = site.page(&format!("entries/{first}")).await;
+    assert!(
+        page.text().contains("Part of a payout in EUR to affiliate affiliate-1: 1 commission.")
+    );
+    assert!(entry_links(&page).contains(&second), "the first part leads to the second");
+    let page = site.page(&format!("entries/{second}")).await;
+    let said = "affiliate-1 is paid 2.00 EUR, in several parts of which this is the last.";
+    assert!(page.text().contains(said), "{}", page.text());
+    assert!(entry_links(&page).contains(&first), "the second part leads to the first");
+}
+
+#[tokio::test]
+async fn a_block_shows_its_header_and_its_entries() {
+    let site = Site::start().await;
+    let positions = site.seal(lives()).await;
+    site.seal(vec![sale(3, 100)]).await;
+    let view = site.ledger.view();
+    let header = view.header(1).unwrap().unwrap().header;
+    let (checkpoint, signature) = view.checkpoint(1).unwrap().unwrap();
+    let note = checkpoint.to_note(&header.authority, &signature.unwrap());
+    for name in
+        ["1".to_owned(), header.hash().to_string(), header.hash().to_string().to_uppercase()]
+    {
+        let page = site.page(&format!("blocks/{name}")).await;
+        let text = page.text();
+        let facts = [
+            "Block 1 seals 11 entries".to_owned(),
+            header.hash().to_string(),
+            header.parent.to_string(),
+            header.log_root.to_string(),
+            header.accounts_root.to_string(),
+            header.authority.to_string(),
+            checkpoint.root.to_string(),
+            "format 1, rules 1".to_owned(),
+            note.split_whitespace().collect::<Vec<_>>().join(" "),
+            hex::encode(header.to_leaf()),
+        ];
+        for fact in facts {
+            assert!(text.contains(&fact), "{fact} is not in: {text}");
+        }
+        let links = page.links();
+        let paths = positions.iter().map(|position| format!("entries/{}", position.id));
+        for path in paths.chain(["blocks/0".to_owned(), "blocks/2".to_owned()]) {
+            assert!(links.contains(&site.root.join(&path).unwrap()), "{path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn pages_of_entries_have_each_once() {
+    let site = Site::start().await;
+    site.seal(vec![terms()]).await;
+    site.seal((1..=120).map(|number| sale(number, 100 + number)).collect()).await;
+    let mut path = "entries?merchant=shop&kind=transaction".to_owned();
+    let mut seen = Vec::new();
+    let mut forth = Vec::new();
+    loop {
+        let page = site.page(&path).await;
+        forth.push(path);
+        seen.extend(entry_links(&page));
+        let Some(next) = turn(&page, "next") else { break };
+        path = next;
+    }
+    assert_eq!(seen.len(), 120);
+    assert_eq!(seen.iter().collect::<BTreeSet<_>>().len(), 120, "no entry twice");
+    assert_eq!(forth.len(), 3);
+    // And back to the first page.
+    let mut page = site.page(forth.last().unwrap()).await;
+    let mut back = entry_links(&page);
+    while let Some(previous) = turn(&page, "prev") {
+        page = site.page(&previous).await;
+        let mut links = entry_links(&page);
+        links.extend(back);
+        back = links;
+        assert!(back.len() <= 200, "the pages end");
+    }
+    let first_page = entry_links(&site.page(&forth[0]).await);
+    assert_eq!(entry_links(&page), first_page);
+
+    let block = site.page("blocks/2?page=3").await;
+    assert_eq!(entry_links(&block).len(), 20);
+    assert!(block.text().contains("page 3 of 3"));
+}
+
+/// The entries that a list leads to, in its order.
+fn entry_links(page: &Page) -> Vec<String> {
+    let entry = |link: &Url| {
+        let name = link.path().rsplit_once("/entries/")?.1.to_owned();
+        (name.len() == 64 && !link.path().contains("/v1/")).then_some(name)
+    };
+    page.links().iter().filter_map(entry).collect()
+}
+
+/// Where the page before or after this one is.
+fn turn(page: &Page, relation: &str) -> Option<String> {
+    let link = page.html.split(&format!("rel=\"{relation}\" href=\"")).nth(1)?;
+    Some(page.address.join(&unescape(link.split('"').next()?)).unwrap().to_string())
+}
+
+#[tokio::test]
+async fn the_search_knows_what_was_typed() {
+    let site = Site::start().await;
+    let positions = site.seal(lives()).await;
+    let block = site.ledger.view().header(1).unwrap().unwrap().header.hash().to_string();
+    let sold = positions[1].id.to_string();
+    let entry = format!("./entries/{sold}");
+    let redirects = [
+        (sold.as_str(), entry.as_str()),
+        ("sale-1", &entry),
+        ("%20%20sale-1%20", &entry),
+        (&block, "./blocks/1"),
+        (&block.to_uppercase(), "./blocks/1"),
+        ("0", "./blocks/0"),
+        ("affiliate-2", "./entries?affiliate=affiliate-2"),
+        ("shop", "./entries?merchant=shop"),
+    ];
+    for (typed, target) in redirects {
+        let response = site.get(&format!("search?q={typed}")).await;
+        assert_eq!(response.status(), 303, "{typed}");
+        assert_eq!(response.headers()["location"], target, "{typed}");
+        let target = response.headers()["location"].to_str().unwrap().to_owned();
+        site.page(&target).await;
+    }
+    // Block 1, and the entry at index 1.
+    let both = site.page("search?q=1").await;
+    assert!(both.text().contains("Block 1 11 entries"), "{}", both.text());
+    assert_eq!(entry_links(&both), [positions[0].id.to_string()]);
+
+    let no_hits = [
+        ("sale-99", "Nothing found for sale-99"),
+        ("999999", "Nothing found for 999999"),
+        ("two%20words", "visible ASCII characters without blanks"),
+        ("caf%C3%A9", "visible ASCII characters without blanks"),
+        ("", "Type what you know"),
+        (&"x".repeat(3000), "at most 128 characters"),
+        (&"f".repeat(64), "Nothing found"),
+    ];
+    for (typed, said) in no_hits {
+        let text = site.page(&format!("search?q={typed}")).await.text();
+        assert!(text.contains(said), "{said}: {text}");
+        assert!(text.contains("by its external id"), "it helps: {text}");
+    }
+    assert!(site.page("search").await.text().contains("Type what you know"));
+}
+
+#[tokio::test]
+async fn errors_are_pages_that_help() {
+    let site = Site::start().await;
+    let positions = site.seal(lives()).await;
+    let unknown = "0".repeat(64);
+    let cases = [
+        ("entries/unknown", 404, "There is no entry unknown"),
+        (&format!("entries/{unknown}"), 404, "There is no entry 0000"),
+        ("entries/0", 404, "There is no entry 0"),
+        ("entries/99999999999999999999999", 404, "There is no entry 9999"),
+        ("entries/%3Cscript%3E", 404, "There is no entry <script>"),
+        ("entries/%FF", 400, "can’t be"),
+        ("blocks/2", 404, "There is no block 2"),
+        ("blocks/-1", 404, "There is no block -1"),
+        (&format!("blocks/{}", positions[0].id), 404, "There is no block"),
+        ("blocks?from=x", 400, "from: "),
+        ("blocks/1?page=-1", 400, "page: "),
+        ("entries?kind=sales", 400, "kind: unknown kind of entry"),
+        ("entries?affiliate=a%20b", 400, "affiliate: an identifier"),
+        ("entries?before=1&before=2", 400, "can’t be"),
+        ("search?q=a&q=b", 400, "can’t be"),
+    ];
+    for (path, status, said) in cases {
+        let response = site.get(path).await;
+        assert_eq!(response.status(), status, "{path}");
+        assert_eq!(response.headers()["content-type"], "text/html; charset=utf-8");
+        let page = Page { address: response.url().clone(), html: response.text().await.unwrap() };
+        assert!(page.text().contains(said), "{said}: {}", page.text());
+        assert!(page.links().contains(&site.root.join("blocks").unwrap()), "it leads on");
+    }
+    // Numbers beyond the end are taken to mean the end.
+    for path in ["blocks?from=18446744073709551615", "blocks/1?page=18446744073709551615"] {
+        assert_eq!(site.get(path).await.status(), 200, "{path}");
+    }
+    for path in [
+        "entries?before=0",
+        "entries?after=18446744073709551615",
+        "entries?before=18446744073709551615",
+    ] {
+        assert_eq!(site.get(path).await.status(), 200, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn every_response_is_guarded() {
+    let site = Site::start().await;
+    site.seal(lives()).await;
+    let home = site.page("").await;
+    let mut assets = 0;
+    for path in ["", "blocks", "blocks/1", "entries", "entries/1", "search?q=sale-1", "blocks/x"] {
+        let response = site.get(path).await;
+        let headers = response.headers();
+        assert_eq!(
+            headers["content-security-policy"],
+            "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; \
+             form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        );
+        assert_eq!(headers["x-content-type-options"], "nosniff");
+        let html = response.text().await.unwrap();
+        for inline in ["<script", "<style", " style=", " onclick=", " onload="] {
+            assert!(!html.contains(inline), "{path}: {inline}");
+        }
+    }
+    for link in home.links().into_iter().filter(|link| link.path().contains("/assets/")) {
+        let response = site.client.get(link.clone()).send().await.unwrap();
+        assert_eq!(response.status(), 200, "{link}");
+        let caching = response.headers()["cache-control"].to_str().unwrap();
+        assert!(caching.contains("immutable"), "{link}: {caching}");
+        assets += 1;
+    }
+    assert!(assets >= 2, "a style sheet and a logo");
+}
+
+#[tokio::test]
+async fn hostile_ids_are_text_and_nothing_else() {
+    let site = Site::start().await;
+    let positions = site.seal(hostile_lives()).await;
+    for (name, own) in HOSTILE.iter().zip(positions.chunks(3)) {
+        for position in own {
+            let page = site.page(&format!("entries/{}", position.id)).await;
+            assert!(page.text().contains(name), "{name}: {}", page.text());
+        }
+        // From the commission to all entries of its affiliate: exactly its own are there.
+        let commission = site.page(&format!("entries/{}", own[2].id)).await;
+        let of_party = |field: &str| {
+            let wanted =
+                |link: &Url| link.query_pairs().any(|pair| pair == (field.into(), (*name).into()));
+            commission.links().into_iter().find(wanted).unwrap_or_else(|| panic!("{name}: {field}"))
+        };
+        for (field, count) in [("affiliate", 1), ("merchant", 3)] {
+            let list = site.page(of_party(field).as_str()).await;
+            let mut found = entry_links(&list);
+            found.sort();
+            let mut expected: Vec<_> =
+                own.iter().rev().take(count).map(|position| position.id.to_string()).collect();
+            expected.sort();
+            assert_eq!(found, expected, "{name}: {field}");
+        }
+        let mut search = site.root.join("search").unwrap();
+        search.query_pairs_mut().append_pair("q", name);
+        let found = site.page(search.as_str()).await;
+        assert!(found.text().contains(name), "{name}");
+        for own in own {
+            assert!(entry_links(&found).contains(&own.id.to_string()), "{name}");
+        }
+    }
+    crawl(&site).await;
+}
+
+/// Follows every link from the first page; each must lead somewhere on this site. What the API
+/// answers isn't read any further.
+async fn crawl(site: &Site) -> usize {
+    let mut waiting = VecDeque::from([site.root.clone()]);
+    let mut seen = BTreeSet::from([site.root.clone()]);
+    let mut pages = 0;
+    while let Some(address) = waiting.pop_front() {
+        let response = site.client.get(address.clone()).send().await.unwrap();
+        if let Some(target) = response.headers().get("location") {
+            let target = address.join(target.to_str().unwrap()).unwrap();
+            assert!(target.as_str().starts_with(site.root.as_str()), "{target} leads away");
+            waiting.extend(seen.insert(target.clone()).then_some(target));
+            continue;
+        }
+        assert_eq!(response.status(), 200, "{address}");
+        let below = address.as_str().strip_prefix(site.root.as_str()).unwrap();
+        if OF_THE_API.iter().any(|path| below.starts_with(path)) {
+            continue;
+        }
+        let kind = response.headers()["content-type"].to_str().unwrap().to_owned();
+        let html = response.text().await.unwrap();
+        if !kind.starts_with("text/html") {
+            assert!(address.path().contains("/assets/"), "{address}");
+            continue;
+        }
+        pages += 1;
+        assert!(pages <= MAX_CRAWLED_PAGES, "the pages end");
+        let lowered = html.to_ascii_lowercase();
+        for foreign in ["<script", "<img/", "<iframe", " onmouseover", "javascript:alert(1)\""] {
+            assert!(!lowered.contains(foreign), "{address}: {foreign}");
+        }
+        for mut link in (Page { address, html }).links() {
+            link.set_fragment(None);
+            assert!(link.as_str().starts_with(site.root.as_str()), "{link} leads away");
+            if seen.insert(link.clone()) {
+                waiting.push_back(link);
+            }
+        }
+    }
+    pages
+}
+
+#[tokio::test]
+async fn every_link_leads_somewhere() {
+    let site = Site::start().await;
+    site.seal(lives()).await;
+    for number in 10..70 {
+        site.seal(vec![sale(number, 5)]).await;
+    }
+    assert!(crawl(&site).await > 100);
+}
+
+#[tokio::test]
+async fn works_behind_a_path_prefix() {
+    let site = Site::start_below("/some/where/").await;
+    site.seal(lives()).await;
+    assert!(crawl(&site).await > 20);
+    let response = site.get("search?q=sale-1").await;
+    let target = response.url().join(response.headers()["location"].to_str().unwrap()).unwrap();
+    assert!(target.as_str().starts_with(site.root.join("entries/").unwrap().as_str()), "{target}");
+}
