@@ -35,19 +35,25 @@ fn leaves(count: u64) -> Vec<Vec<u8>> {
 
 fn our_log(leaves: &[Vec<u8>]) -> Log {
     let mut log = Log::default();
-    leaves.iter().for_each(|leaf| log.push(leaf.clone()));
+    for leaf in leaves {
+        log.push(leaf.clone());
+    }
     log
 }
 
 fn their_tree(leaves: &[Vec<u8>]) -> MemoryBackedTree<Sha256, Vec<u8>> {
     let mut tree = MemoryBackedTree::new();
-    leaves.iter().for_each(|leaf| tree.push(leaf.clone()));
+    for leaf in leaves {
+        tree.push(leaf.clone());
+    }
     tree
 }
 
 fn our_root(leaves: &[Vec<u8>]) -> TreeHash {
     let mut frontier = Frontier::default();
-    leaves.iter().for_each(|leaf| frontier.push(leaf_hash(leaf)));
+    for leaf in leaves {
+        frontier.push(leaf_hash(leaf));
+    }
     frontier.root()
 }
 

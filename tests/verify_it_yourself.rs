@@ -1,510 +1,83 @@
-//! What an auditor does with docs/verify-it-yourself.md: its commands as they stand there, and its
-//! scripts on ledgers that are in order and on ledgers that aren't.
+//! docs/verify-it-yourself.md works: its commands run as they stand there, against a real node.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,
     reason = "a test may stop where it fails"
 )]
+#![cfg(feature = "node")]
 
 mod published;
 
-use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 
-use counterfoil::protocol::block::Header;
-use counterfoil::protocol::checkpoint::vkey;
-use counterfoil::protocol::hash::{AccountsRoot, ChainId, HeaderHash, TreeHash};
-use counterfoil::protocol::key::SealingKey;
-use published::{Ledger, entry_leaf, key, python, spec, time};
+use published::{python, said};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// The authority of these tests.
-fn authority() -> SealingKey {
-    key(&[7; 32])
+/// What the page says a node's address is.
+const PAGES_URL: &str = "http://127.0.0.1:8080";
+
+/// `counterfoil dev` in a place of its own, from which docs/ can be seen; killed in the end.
+struct Node {
+    place: TempDir,
+    process: Child,
+    url: String,
 }
 
-fn script(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/verify").join(name)
-}
-
-/// How a run ended and all that it said.
-fn said(output: &Output) -> (bool, String) {
-    let text = [&output.stdout[..], &output.stderr[..]].concat();
-    (output.status.success(), String::from_utf8(text).expect("UTF-8"))
-}
-
-/// A ledger on disk, with its chain spec.
-struct Published {
-    directory: TempDir,
-    spec: PathBuf,
-}
-
-impl Published {
-    fn new(ledger: &Ledger) -> Self {
-        let directory = tempfile::tempdir().expect("a directory");
-        ledger.publish(directory.path());
-        let spec = directory.path().join("chain-spec.toml");
-        fs::write(&spec, ledger.chain.spec().to_toml()).unwrap();
-        Self { directory, spec }
+impl Node {
+    fn start() -> Self {
+        let place = tempfile::tempdir().unwrap();
+        let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+        std::os::unix::fs::symlink(docs, place.path().join("docs")).unwrap();
+        let mut process = Command::new(env!("CARGO_BIN_EXE_counterfoil"))
+            .args(["dev", "--listen", "127.0.0.1:0", "--entries", "600", "--json"])
+            .current_dir(place.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the binary runs");
+        let mut line = String::new();
+        BufReader::new(process.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        let said: Value = serde_json::from_str(&line).expect("where it serves, in JSON");
+        let url = said["url"].as_str().expect("a URL").to_owned();
+        Self { place, process, url }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
-
-    fn check(&self, more: &[&str]) -> (bool, String) {
-        let mut command = python();
-        command.arg(script("check_ledger.py")).arg("--dir").arg(self.directory.path());
-        said(&command.arg("--spec").arg(&self.spec).args(more).output().expect("Python runs"))
-    }
-}
-
-/// Checks each ledger, all in one run of Python, which takes its time to start.
-fn check_each(ledgers: &[Published]) -> Vec<(bool, String)> {
-    let each = r#"
-import contextlib, io, json, sys
-sys.path.insert(0, sys.argv[1])
-import check_ledger
-answers = []
-for directory in sys.argv[2:]:
-    sys.argv = ["", "--dir", directory, "--spec", directory + "/chain-spec.toml"]
-    output, problem = io.StringIO(), None
-    try:
-        with contextlib.redirect_stdout(output):
-            check_ledger.main()
-    except SystemExit as ended:
-        problem = ended.code
-    answers.append((problem is None, f"{output.getvalue()}{problem}"))
-print(json.dumps(answers))
-"#;
-    let mut command = python();
-    command.arg("-c").arg(each).arg(script(""));
-    command.args(ledgers.iter().map(|published| published.directory.path()));
-    let (ran, answers) = said(&command.output().expect("Python runs"));
-    assert!(ran, "{answers}");
-    serde_json::from_str(&answers).expect("a list of answers")
-}
-
-/// Terms, and then a block of so many sales for each number.
-fn sales(blocks: &[u32]) -> Ledger {
-    let mut ledger = Ledger::new(spec(authority().public()), authority());
-    let terms = ledger.entry(
-        r#"{"tenant": "acme", "kind": "program_terms", "external_id": "T-1",
-            "event_time": "2026-01-01T00:00:00Z", "body": {
-                "merchant": "shop", "program": "summer", "version": 1, "locking_days": 30,
-                "effective_from": "2025-12-01T00:00:00Z",
-                "reward": {"type": "percent", "ppm": 75000}}}"#,
-    );
-    ledger.seal(time("2026-01-01T00:00:00Z"), &[terms]);
-    for count in blocks {
-        let first = ledger.log.size();
-        let sales: Vec<_> = (first..first + u64::from(*count))
-            .map(|number| {
-                ledger.entry(&format!(
-                    r#"{{"tenant": "acme", "kind": "transaction", "external_id": "S-{number}",
-                        "event_time": "2026-01-01T00:00:00Z", "body": {{
-                            "order_ref": "order-{number}", "merchant": "shop",
-                            "program": "summer", "action": "sale", "currency": "EUR",
-                            "amount": "{}.5", "click_ref": "click-{number}"}}}}"#,
-                    number % 1000
-                ))
-            })
-            .collect();
-        ledger.seal(time("2026-01-02T00:00:00Z"), &sales);
-    }
-    ledger
-}
-
-/// The vectors of a file: what is assumed, and each case.
-fn vectors(file: &str) -> (Value, Vec<Value>) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors").join(file);
-    let mut vectors: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
-    let cases = vectors["cases"].take();
-    (vectors["assume"].take(), cases.as_array().unwrap().clone())
-}
-
-#[test]
-fn the_vectors_hold_for_the_scripts() {
-    let check = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/check.py");
-    let (holds, said) = said(&python().arg(check).output().expect("Python runs"));
-    assert!(holds, "{said}");
-}
-
-#[test]
-fn a_ledger_in_order_is_proven_and_summed_up() {
-    let (assume, cases) = vectors("block.json");
-    let case = cases.iter().find(|case| case["case"] == "three blocks").unwrap();
-    let (ledger, _) = Ledger::of_vectors(&assume, case["input"].as_array().unwrap());
-    let (holds, said) = Published::new(&ledger).check(&[]);
-    assert!(holds, "{said}");
-    for line in [
-        "4 blocks, 11 entries",
-        "commission: 2",
-        "commissions locked: 1",
-        "commissions pending: 1",
-        // 7.50 + 0.04, of which 2.50 went back and 4.00 + 0.50 were paid.
-        "EUR: 7.54 stated − 2.50 reversed − 4.50 paid = 0.54 left",
-    ] {
-        assert!(said.contains(line), "no {line:?} in {said}");
+    /// Runs the page's commands from top to bottom, each line as `change` would have it.
+    fn follow_the_page(&self, change: impl Fn(&str) -> String) -> (bool, String) {
+        let page = include_str!("../docs/verify-it-yourself.md");
+        let blocks = page.split("```sh\n").skip(1).map(|block| block.split("```").next().unwrap());
+        let commands = blocks.collect::<String>();
+        assert!(commands.contains(PAGES_URL), "the page names the node's address");
+        let commands: String = commands.lines().map(|line| change(line) + "\n").collect();
+        // The page says python3; the tests' own Python is to answer to that.
+        let (python, url) = (python().get_program().to_str().unwrap().to_owned(), &self.url);
+        let script = format!(
+            "set -eu\n\
+             python3() {{ '{python}' -B \"$@\"; }}\n\
+             until curl -fsS '{url}/v1/entries?limit=1' | grep -q receipt; do sleep 0.1; done\n\
+             {}",
+            commands.replace(PAGES_URL, url)
+        );
+        let mut shell = Command::new("timeout");
+        shell.args(["100", "bash", "-c", &script]).current_dir(self.place.path());
+        said(&shell.output().expect("bash, with curl and openssl, to run the page's commands"))
     }
 }
 
-/// Where tiles begin, end and fall together, up to the third level.
-#[test]
-fn every_size_of_the_right_edge_is_proven() {
-    // Each is the size of the log: genesis, terms and a header come first, a header last.
-    for size in [3, 5, 255, 256, 257, 511, 512, 513, 700] {
-        let blocks: &[u32] = if size == 3 { &[] } else { &[size - 4] };
-        let ledger = sales(blocks);
-        assert_eq!(ledger.log.size(), u64::from(size));
-        let (holds, said) = Published::new(&ledger).check(&[]);
-        assert!(holds && said.contains(&format!("the log of {size} leaves")), "{size}: {said}");
+impl Drop for Node {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
-    let ledger = sales(&[9_000; 8]);
-    let (holds, said) = Published::new(&ledger).check(&[]);
-    assert!(holds && said.contains("the log of 72011 leaves"), "{said}");
-}
-
-#[test]
-fn a_changed_byte_is_noticed_and_its_leaf_named() {
-    let ledger = sales(&[300, 100]);
-    let published = Published::new(&ledger);
-    let offset_in_bundle = |first: u64, leaf: u64| {
-        (first..leaf).map(|index| 2 + ledger.log.leaf(index).len()).sum::<usize>()
-    };
-    let (full, rest) = ("tile/entries/000", "tile/entries/001.p/149");
-    // File, which byte, what is said.
-    let cases = [
-        (full, 2, "leaf 0:"),
-        (full, offset_in_bundle(0, 3) + 2, "leaf 3:"),
-        (full, offset_in_bundle(0, 255) + 40, "leaf 255:"),
-        // The length of leaf 100, so that all after it is out of step.
-        (full, offset_in_bundle(0, 100) + 1, "leaf 100:"),
-        (rest, offset_in_bundle(256, 303) + 100, "leaf 303:"),
-        (rest, offset_in_bundle(256, 404) + 150, "leaf 404:"),
-        ("tile/0/000", 77 * 32 + 5, "leaf 77:"),
-        ("tile/0/001.p/149", 148 * 32, "leaf 404:"),
-        ("tile/1/000.p/1", 31, "leaves 0 to 255:"),
-        ("checkpoint", 0, "checkpoint:"),
-        ("checkpoint", 21, "checkpoint:"),
-        ("checkpoint", 90, "checkpoint:"),
-        ("chain-spec.toml", 10, "checkpoint:"),
-    ];
-    for (file, byte, expected) in cases {
-        let path = published.path(file);
-        let honest = fs::read(&path).unwrap();
-        let mut changed = honest.clone();
-        changed[byte] ^= 1;
-        fs::write(&path, changed).unwrap();
-        let (holds, said) = published.check(&[]);
-        fs::write(&path, honest).unwrap();
-        // Another name in the spec makes another chain, which leaf 0 shows.
-        let expected =
-            if file == "chain-spec.toml" { "leaf 0: header: chain_id" } else { expected };
-        assert!(!holds && said.contains(expected), "{file}, byte {byte}: {said}");
-    }
-    assert!(published.check(&[]).0, "as it was again");
-}
-
-#[test]
-fn what_is_missing_or_too_much_is_noticed() {
-    let published = Published::new(&sales(&[300, 100]));
-    for file in ["checkpoint", "tile/entries/000", "tile/0/001.p/149", "tile/1/000.p/1"] {
-        let path = published.path(file);
-        let honest = fs::read(&path).unwrap();
-        let longer = [&honest[..], b"\x00\x01\x01"].concat();
-        for changed in [&honest[..honest.len() - 1], &longer, b""] {
-            fs::write(&path, changed).unwrap();
-            let (holds, said) = published.check(&[]);
-            assert!(!holds && said.contains("NOT PROVEN"), "{file}: {said}");
-        }
-        fs::remove_file(&path).unwrap();
-        let (holds, said) = published.check(&[]);
-        assert!(!holds && said.contains("not there"), "{file}: {said}");
-        fs::write(&path, honest).unwrap();
-    }
-}
-
-/// A partial tile may go once its full tile exists.
-#[test]
-fn a_full_tile_serves_for_a_partial_one() {
-    let (smaller, larger) = (sales(&[300]), sales(&[300, 500]));
-    let published = Published::new(&larger);
-    smaller.publish(published.directory.path());
-    for partial in ["tile/entries/001.p", "tile/0/001.p"] {
-        fs::remove_dir_all(published.path(partial)).unwrap();
-    }
-    let (holds, said) = published.check(&[]);
-    assert!(holds && said.contains("the log of 304 leaves"), "{said}");
-}
-
-#[test]
-fn an_earlier_checkpoint_holds_the_ledger_to_its_past() {
-    let (past, present) = (sales(&[300]), sales(&[300, 100]));
-    let published = Published::new(&present);
-    let kept = published.path("kept");
-    let earlier = ["--earlier", kept.to_str().unwrap()];
-    let mut other = sales(&[299]);
-    other.forge(time("2026-01-03T00:00:00Z"), &[], |_| ());
-    assert_eq!(other.log.size(), past.log.size());
-    let larger = sales(&[300, 101]);
-    let stranger = Ledger::new(spec(key(&[8; 32]).public()), key(&[8; 32]));
-    let cases = [
-        (past.checkpoint(), true, "it begins with the 304 leaves"),
-        (present.checkpoint(), true, "it begins with the 405 leaves"),
-        (other.checkpoint(), false, "leaves 0 to 303: not those of the earlier checkpoint"),
-        (larger.checkpoint(), false, "the earlier one is larger"),
-        (stranger.checkpoint(), false, "earlier checkpoint: not signed"),
-        ("", false, "earlier checkpoint: not a signed note"),
-    ];
-    for (note, expected, line) in cases {
-        fs::write(&kept, note).unwrap();
-        let (holds, said) = published.check(&earlier);
-        assert!(holds == expected && said.contains(line), "{line}: {said}");
-    }
-}
-
-/// An authority that signs what the rules forbid.
-#[test]
-fn each_broken_rule_is_named_with_its_leaf() {
-    let (assume, cases) = vectors("rules.json");
-    let mut expected = Vec::new();
-    let ledgers: Vec<_> = cases
-        .iter()
-        .map(|case| {
-            let blocks = [&assume["blocks"], &case["input"]["blocks"]];
-            let blocks = blocks.map(|blocks| blocks.as_array().unwrap().clone()).concat();
-            let (mut ledger, _) = Ledger::of_vectors(&assume, &blocks);
-            let refused = case["output"]["refused"].as_str();
-            let index = ledger.log.size();
-            expected.push(refused.map(|rule| format!("leaf {index}: breaks the rule {rule}")));
-            let leaf = hex::decode(case["output"]["leaf"].as_str().unwrap()).unwrap();
-            ledger.forge(time(case["input"]["time"].as_str().unwrap()), &[leaf], |_| ());
-            Published::new(&ledger)
-        })
-        .collect();
-    for ((case, expected), (holds, said)) in cases.iter().zip(expected).zip(check_each(&ledgers)) {
-        match expected {
-            None => assert!(holds, "{case}: {said}"),
-            Some(line) => assert!(!holds && said.ends_with(&line), "{case}: {said}"),
-        }
-    }
-}
-
-/// After every honest block.
-const LATER: &str = "2026-01-03T00:00:00Z";
-
-/// Signs a block of one sale under a header that was changed.
-fn header(ledger: &mut Ledger, change: fn(&mut Header)) {
-    let leaf = sale(ledger, "S-forged");
-    ledger.forge(time(LATER), &[leaf], change);
-}
-
-/// The leaf of a lead.
-fn sale(ledger: &Ledger, external_id: &str) -> Vec<u8> {
-    entry_leaf(ledger.entry(&format!(
-        r#"{{"tenant": "acme", "kind": "transaction", "external_id": "{external_id}",
-            "event_time": "2026-01-01T00:00:00Z", "body": {{
-                "order_ref": "o", "merchant": "shop", "program": "summer",
-                "action": "lead", "currency": "EUR", "amount": "0"}}}}"#
-    )))
-}
-
-/// Signs a block of one leaf, whatever it is.
-fn leaf(ledger: &mut Ledger, leaf: Vec<u8>) {
-    ledger.forge(time(LATER), &[leaf], |_| ());
-}
-
-/// An authority that signs blocks which aren't what they must be.
-#[test]
-fn each_forged_block_is_named() {
-    type Forge = fn(&mut Ledger);
-    let cases: [(&str, Forge); 20] = [
-        ("leaf 9: header: format_version is 2", |l| header(l, |h| h.format_version = 2)),
-        ("leaf 9: header: rules_version is 0", |l| header(l, |h| h.rules_version = 0)),
-        ("leaf 9: header: chain_id is", |l| header(l, |h| h.chain_id = ChainId([1; 32]))),
-        ("leaf 9: header: height is 4", |l| header(l, |h| h.height += 1)),
-        ("leaf 9: header: parent is", |l| header(l, |h| h.parent = HeaderHash([0; 32]))),
-        ("leaf 9: header: time is 2026-01-01T23:59:59.999Z, must be 2026-01-02T00:00:00Z", |l| {
-            header(l, |h| h.time = time("2026-01-01T23:59:59.999Z"));
-        }),
-        ("leaf 9: header: first_index is 7", |l| header(l, |h| h.first_index -= 1)),
-        ("leaf 9: header: entry_count is 2", |l| header(l, |h| h.entry_count += 1)),
-        ("leaf 9: header: log_root is", |l| header(l, |h| h.log_root = TreeHash([0; 32]))),
-        ("leaf 9: header: accounts_root is", |l| {
-            header(l, |h| h.accounts_root = AccountsRoot([0; 32]));
-        }),
-        ("leaf 9: header: authority is", |l| header(l, |h| h.authority = key(&[8; 32]).public())),
-        ("leaf 8: header: closes a block without entries", |l| {
-            l.forge(time(LATER), &[], |_| ());
-        }),
-        ("leaf 8: no leaf has the number 2", |l| leaf(l, vec![2])),
-        ("leaf 8: the bytes end too early", |l| leaf(l, vec![1])),
-        ("leaf 8: 1 bytes left over after the value", |l| {
-            leaf(l, [sale(l, "S-9"), vec![0]].concat());
-        }),
-        ("leaf 8: an integer longer than it need be", |l| {
-            let honest = sale(l, "S-9");
-            leaf(l, [&[1, 251, 4, 0], &honest[2..]].concat());
-        }),
-        // A second genesis header, which is no entry and closes a block of its own.
-        ("leaf 8: header: height is 0", |l| leaf(l, l.chain.genesis().to_leaf())),
-        ("leaf 9: breaks the rule duplicate-external-id", |l| {
-            let twice = sale(l, "S-9");
-            l.forge(time(LATER), &[twice.clone(), twice], |_| ());
-        }),
-        ("leaf 10009: header: closes a block that is larger than the spec allows", |l| {
-            let leaves: Vec<_> =
-                (0..10_001).map(|number| sale(l, &format!("X-{number}"))).collect();
-            l.forge(time(LATER), &leaves[..10_000], |_| ());
-            // The same block with one more.
-            *l = sales(&[4]);
-            l.forge(time(LATER), &leaves, |_| ());
-        }),
-        ("leaf 8: not a header, yet the checkpoint ends there", |l| {
-            let leaf = sale(l, "S-9");
-            l.sign_open(&[leaf]);
-        }),
-    ];
-    let mut ledgers = Vec::new();
-    for (_, forge) in cases {
-        let mut ledger = sales(&[4]);
-        assert_eq!(ledger.log.size(), 8);
-        forge(&mut ledger);
-        ledgers.push(Published::new(&ledger));
-    }
-    for ((expected, _), (holds, said)) in cases.iter().zip(check_each(&ledgers)) {
-        assert!(!holds && said.contains(expected), "{expected}: {said}");
-    }
-}
-
-/// The receipt of a sale somewhere in the middle, with what it is checked against.
-fn receipt(directory: &Path) -> (PathBuf, PathBuf, String) {
-    let ledger = sales(&[20, 30]);
-    let (receipt, spec) = (directory.join("receipt.json"), directory.join("chain-spec.toml"));
-    fs::write(&receipt, ledger.receipt(11).to_text()).unwrap();
-    fs::write(&spec, ledger.chain.spec().to_toml()).unwrap();
-    let chain = ledger.chain.spec();
-    (receipt, spec, vkey(&chain.origin, &chain.authority()))
-}
-
-#[test]
-fn a_receipt_is_proven_by_key_or_spec_and_by_no_other() {
-    let directory = tempfile::tempdir().unwrap();
-    let (receipt, spec, vkey) = receipt(directory.path());
-    let other = directory.path().join("other.toml");
-    let renamed = fs::read_to_string(&spec).unwrap().replace("\"Test\"", "\"Other\"");
-    fs::write(&other, renamed).unwrap();
-    let others_vkey = counterfoil::protocol::checkpoint::vkey("a", &key(&[8; 32]).public());
-    let (spec, other) = (spec.to_str().unwrap(), other.to_str().unwrap());
-    let cases = [
-        (["--vkey", vkey.as_str()], true, "1150 units"),
-        (["--spec", spec], true, "\"amount\": \"11.50\""),
-        (["--spec", other], false, "another chain's than the spec's"),
-        (["--vkey", &others_vkey], false, "not signed by a"),
-        (["--vkey", &vkey.replace("+A", "+B")], false, "vkey:"),
-    ];
-    for (arguments, expected, line) in cases {
-        let mut command = python();
-        command.arg(script("check_receipt.py")).arg(&receipt).args(arguments);
-        let (holds, said) = said(&command.output().unwrap());
-        assert!(holds == expected && said.contains(line), "{arguments:?}: {said}");
-    }
-}
-
-#[test]
-fn no_bit_of_a_receipt_can_be_flipped() {
-    let directory = tempfile::tempdir().unwrap();
-    let (receipt, _, vkey) = receipt(directory.path());
-    let flip = r"
-import sys
-from pathlib import Path
-sys.path.insert(0, sys.argv[1])
-import check_receipt, counterfoil_format
-key = counterfoil_format.VerifierKey.parse(sys.argv[3])
-honest = Path(sys.argv[2]).read_bytes()
-list(check_receipt.check(check_receipt.parse_receipt(honest), key))
-for bit in range(8 * len(honest)):
-    data = bytearray(honest)
-    data[bit // 8] ^= 1 << bit % 8
-    try:
-        list(check_receipt.check(check_receipt.parse_receipt(bytes(data)), key))
-    except (counterfoil_format.Wrong, ValueError):
-        continue
-    sys.exit(f'bit {bit % 8} of byte {bit // 8} can be flipped: {bytes(data)!r}')
-";
-    let mut command = python();
-    command.arg("-c").arg(flip).arg(script("")).arg(receipt).arg(vkey);
-    let (holds, said) = said(&command.output().unwrap());
-    assert!(holds, "{said}");
-}
-
-/// Serves the files in `directory` to whoever asks, until the test ends; its URL.
-fn serve(directory: PathBuf) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    std::thread::spawn(move || {
-        for connection in listener.incoming() {
-            answer(&connection.expect("a connection"), &directory);
-        }
-    });
-    url
-}
-
-fn answer(mut connection: &TcpStream, directory: &Path) {
-    let mut lines = BufReader::new(connection).lines();
-    let request = lines.next().expect("a request").expect("text");
-    while lines.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
-    let path = request.split([' ', '?']).nth(1).expect("a path").trim_start_matches('/');
-    let file = directory.join(path);
-    let file = if file.is_dir() { file.join("list") } else { file };
-    let (status, body) = match fs::read(file) {
-        Ok(body) => ("200 OK", body),
-        Err(_) => ("404 Not Found", Vec::new()),
-    };
-    let head =
-        format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
-    // A client that has gone away is its own affair.
-    let _ = connection.write_all(&[head.as_bytes(), &body].concat());
-}
-
-/// The commands of the page, as a script for the shell; the node is at `url`.
-fn commands_of_the_page(url: &str) -> String {
-    let page = include_str!("../docs/verify-it-yourself.md");
-    let blocks = page.split("```sh\n").skip(1).map(|block| block.split("```").next().unwrap());
-    let commands = blocks.collect::<String>();
-    assert!(commands.contains("http://127.0.0.1:8080"), "the page names the node's address");
-    format!("set -eu\n{}", commands.replace("http://127.0.0.1:8080", url))
-}
-
-/// Runs the page's commands against the files in `directory`.
-fn follow_the_page(published: &Published) -> (bool, String) {
-    let url = serve(published.directory.path().to_owned());
-    let place = tempfile::tempdir().unwrap();
-    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
-    std::os::unix::fs::symlink(docs, place.path().join("docs")).unwrap();
-    let dev = place.path().join("counterfoil-dev");
-    fs::create_dir(&dev).unwrap();
-    fs::copy(&published.spec, dev.join("chain-spec.toml")).unwrap();
-    // The page says python3; the tests' own Python is to answer to that.
-    let program = python().get_program().to_str().unwrap().to_owned();
-    let function = format!("python3() {{ '{program}' -B \"$@\"; }}\n");
-    let script = function + &commands_of_the_page(&url);
-    let shell = Command::new("bash").arg("-c").arg(script).current_dir(place.path()).output();
-    said(&shell.expect("bash, with curl and openssl, to run the page's commands"))
 }
 
 #[test]
 fn the_page_works_as_it_stands() {
-    let ledger = sales(&[20, 300]);
-    let published = Published::new(&ledger);
-    let id = ledger.publish_answers(published.directory.path(), 11);
-    let (holds, said) = follow_the_page(&published);
+    let node = Node::start();
+    let (holds, said) = node.follow_the_page(str::to_owned);
     assert!(holds, "{said}");
     for line in [
         "Signature Verified Successfully",
@@ -517,10 +90,20 @@ fn the_page_works_as_it_stands() {
         assert!(said.contains(line), "no {line:?} in {said}");
     }
 
-    // With another leaf in the receipt, the same commands stop.
-    let path = published.path(&format!("v1/entries/{id}/receipt"));
-    let honest = fs::read_to_string(&path).unwrap();
-    fs::write(&path, honest.replace("\"leaf\": \"AQRh", "\"leaf\": \"AQRi")).unwrap();
-    let (holds, said) = follow_the_page(&published);
-    assert!(!holds && said.contains("NOT PROVEN"), "{said}");
+    // With a spoiled receipt or tile the same commands say otherwise: before which line, how it is
+    // spoiled, what is said then and what no more.
+    let spoil_leaf = "sed -i 's/\"leaf\": \"AQRk/\"leaf\": \"AQRl/' receipt.json";
+    let spoil_tile = "printf x | dd of=ledger-copy/tile/entries/000 bs=1 seek=9 conv=notrunc";
+    let cases = [
+        ("python3 docs/verify/check_receipt.py", spoil_leaf, "NOT PROVEN: entry:", "entry id ok"),
+        ("field checkpoint", spoil_leaf, "and so is the header", "the entry is in the log"),
+        ("python3 docs/verify/check_ledger.py --dir", spoil_tile, "NOT PROVEN: leaf 0:", "past ok"),
+    ];
+    for (before, spoil, expected, unexpected) in cases {
+        let change = |line: &str| {
+            if line.starts_with(before) { format!("{spoil}\n{line}") } else { line.to_owned() }
+        };
+        let (_, said) = node.follow_the_page(change);
+        assert!(said.contains(expected) && !said.contains(unexpected), "{before}: {said}");
+    }
 }

@@ -103,8 +103,11 @@ def main():
     trusted.add_argument("--spec", help="the chain spec, a TOML file")
     arguments = parser.parse_args()
     try:
-        spec = arguments.spec and counterfoil.Spec(tomllib.loads(Path(arguments.spec).read_text("utf-8")))
-        key = spec.verifier_key if spec else counterfoil.VerifierKey.parse(arguments.vkey)
+        if arguments.spec:
+            spec = counterfoil.Spec(tomllib.loads(Path(arguments.spec).read_text("utf-8")))
+            key = spec.verifier_key
+        else:
+            spec, key = None, counterfoil.VerifierKey.parse(arguments.vkey)
         receipt = parse_receipt(Path(arguments.receipt).read_bytes())
         print("\n".join(check(receipt, key, spec)))
     except (Wrong, OSError, ValueError) as problem:

@@ -486,7 +486,9 @@ class Spec:
         def keys(name, texts, least=0):
             hexadecimal = all(re.fullmatch("[0-9a-f]{64}", text) for text in texts)
             require(hexadecimal, f"chain spec: {name}: a key is 64 hexadecimal digits")
-            return [bytes.fromhex(text) for text in distinct(name, texts, least)]
+            found = [bytes.fromhex(text) for text in distinct(name, texts, least)]
+            require(not SMALL_ORDER & set(found), f"chain spec: {name}: a key of small order")
+            return found
 
         only(toml, "name", "origin", "genesis_time", "rules_version", "authorities",
              "governance", "witnesses", "currencies", "limits")  # fmt: skip

@@ -76,9 +76,7 @@ impl Arguments {
         } else {
             // A receipt is for programs, and says nothing that isn't there already.
             value.as_object_mut().and_then(|fields| fields.remove("receipt"));
-            let mut text = String::new();
-            write_readably(&mut text, &value, 0);
-            output::line(text.trim_end())?;
+            output::line(readable_lines(&value).join("\n"))?;
         }
         Ok(Exit::Fine)
     }
@@ -241,39 +239,33 @@ fn describe_entries(block: &Block, chain: &Chain) -> anyhow::Result<Vec<Value>> 
 }
 
 /// A value as indented lines of names and values.
-fn write_readably(text: &mut String, value: &Value, depth: usize) {
-    const INDENT: &str = "  ";
-    let indent = INDENT.repeat(depth);
+fn readable_lines(value: &Value) -> Vec<String> {
+    let nested = |title: String, value: &Value| {
+        let deeper = readable_lines(value).into_iter().map(|line| format!("  {line}"));
+        std::iter::once(title).chain(deeper).collect::<Vec<_>>()
+    };
     match value {
         Value::Object(fields) => {
             let width = fields.keys().map(String::len).max().unwrap_or(0);
-            for (name, value) in fields {
-                match scalar(value) {
-                    Some(value) => text.push_str(&format!("{indent}{name:<width$}  {value}\n")),
-                    None => {
-                        text.push_str(&format!("{indent}{name}\n"));
-                        write_readably(text, value, depth + 1);
-                    }
-                }
-            }
+            let lines = fields.iter().flat_map(|(name, value)| match on_one_line(value) {
+                Some(value) => vec![format!("{name:<width$}  {value}")],
+                None => nested(name.clone(), value),
+            });
+            lines.collect()
         }
         Value::Array(items) => {
-            for item in items {
-                match scalar(item) {
-                    Some(item) => text.push_str(&format!("{indent}- {item}\n")),
-                    None => {
-                        text.push_str(&format!("{indent}-\n"));
-                        write_readably(text, item, depth + 1);
-                    }
-                }
-            }
+            let lines = items.iter().flat_map(|item| match on_one_line(item) {
+                Some(item) => vec![format!("- {item}")],
+                None => nested("-".to_owned(), item),
+            });
+            lines.collect()
         }
-        other => text.push_str(&format!("{indent}{other}\n")),
+        other => vec![other.to_string()],
     }
 }
 
 /// A value that fits its line.
-fn scalar(value: &Value) -> Option<String> {
+fn on_one_line(value: &Value) -> Option<String> {
     match value {
         Value::String(value) => Some(value.trim_end().replace('\n', " / ")),
         Value::Array(items) if items.is_empty() => Some("none".to_owned()),
@@ -289,9 +281,7 @@ mod tests {
     #[test]
     fn values_are_indented() {
         let value = json!({"a": 1, "list": ["x", {"long": "y\nz"}], "none": []});
-        let mut text = String::new();
-        write_readably(&mut text, &value, 0);
-        let expected = "a     1\nlist\n  - x\n  -\n    long  y / z\nnone  none\n";
-        assert_eq!(text, expected);
+        let expected = ["a     1", "list", "  - x", "  -", "    long  y / z", "none  none"];
+        assert_eq!(readable_lines(&value), expected);
     }
 }

@@ -15,8 +15,8 @@ use crate::node::{files, secret, telemetry};
 /// Serve a ledger and, with its sealing key, take entries
 ///
 /// Reads one TOML file, then `COUNTERFOIL_…` environment variables, then flags; the later win.
-/// The settings are dir, listen, key_file, token_file, log_level and log_format. Without a
-/// token nobody can submit, and the node listens on loopback only. Stops on Ctrl-C or SIGTERM,
+/// The settings in the file are named as the flags are, with underscores. Without a token
+/// nobody can submit, and the node listens on loopback only. Stops on Ctrl-C or SIGTERM,
 /// after the requests at hand.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  counterfoil node --config counterfoil.toml\n  \

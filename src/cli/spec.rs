@@ -114,8 +114,8 @@ impl New {
     fn text(&self) -> String {
         let string = |text: &str| toml::Value::String(text.to_owned()).to_string();
         let genesis_time = self.genesis_time.unwrap_or_else(ledger::now);
-        let currencies: String =
-            self.currencies.iter().map(|(code, scale)| format!("{code} = {scale}\n")).collect();
+        let currencies: Vec<String> =
+            self.currencies.iter().map(|(code, scale)| format!("{code} = {scale}")).collect();
         let Limits { block_entries, block_bytes, event_ahead_ms } = Limits::default();
         format!(
             "# A chain spec: the one thing that whoever verifies this ledger must get from a trusted\n\
@@ -145,7 +145,7 @@ impl New {
              \n\
              # Each currency, and how many decimals of it the ledger keeps.\n\
              [currencies]\n\
-             {currencies}\
+             {currencies}\n\
              \n\
              # Bounds that everybody agrees on.\n\
              [limits]\n\
@@ -155,6 +155,7 @@ impl New {
              block_bytes = {block_bytes}\n\
              # How far an event may lie ahead of its block's time, in milliseconds.\n\
              event_ahead_ms = {event_ahead_ms}\n",
+            currencies = currencies.join("\n"),
             name = string(&self.name),
             origin = string(&self.origin),
             authority = self.authority,

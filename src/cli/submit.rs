@@ -201,11 +201,7 @@ impl Submission {
     async fn submit(&mut self, mut input: Box<dyn BufRead>) -> anyhow::Result<()> {
         let mut lines = Lines { input: &mut input, number: 0 };
         loop {
-            let batch = lines.batch(|number, text| {
-                self.summary.lines += 1;
-                self.summary.rejected += 1;
-                self.rejects.too_long(number, text)
-            })?;
+            let batch = lines.batch()?;
             if batch.is_empty() {
                 return Ok(());
             }
@@ -274,12 +270,9 @@ struct Lines<'a> {
 }
 
 impl Lines<'_> {
-    /// The next lines, as many as make a request; none at the end. Lines too long for any
-    /// entry are told to `too_long`, cut.
-    fn batch(
-        &mut self,
-        mut too_long: impl FnMut(u64, &[u8]) -> anyhow::Result<()>,
-    ) -> anyhow::Result<Vec<Line>> {
+    /// The next lines, as many as make a request; none at the end. A line too long for any
+    /// entry is cut, but stays too long.
+    fn batch(&mut self) -> anyhow::Result<Vec<Line>> {
         let (mut batch, mut bytes) = (Vec::new(), 0);
         while batch.len() < MAX_BATCH_LINES && bytes < MAX_BATCH_BYTES {
             let mut text = Vec::new();
@@ -293,8 +286,6 @@ impl Lines<'_> {
                 text.pop();
             } else if text.len() as u64 == limit {
                 self.input.skip_until(b'\n').context("can't read the input")?;
-                too_long(self.number, &text)?;
-                continue;
             }
             if !text.trim_ascii().is_empty() {
                 bytes += text.len() + 1;
@@ -421,7 +412,7 @@ struct Reject<'a> {
     /// The line, if it is JSON.
     #[serde(skip_serializing_if = "Option::is_none")]
     entry: Option<&'a RawValue>,
-    /// The line, if it is not.
+    /// The line, if it is not; cut, if it is too long for any entry.
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<String>,
 }
@@ -448,31 +439,13 @@ impl Rejects {
         })
     }
 
-    /// Keeps the beginning of a line that is too long to be sent.
-    fn too_long(&mut self, number: u64, text: &[u8]) -> anyhow::Result<()> {
-        let title = format!(
-            r#"{{"title": "The entry is too long", "detail": "an entry's text has at most {MAX_ENTRY_TEXT_BYTES} bytes; this line was not sent, and is cut here"}}"#
-        );
-        let problem = RawValue::from_string(title).expect("JSON");
-        self.write(&Reject {
-            line: number,
-            status: Status::Rejected,
-            problem: Some(&problem),
-            first: None,
-            differing_fields: None,
-            entry: None,
-            text: Some(String::from_utf8_lossy(text).into_owned()),
-        })
-    }
-
     fn write(&mut self, reject: &Reject<'_>) -> anyhow::Result<()> {
         let context = || format!("can't write {}", self.path.display());
-        let file = match &mut self.file {
-            Some(file) => file,
-            None => {
-                let file = File::create(&self.path).with_context(context)?;
-                self.file.insert(BufWriter::new(file))
-            }
+        let file = if let Some(file) = &mut self.file {
+            file
+        } else {
+            let file = File::create(&self.path).with_context(context)?;
+            self.file.insert(BufWriter::new(file))
         };
         let mut line = serde_json::to_vec(reject)?;
         line.push(b'\n');

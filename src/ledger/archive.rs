@@ -229,7 +229,7 @@ mod tests {
 
     fn problem(bytes: &[u8]) -> Option<ArchiveError> {
         match open(bytes, chain()) {
-            Ok(blocks) => blocks.filter_map(Result::err).next(),
+            Ok(mut blocks) => blocks.find_map(Result::err),
             Err(error) => Some(error),
         }
     }

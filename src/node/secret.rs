@@ -164,7 +164,9 @@ fn read(path: &Path, make: &'static str) -> Result<Zeroizing<String>, SecretErro
     let file = File::open(path).map_err(io("open"))?;
     // Of the open file, so that nobody can put another in its place meanwhile.
     check_mode(path, &file)?;
-    let mut text = Zeroizing::new(String::new());
+    // With room from the start: a string that grows leaves copies behind.
+    let room = usize::try_from(MAX_SECRET_FILE_BYTES).expect("a few KiB");
+    let mut text = Zeroizing::new(String::with_capacity(room));
     file.take(MAX_SECRET_FILE_BYTES).read_to_string(&mut text).map_err(io("read"))?;
     Ok(text)
 }
@@ -178,11 +180,8 @@ fn check_mode(path: &Path, file: &File) -> Result<(), SecretError> {
         source,
     })?;
     let mode = metadata.permissions().mode() & 0o777;
-    if mode & 0o077 == 0 {
-        Ok(())
-    } else {
-        Err(SecretError::Exposed { path: path.to_owned(), mode })
-    }
+    let for_others = mode & 0o077;
+    if for_others == 0 { Ok(()) } else { Err(SecretError::Exposed { path: path.to_owned(), mode }) }
 }
 
 #[cfg(not(unix))]

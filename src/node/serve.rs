@@ -111,11 +111,17 @@ where
     );
     let api = Api { ledger: ledger.clone(), access: setup.access, genesis_note };
     let router = http::router(api, explorer::router(ledger.clone()));
+    // Before anybody is told where it serves, and may tell it to stop. While the ledger was
+    // being opened, Ctrl-C just ended the process, which recovery is made for.
+    let signals = {
+        let _context = runtime.enter();
+        StopSignals::new().map_err(system("listen for signals"))?
+    };
     let stopping = CancellationToken::new();
     let beside = serving(Serving { address, ledger, stopping: stopping.clone() });
     let served = runtime.block_on(async {
         let beside = tokio::spawn(beside);
-        let served = serve(listener, router, &stopping).await;
+        let served = serve(listener, router, signals, &stopping).await;
         // It may be in the midst of a request; what that submits is written all the same.
         if tokio::time::timeout(Duration::from_secs(MAX_LINGER_SECONDS), beside).await.is_err() {
             tracing::warn!("background work did not stop in time");
@@ -132,18 +138,18 @@ where
 async fn serve(
     listener: TcpListener,
     router: axum::Router,
+    mut signals: StopSignals,
     stopping: &CancellationToken,
 ) -> Result<(), ServeError> {
     let server = axum::serve(listener, router)
         .with_graceful_shutdown(stopping.clone().cancelled_owned())
         .into_future();
     let server = tokio::spawn(server);
-    let told = told_to_stop().await;
+    signals.recv().await;
     tracing::info!("stopping");
     stopping.cancel();
-    told?;
     match tokio::time::timeout(Duration::from_secs(MAX_DRAIN_SECONDS), server).await {
-        Ok(Ok(served)) => served.map_err(system("serve")),
+        Ok(Ok(ended)) => ended.map_err(system("serve")),
         Ok(Err(panic)) => std::panic::resume_unwind(panic.into_panic()),
         Err(_) => {
             tracing::warn!("requests were still at hand after {MAX_DRAIN_SECONDS} seconds");
@@ -152,19 +158,44 @@ async fn serve(
     }
 }
 
-/// Waits for Ctrl-C or SIGTERM.
-async fn told_to_stop() -> Result<(), ServeError> {
+/// Ctrl-C and SIGTERM, from when this is made on.
+struct StopSignals {
     #[cfg(unix)]
-    {
+    interrupt: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl StopSignals {
+    fn new() -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        let mut terminate = signal(SignalKind::terminate()).map_err(system("await SIGTERM"))?;
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn recv(&mut self) {
         tokio::select! {
-            interrupted = tokio::signal::ctrl_c() => interrupted.map_err(system("await Ctrl-C")),
-            _ = terminate.recv() => Ok(()),
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
         }
     }
-    #[cfg(not(unix))]
-    tokio::signal::ctrl_c().await.map_err(system("await Ctrl-C"))
+}
+
+#[cfg(not(unix))]
+impl StopSignals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {})
+    }
+
+    async fn recv(&mut self) {
+        // Without a way to be told, the node runs until its process ends.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
 }
 
 fn system(action: &'static str) -> impl FnOnce(std::io::Error) -> ServeError {

@@ -1,5 +1,6 @@
 //! What a node says of itself: logs, on standard error.
 
+use std::backtrace::Backtrace;
 use std::io::IsTerminal;
 
 use serde::{Deserialize, Serialize};
@@ -27,7 +28,7 @@ pub struct BadFilter {
     problem: String,
 }
 
-/// Starts logging to standard error; only the first call has an effect.
+/// Starts logging to standard error, panics included; only the first call has an effect.
 ///
 /// # Errors
 /// [`BadFilter`].
@@ -43,5 +44,8 @@ pub fn start(filter: &str, format: LogFormat) -> Result<(), BadFilter> {
         LogFormat::Pretty => builder.try_init(),
         LogFormat::Json => builder.json().try_init(),
     };
+    std::panic::set_hook(Box::new(|panic| {
+        tracing::error!(backtrace = %Backtrace::capture(), "{panic}");
+    }));
     Ok(())
 }

@@ -10,14 +10,13 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::fs;
-use std::path::Path;
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
 use std::sync::OnceLock;
 
 use counterfoil::protocol::block::{EncodedEntry, Header, Leaf, checkpoint};
-use counterfoil::protocol::checkpoint::vkey;
 use counterfoil::protocol::entry::Entry;
-use counterfoil::protocol::hash::{AccountsRoot, EntryId, StateKey, TreeHash};
+use counterfoil::protocol::hash::{AccountsRoot, StateKey, TreeHash};
 use counterfoil::protocol::key::{PublicKey, SealingKey};
 use counterfoil::protocol::receipt::{LeafProof, Receipt};
 use counterfoil::protocol::rules::StoredRecord;
@@ -59,6 +58,25 @@ fn find_python() -> String {
          pip install cryptography blake3 tlog-scales. Name it in COUNTERFOIL_PYTHON, or let \
          tests/run provide it."
     );
+}
+
+/// A script of docs/verify.
+pub fn script(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/verify").join(name)
+}
+
+/// Whether a run ended well, and all that it said.
+pub fn said(output: &Output) -> (bool, String) {
+    let text = [&output.stdout[..], &output.stderr[..]].concat();
+    (output.status.success(), String::from_utf8(text).expect("UTF-8"))
+}
+
+/// The vectors of a file: what they assume, and each case.
+pub fn vectors(file: &str) -> (Value, Vec<Value>) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors").join(file);
+    let mut vectors: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    let cases = vectors["cases"].take();
+    (vectors["assume"].take(), cases.as_array().unwrap().clone())
 }
 
 /// The time that `text` stands for.
@@ -301,23 +319,41 @@ impl Ledger {
         write(&directory.join("checkpoint"), self.checkpoint().as_bytes());
         self.log.publish(directory);
     }
+}
 
-    /// Writes the node's answers about the chain and the entry at `index`, too; its id.
-    pub fn publish_answers(&self, directory: &Path, index: u64) -> EntryId {
-        let (spec, key) = (self.chain.spec(), self.chain.spec().authority());
-        let chain = serde_json::json!({
-            "chain_id": self.chain.id(), "origin": spec.origin, "vkey": vkey(&spec.origin, &key),
+/// The authority of [`sales`].
+pub fn authority() -> SealingKey {
+    key(&[7; 32])
+}
 
-            "spec": spec,
-        });
-        write(&directory.join("v1/chain"), chain.to_string().as_bytes());
-        let id = EncodedEntry::decode(self.log.leaf(index).to_vec()).expect("an entry").id();
-        let list = serde_json::json!({ "entries": [{ "id": id }], "next": null });
-        write(&directory.join("v1/entries/list"), list.to_string().as_bytes());
-        let path = format!("v1/entries/{id}/receipt");
-        write(&directory.join(path), self.receipt(index).to_text().as_bytes());
-        id
+/// Terms, and then a block of so many sales for each number.
+pub fn sales(blocks: &[u32]) -> Ledger {
+    let mut ledger = Ledger::new(spec(authority().public()), authority());
+    let terms = ledger.entry(
+        r#"{"tenant": "acme", "kind": "program_terms", "external_id": "T-1",
+            "event_time": "2026-01-01T00:00:00Z", "body": {
+                "merchant": "shop", "program": "summer", "version": 1, "locking_days": 30,
+                "effective_from": "2025-12-01T00:00:00Z",
+                "reward": {"type": "percent", "ppm": 75000}}}"#,
+    );
+    ledger.seal(time("2026-01-01T00:00:00Z"), &[terms]);
+    for count in blocks {
+        let first = ledger.log.size();
+        let sales: Vec<_> = (first..first + u64::from(*count))
+            .map(|number| {
+                ledger.entry(&format!(
+                    r#"{{"tenant": "acme", "kind": "transaction", "external_id": "S-{number}",
+                        "event_time": "2026-01-01T00:00:00Z", "body": {{
+                            "order_ref": "order-{number}", "merchant": "shop",
+                            "program": "summer", "action": "sale", "currency": "EUR",
+                            "amount": "{}.5", "click_ref": "click-{number}"}}}}"#,
+                    number % 1000
+                ))
+            })
+            .collect();
+        ledger.seal(time("2026-01-02T00:00:00Z"), &sales);
     }
+    ledger
 }
 
 /// The canonical bytes of an entry's leaf.

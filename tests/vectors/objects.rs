@@ -276,7 +276,9 @@ fn edited(assume: &Value, edits: &Value) -> Value {
 
 fn grow_tree(_: &Value, input: &Value) -> Value {
     let mut tree = Log::default();
-    list(&input["leaves"]).iter().for_each(|leaf| tree.push(unhex(leaf)));
+    for leaf in list(&input["leaves"]) {
+        tree.push(unhex(leaf));
+    }
     let mut frontier = Frontier::default();
     let (mut roots, mut inclusion, mut consistency) = (vec![frontier.root()], vec![], vec![]);
     for index in 0..tree.size() {

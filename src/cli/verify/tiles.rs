@@ -211,7 +211,9 @@ impl Hashes {
 /// The root over a full tile.
 fn tile_root(hashes: &[TreeHash]) -> TreeHash {
     let mut tree = Frontier::default();
-    hashes.iter().for_each(|hash| tree.push(*hash));
+    for hash in hashes {
+        tree.push(*hash);
+    }
     tree.root()
 }
 

@@ -1,0 +1,503 @@
+//! The command line, as people use it: the real binary, real files, real nodes.
+
+mod support;
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Stdio;
+
+use counterfoil::protocol::spec::Currencies;
+use counterfoil::sample::{Marketplace, Profile};
+use serde_json::Value;
+use support::binary::{Node, counterfoil, json, operated, operator, path, run};
+
+const VERBS: [&[&str]; 17] = [
+    &["dev"],
+    &["init"],
+    &["node"],
+    &["submit"],
+    &["verify"],
+    &["inspect"],
+    &["export"],
+    &["import"],
+    &["fsck"],
+    &["reindex"],
+    &["key", "generate"],
+    &["key", "show"],
+    &["token", "generate"],
+    &["spec", "new"],
+    &["spec", "validate"],
+    &["spec", "hash"],
+    &[],
+];
+
+#[test]
+fn every_verb_explains_itself_with_an_example() {
+    for verb in VERBS {
+        let ran = run(&[verb, &["--help"]].concat());
+        assert_eq!(ran.code, 0, "{verb:?}");
+        let example = format!("counterfoil {}", verb.join(" "));
+        let (_, examples) = ran.out.split_once("Example").unwrap_or_default();
+        assert!(examples.contains(example.trim()), "{verb:?}: {}", ran.out);
+    }
+}
+
+#[test]
+fn wrong_command_lines_exit_with_2() {
+    let cases: [&[&str]; 8] = [
+        &["frobnicate"],
+        &["verify"],
+        &["verify", "--url", "http://127.0.0.1:1"],
+        &["verify", "--dir", "a", "--file", "b"],
+        &["dev", "--listen", "0.0.0.0:8080"],
+        &["inspect", "--dir", "a"],
+        &["spec", "new", "--name", "A", "--origin", "a", "--authority", "zz"],
+        &["dev", "--log-level", "shout=loud"],
+    ];
+    for arguments in cases {
+        let ran = run(arguments);
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{arguments:?}: {ran:?}");
+        assert!(!ran.err.is_empty(), "{arguments:?}");
+    }
+}
+
+/// Tells by the directory that is missing whose setting won.
+#[test]
+fn file_then_environment_then_flags() {
+    let home = tempfile::tempdir().unwrap();
+    let config = path(home.path(), "node.toml");
+    fs::write(&config, "dir = 'by-file'\n").unwrap();
+    let cases: [(&[&str], Option<&str>, &str); 4] = [
+        (&["--config", &config], None, "by-file"),
+        (&["--config", &config], Some("by-environment"), "by-environment"),
+        (&["--config", &config, "--dir", "by-flag"], Some("by-environment"), "by-flag"),
+        (&["--dir", "by-flag"], None, "by-flag"),
+    ];
+    for (arguments, variable, expected) in cases {
+        let mut command = counterfoil(["node"]);
+        command.args(arguments).current_dir(&home);
+        if let Some(variable) = variable {
+            command.env("COUNTERFOIL_DIR", variable);
+        }
+        let output = command.output().unwrap();
+        let err = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{err}");
+        assert!(err.contains(&format!("{expected} is no data directory")), "{err}");
+    }
+}
+
+#[test]
+fn wrong_settings_stop_the_start_and_are_named() {
+    let home = tempfile::tempdir().unwrap();
+    let config = path(home.path(), "node.toml");
+    let dir = "dir = 'x'\n";
+    let cases: [(&str, &[(&str, &str)], &[&str]); 8] = [
+        ("lisen = '127.0.0.1:1'", &[], &["lisen", "node.toml", "no such setting", "key_file"]),
+        ("listen = 'nowhere'", &[], &["listen", "node.toml", "correct it"]),
+        ("listen = 8080", &[], &["listen", "node.toml", "8080"]),
+        ("log_format = 'xml'", &[], &["log_format", "node.toml", "pretty", "json"]),
+        ("[store]\ncache = 1", &[], &["store", "no such setting"]),
+        ("", &[("COUNTERFOIL_LISEN", "127.0.0.1:1")], &["COUNTERFOIL_LISEN", "no such setting"]),
+        ("", &[("COUNTERFOIL_LISTEN", "nowhere")], &["COUNTERFOIL_LISTEN", "correct it"]),
+        ("log_level = 'shout=loud'", &[], &["log_level", "shout=loud", "info"]),
+    ];
+    for (text, variables, expected) in cases {
+        fs::write(&config, format!("{dir}{text}\n")).unwrap();
+        let output = counterfoil(["node", "--config", &config])
+            .envs(variables.iter().copied())
+            .output()
+            .unwrap();
+        let err = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{text}: {err}");
+        for word in expected {
+            assert!(err.contains(word), "{text} {variables:?}: {word} is not in {err}");
+        }
+    }
+    for (arguments, expected) in
+        [(vec!["node"], "dir: not set"), (vec!["node", "--config", "none.toml"], "none.toml")]
+    {
+        let ran = run(&arguments);
+        assert_eq!(ran.code, 2, "{ran:?}");
+        assert!(ran.err.contains(expected), "{ran:?}");
+    }
+    fs::write(&config, "dir = 'x'\ndir = 'y'\n").unwrap();
+    let ran = run(&["node", "--config", &config]);
+    assert!(ran.code == 2 && ran.err.contains("node.toml"), "{ran:?}");
+}
+
+#[test]
+fn keys_are_private_and_never_overwritten() {
+    let home = operator();
+    let key = path(home.path(), "key");
+    let mode =
+        |name: &str| fs::metadata(home.path().join(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode("key"), mode("token")), (0o600, 0o600));
+
+    let before = fs::read(&key).unwrap();
+    let again = run(&["key", "generate", "--out", &key]);
+    assert!(again.code == 1 && again.err.contains("never overwritten"), "{again:?}");
+    assert_eq!(fs::read(&key).unwrap(), before);
+
+    let shown = json(&["key", "show", &key, "--origin", "ledger.example/test"]);
+    let vkey = shown["vkey"].as_str().unwrap();
+    assert!(vkey.starts_with("ledger.example/test+"), "{vkey}");
+
+    let node = |key: &str| run(&["node", "--dir", &path(home.path(), "ledger"), "--key-file", key]);
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+    let exposed = node(&key);
+    assert!(exposed.code == 1 && exposed.err.contains("chmod 600"), "{exposed:?}");
+    let missing = node(&path(home.path(), "none"));
+    assert!(missing.code == 1 && missing.err.contains("key generate"), "{missing:?}");
+    json(&["key", "generate", "--out", &path(home.path(), "other")]);
+    let wrong = node(&path(home.path(), "other"));
+    assert!(wrong.code == 1 && wrong.err.contains("authority is"), "{wrong:?}");
+}
+
+#[test]
+fn nobody_submits_without_a_token() {
+    let home = operator();
+    let ledger = path(home.path(), "ledger");
+    let key = path(home.path(), "key");
+    let open = run(&["node", "--dir", &ledger, "--key-file", &key, "--listen", "0.0.0.0:0"]);
+    assert!(open.code == 1 && open.err.contains("token generate"), "{open:?}");
+
+    let entries = path(home.path(), "entries.ndjson");
+    fs::write(&entries, sample(5)).unwrap();
+    let node = Node::start(&[
+        "node",
+        "--dir",
+        &ledger,
+        "--key-file",
+        &key,
+        "--listen",
+        "127.0.0.1:0",
+        "--json",
+    ]);
+    let closed = run(&["submit", &entries, "--url", &node.url]);
+    assert!(closed.code == 1 && closed.err.contains("no token"), "{closed:?}");
+    assert_eq!(node.stop().code, 0);
+
+    let node = operated(home.path());
+    assert_eq!(run(&["submit", &entries, "--url", &node.url]).code, 1);
+    let wrong = path(home.path(), "wrong");
+    assert_eq!(run(&["token", "generate", "--out", &wrong]).code, 0);
+    let refused = run(&["submit", &entries, "--url", &node.url, "--token-file", &wrong]);
+    assert!(refused.code == 1 && refused.err.contains("401"), "{refused:?}");
+    let right = path(home.path(), "token");
+    let done = json(&["submit", &entries, "--url", &node.url, "--token-file", &right]);
+    assert_eq!(done["sealed"], 5);
+}
+
+#[test]
+fn dev_makes_serves_and_goes_on() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("dev");
+    let spec = path(&dir, "spec.toml");
+    let node = Node::dev(&dir, &["--entries", "300"]);
+    node.wait_for_size(300);
+    for page in ["/", "/docs", "/checkpoint", "/livez", "/readyz", "/v1/chain", "/v1/entries"] {
+        assert!(!node.get(page).is_empty(), "{page}");
+    }
+    let other = run(&["dev", "--dir", dir.to_str().unwrap(), "--listen", "127.0.0.1:0"]);
+    assert!(other.code == 1 && other.err.contains("in use by another process"), "{other:?}");
+    let port = node.url.trim_start_matches("http://").to_owned();
+    let elsewhere = path(home.path(), "elsewhere");
+    let taken = run(&["dev", "--dir", &elsewhere, "--listen", &port]);
+    assert!(taken.code == 1 && taken.err.contains("choose another address"), "{taken:?}");
+    let chain = node.json("/v1/chain")["chain_id"].clone();
+    // The sample is complete once its file says so.
+    while !fs::read_to_string(dir.join("sample.toml")).unwrap().contains("complete = true") {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let size = node.size();
+    let stopped = node.stop();
+    assert_eq!((stopped.code, stopped.err.as_str()), (0, ""), "{stopped:?}");
+
+    // Again, and with another wish, which comes too late.
+    let node = Node::dev(&dir, &["--entries", "900"]);
+    assert_eq!((node.json("/v1/chain")["chain_id"].clone(), node.size()), (chain, size));
+    let proven = json(&["verify", "--url", &node.url, "--spec", &spec]);
+    assert_eq!((proven["entries"].as_u64(), proven["size"].as_u64()), (Some(300), Some(size)));
+    assert_eq!(node.stop().code, 0);
+    assert_eq!(json(&["fsck", "--dir", dir.to_str().unwrap()])["clean"], true);
+}
+
+#[test]
+fn dev_goes_on_with_sample_data_that_was_interrupted() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("dev");
+    let node = Node::dev(&dir, &["--entries", "3000"]);
+    node.wait_for_size(200);
+    node.kill();
+    let node = Node::dev(&dir, &[]);
+    while !fs::read_to_string(dir.join("sample.toml")).unwrap().contains("complete = true") {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let head = node.json("/v1/chain")["head"].clone();
+    let (size, height) = (head["size"].as_u64().unwrap(), head["height"].as_u64().unwrap());
+    assert_eq!(size - height - 1, 3_000, "as many entries as asked for, none twice");
+    assert_eq!(node.stop().code, 0);
+}
+
+#[test]
+fn an_empty_dev_ledger_stays_empty_and_is_provable() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("dev");
+    let node = Node::dev(&dir, &["--empty"]);
+    let spec = path(&dir, "spec.toml");
+    assert_eq!(json(&["verify", "--url", &node.url, "--spec", &spec])["entries"], 0);
+    node.stop();
+    let node = Node::dev(&dir, &[]);
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    assert_eq!(node.size(), 1);
+}
+
+#[test]
+fn submit_tells_what_became_of_each_line() {
+    let home = operator();
+    let at = |name: &str| path(home.path(), name);
+    let node = operated(home.path());
+    let good = sample(40);
+    let mut lines: Vec<String> = good.lines().map(ToOwned::to_owned).collect();
+    let mut conflict: Value = serde_json::from_str(&lines[0]).unwrap();
+    conflict["event_time"] = "2020-01-01T00:00:00Z".into();
+    lines.push(String::new());
+    lines.push(conflict.to_string());
+    lines.push("{not json".to_owned());
+    lines.push(lines[1].clone());
+    lines.push(format!("{{\"tenant\": \"{}\"}}", "x".repeat(300_000)));
+    fs::write(at("entries.ndjson"), lines.join("\n")).unwrap();
+
+    let submit = |more: &[&str]| {
+        let (file, token) = (at("entries.ndjson"), at("token"));
+        let basics = ["submit", &file, "--url", &node.url, "--token-file", &token, "--json"];
+        run(&[&basics[..], more].concat())
+    };
+    let ran = submit(&[]);
+    let summary = ran.json();
+    let counts = |summary: &Value| {
+        ["lines", "sealed", "existing", "conflict", "rejected"]
+            .map(|name| summary[name].as_u64().unwrap())
+    };
+    assert_eq!((ran.code, counts(&summary)), (1, [44, 40, 1, 1, 2]), "{ran:?}");
+    let rejected = fs::read_to_string(at("entries.ndjson.rejected.ndjson")).unwrap();
+    let rejected: Vec<Value> =
+        rejected.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let found: Vec<_> = rejected
+        .iter()
+        .map(|reject| (reject["line"].as_u64().unwrap(), reject["status"].as_str().unwrap()))
+        .collect();
+    assert_eq!(
+        found,
+        [(42, "conflict"), (43, "rejected"), (45, "rejected")]
+            .map(|(line, status)| (line, status))
+            .to_vec()
+    );
+    assert_eq!(rejected[0]["entry"], conflict);
+    assert_eq!(rejected[0]["differing_fields"], serde_json::json!(["event_time"]));
+    assert_eq!(rejected[1]["text"], "{not json");
+    assert!(rejected[1]["problem"]["type"].as_str().unwrap().ends_with("malformed-entry"));
+
+    // Again: nothing is sealed twice.
+    let elsewhere = at("elsewhere.ndjson");
+    let again = submit(&["--rejected", &elsewhere]);
+    assert_eq!((again.code, counts(&again.json())), (1, [44, 0, 41, 1, 2]));
+    assert!(fs::exists(&elsewhere).unwrap());
+
+    // From standard input.
+    let mut child =
+        counterfoil(["submit", "-", "--url", &node.url, "--token-file", &at("token"), "--json"])
+            .current_dir(&home)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+    child.stdin.take().unwrap().write_all(good.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((output.status.code(), counts(&summary)), (Some(0), [40, 0, 40, 0, 0]));
+    assert!(!home.path().join("stdin.rejected.ndjson").exists());
+}
+
+#[test]
+fn submit_waits_for_a_node_that_is_not_there_yet() {
+    let home = operator();
+    let at = |name: &str| path(home.path(), name);
+    fs::write(at("entries.ndjson"), sample(700)).unwrap();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let url = format!("http://{port}");
+    let child = counterfoil([
+        "submit",
+        &at("entries.ndjson"),
+        "--url",
+        &url,
+        "--token-file",
+        &at("token"),
+        "--json",
+    ])
+    .stdout(Stdio::piped())
+    .stderr(Stdio::piped())
+    .spawn()
+    .unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(600));
+    let node = Node::start(&[
+        "node",
+        "--dir",
+        &at("ledger"),
+        "--key-file",
+        &at("key"),
+        "--token-file",
+        &at("token"),
+        "--listen",
+        &port.to_string(),
+        "--json",
+    ]);
+    let output = child.wait_with_output().unwrap();
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        (output.status.code(), summary["sealed"].as_u64()),
+        (Some(0), Some(700)),
+        "{output:?}"
+    );
+    assert!(String::from_utf8(output.stderr).unwrap().contains("trying again"));
+    node.stop();
+}
+
+#[test]
+fn export_and_import_move_a_ledger() {
+    let home = operator();
+    let at = |name: &str| path(home.path(), name);
+    seal(home.path(), 1_500);
+    let exported = json(&["export", "--dir", &at("ledger"), &at("all.cfx")]);
+    assert_eq!(run(&["export", "--dir", &at("ledger"), &at("all.cfx")]).code, 1, "not overwritten");
+
+    assert_eq!(run(&["init", "--spec", &at("spec.toml"), "--dir", &at("copy")]).code, 0);
+    // Cut short, then whole: the import goes on where it was.
+    let bytes = fs::read(at("all.cfx")).unwrap();
+    fs::write(at("cut.cfx"), &bytes[..bytes.len() * 2 / 3]).unwrap();
+    let cut = run(&["import", &at("cut.cfx"), "--dir", &at("copy")]);
+    assert!(cut.code == 1 && cut.err.contains("what was appended stays"), "{cut:?}");
+    let imported = json(&["import", &at("all.cfx"), "--dir", &at("copy")]);
+    assert_eq!(
+        (&imported["size"], &imported["root"], &imported["chain_id"]),
+        (&exported["size"], &exported["root"], &exported["chain_id"])
+    );
+    assert_eq!(
+        imported["appended"].as_u64().unwrap() + imported["present"].as_u64().unwrap(),
+        exported["blocks"].as_u64().unwrap()
+    );
+    let again = json(&["import", &at("all.cfx"), "--dir", &at("copy")]);
+    assert_eq!((&again["appended"], &again["root"]), (&0.into(), &exported["root"]));
+    assert_eq!(json(&["fsck", "--dir", &at("copy")])["clean"], true);
+    assert_eq!(run(&["reindex", "--dir", &at("copy")]).code, 0);
+    assert_eq!(json(&["fsck", "--dir", &at("copy")])["clean"], true);
+
+    // The same checkpoint, byte for byte, from either.
+    let checkpoint = |ledger: &str| {
+        let node =
+            Node::start(&["node", "--dir", &at(ledger), "--listen", "127.0.0.1:0", "--json"]);
+        let note = node.get("/checkpoint");
+        node.stop();
+        note
+    };
+    assert_eq!(checkpoint("ledger"), checkpoint("copy"));
+
+    let other = operator();
+    let refused = run(&["import", &at("all.cfx"), "--dir", &path(other.path(), "ledger")]);
+    assert!(refused.code == 1 && refused.err.contains("archive of chain"), "{refused:?}");
+}
+
+#[test]
+fn a_directory_of_another_chain_is_refused() {
+    let (home, other) = (operator(), operator());
+    seal(home.path(), 5);
+    let ledger = path(home.path(), "ledger");
+    let init = run(&["init", "--spec", &path(other.path(), "spec.toml"), "--dir", &ledger]);
+    assert!(init.code == 1 && init.err.contains("choose another directory"), "{init:?}");
+    fs::copy(path(other.path(), "spec.toml"), path(home.path(), "ledger/spec.toml")).unwrap();
+    for verb in [&["node"][..], &["fsck"], &["verify"], &["reindex"]] {
+        let ran = run(&[verb, &["--dir", &ledger]].concat());
+        assert!(ran.code == 1 && ran.err.contains("the store holds chain"), "{verb:?}: {ran:?}");
+    }
+}
+
+#[test]
+fn specs_are_written_checked_and_hashed() {
+    let home = operator();
+    let spec = path(home.path(), "spec.toml");
+    let valid = json(&["spec", "validate", &spec]);
+    let hash = json(&["spec", "hash", &spec]);
+    assert_eq!((&valid["valid"], &valid["chain_id"]), (&true.into(), &hash["chain_id"]));
+    let text = fs::read_to_string(&spec).unwrap();
+    let without_comments: String =
+        text.lines().filter(|line| !line.starts_with('#')).fold(String::new(), |mut all, line| {
+            writeln!(all, "{line}").unwrap();
+            all
+        });
+    assert_ne!(text, without_comments);
+    let bare = path(home.path(), "bare.toml");
+    fs::write(&bare, without_comments).unwrap();
+    assert_eq!(json(&["spec", "hash", &bare]), hash, "the text doesn't count");
+    fs::write(&bare, text.replace("EUR = 2", "EUR = 99")).unwrap();
+    let bad = run(&["spec", "validate", &bare]);
+    assert!(bad.code == 1 && bad.err.contains("currencies.EUR"), "{bad:?}");
+}
+
+#[test]
+fn inspect_prints_what_is_there() {
+    let home = operator();
+    let at = |name: &str| path(home.path(), name);
+    seal(home.path(), 30);
+    let ledger = at("ledger");
+    let inspect = |place: &[&str]| json(&[&["inspect", "--dir", &ledger], place].concat());
+    let entry = inspect(&["--index", "3"]);
+    let id = entry["content"]["id"].as_str().unwrap().to_owned();
+    assert_eq!(inspect(&["--id", &id]), entry);
+    let block = inspect(&["--height", "1"]);
+    assert_eq!(inspect(&["--id", block["block"]["hash"].as_str().unwrap()]), block);
+    assert_eq!(block["entries"][2]["id"], id.as_str());
+    assert_eq!(inspect(&["--index", "0"])["block"]["header"]["height"], 0);
+    for place in [["--index", "99999"], ["--height", "9999"], ["--id", &"0".repeat(64)]] {
+        assert_eq!(run(&[&["inspect", "--dir", &ledger][..], &place].concat()).code, 1);
+    }
+
+    fs::write(at("receipt.json"), entry["receipt"].to_string()).unwrap();
+    fs::write(at("entry.json"), entry["content"]["entry"].to_string()).unwrap();
+    let file = |name: &str| json(&["inspect", &at(name), "--spec", &at("spec.toml")]);
+    assert_eq!(file("receipt.json")["entry"]["id"], id.as_str());
+    assert_eq!(file("entry.json")["id"], id.as_str());
+    let node = operated(home.path());
+    fs::write(at("checkpoint"), node.get("/checkpoint")).unwrap();
+    fs::write(at("leaf"), node.get(&format!("/v1/entries/{id}/leaf"))).unwrap();
+    assert_eq!(file("checkpoint")["checkpoint"]["size"], node.size());
+    assert_eq!(file("leaf")["id"], id.as_str());
+    node.stop();
+    fs::write(at("leaf"), b"\x01nonsense").unwrap();
+    assert_eq!(run(&["inspect", &at("leaf"), "--spec", &at("spec.toml")]).code, 1);
+    let readable = run(&["inspect", &at("receipt.json"), "--spec", &at("spec.toml")]);
+    assert!(readable.code == 0 && readable.out.contains("kind"), "{readable:?}");
+}
+
+/// Entries that the rules of [`operator`]'s chain admit, one a line.
+fn sample(count: usize) -> String {
+    let currencies = ["EUR", "GBP", "USD"].map(|code| (code.parse().unwrap(), 2));
+    let until = "2025-06-01T00:00:00Z".parse().unwrap();
+    let profile = Profile::history(7, count as u64, until);
+    let market = Marketplace::new(profile, &Currencies::new(currencies)).unwrap();
+    market.into_lines().take(count).fold(String::new(), |mut lines, line| {
+        writeln!(lines, "{line}").unwrap();
+        lines
+    })
+}
+
+/// Seals entries on an operator's ledger, in several blocks, and stops the node.
+fn seal(home: &std::path::Path, count: usize) {
+    let (entries, token) = (path(home, "entries.ndjson"), path(home, "token"));
+    fs::write(&entries, sample(count)).unwrap();
+    let node = operated(home);
+    let done = json(&["submit", &entries, "--url", &node.url, "--token-file", &token]);
+    assert_eq!(done["sealed"], count);
+    assert_eq!(node.stop().code, 0);
+}

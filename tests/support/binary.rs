@@ -1,0 +1,236 @@
+//! The real binary: commands, and nodes that end with the test.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// How long a node may take to serve, or to stop.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The binary, in an environment without settings of ours.
+pub fn counterfoil<I: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = I>) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_counterfoil"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("COUNTERFOIL_") {
+            command.env_remove(name);
+        }
+    }
+    command.args(arguments).stdin(Stdio::null());
+    command
+}
+
+/// Runs a command; its exit code, standard output and standard error.
+pub fn run(arguments: &[&str]) -> Ran {
+    counterfoil(arguments).output().expect("the binary runs").into()
+}
+
+/// Runs a command that must do what it is asked; what it printed as JSON.
+pub fn json(arguments: &[&str]) -> Value {
+    let ran = run(&[arguments, &["--json"]].concat());
+    assert_eq!(ran.code, 0, "{arguments:?}: {ran:?}");
+    ran.json()
+}
+
+/// What a command did.
+#[derive(Debug)]
+pub struct Ran {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl Ran {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            out: String::from_utf8(output.stdout).expect("UTF-8"),
+            err: String::from_utf8(output.stderr).expect("UTF-8"),
+        }
+    }
+}
+
+/// A node that serves. It is killed when the test is done with it.
+pub struct Node {
+    child: Child,
+    pub url: String,
+}
+
+impl Node {
+    /// Starts `counterfoil dev` on `directory` and a free port.
+    pub fn dev(directory: &Path, more: &[&str]) -> Self {
+        let directory = directory.to_str().expect("UTF-8");
+        let basics = ["dev", "--dir", directory, "--listen", "127.0.0.1:0", "--json"];
+        Self::start(&[&basics[..], more].concat())
+    }
+
+    /// Starts a node that says in JSON where it serves.
+    pub fn start(arguments: &[&str]) -> Self {
+        let mut child = counterfoil(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary runs");
+        let mut line = String::new();
+        let out = child.stdout.as_mut().expect("piped");
+        BufReader::new(out).read_line(&mut line).expect("standard output");
+        let url = serde_json::from_str::<Value>(&line)
+            .ok()
+            .and_then(|said| Some(said.get("url")?.as_str()?.to_owned()));
+        let Some(url) = url else {
+            let mut err = String::new();
+            let _ = child.kill();
+            let _ = child.stderr.take().expect("piped").read_to_string(&mut err);
+            panic!("{arguments:?} said {line:?} and {err}");
+        };
+        Self { child, url }
+    }
+
+    /// Kills it as a power cut would.
+    pub fn kill(mut self) {
+        self.child.kill().expect("it runs");
+        self.child.wait().expect("it was started here");
+    }
+
+    /// Tells it to stop, and waits until it did; what it said on standard error.
+    pub fn stop(mut self) -> Ran {
+        let id = self.child.id().to_string();
+        let told = Command::new("kill").args(["-TERM", &id]).status().expect("kill runs");
+        assert!(told.success());
+        let since = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().expect("it was started here") {
+                break status;
+            }
+            assert!(since.elapsed() < PATIENCE, "it does not stop");
+            std::thread::sleep(Duration::from_millis(20));
+        };
+        let mut err = String::new();
+        self.child.stderr.take().expect("piped").read_to_string(&mut err).expect("UTF-8");
+        Ran { code: status.code().unwrap_or(-1), out: String::new(), err }
+    }
+
+    /// What stands at a path.
+    pub fn get(&self, path: &str) -> Vec<u8> {
+        get(&format!("{}{path}", self.url))
+    }
+
+    /// The JSON at a path.
+    pub fn json(&self, path: &str) -> Value {
+        serde_json::from_slice(&self.get(path)).expect("JSON")
+    }
+
+    /// The size of its log.
+    pub fn size(&self) -> u64 {
+        self.json("/v1/chain")["head"]["size"].as_u64().expect("a size")
+    }
+
+    /// Waits until its log has at least `size` leaves.
+    pub fn wait_for_size(&self, size: u64) {
+        let since = Instant::now();
+        while self.size() < size {
+            assert!(since.elapsed() < PATIENCE, "{} of {size}", self.size());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        // Ended already, mostly.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Reads a URL, which must answer 200.
+pub fn get(url: &str) -> Vec<u8> {
+    block_on(async {
+        let response = reqwest::get(url).await.expect("it answers");
+        assert_eq!(response.status(), 200, "{url}");
+        response.bytes().await.expect("a whole body").to_vec()
+    })
+}
+
+/// Runs something async to its end.
+pub fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime")
+        .block_on(future)
+}
+
+/// A file in `directory`, as text.
+pub fn path(directory: &Path, name: &str) -> String {
+    directory.join(name).to_str().expect("UTF-8").to_owned()
+}
+
+/// Makes key, token, spec and data directory of a chain, as an operator would; the directory
+/// that has them as `key`, `token`, `spec.toml` and `ledger`.
+pub fn operator() -> tempfile::TempDir {
+    let home = tempfile::tempdir().expect("a directory");
+    let at = |name: &str| path(home.path(), name);
+    let key = json(&["key", "generate", "--out", &at("key")]);
+    let authority = key["public_key"].as_str().expect("a key");
+    let spec = at("spec.toml");
+    let commands: [&[&str]; 3] = [
+        &["token", "generate", "--out", &at("token")],
+        &[
+            "spec",
+            "new",
+            "--name",
+            "Test",
+            "--origin",
+            "ledger.example/test",
+            "--authority",
+            authority,
+            "--out",
+            &spec,
+        ],
+        &["init", "--spec", &spec, "--dir", &at("ledger"), "--key", &at("key")],
+    ];
+    for command in commands {
+        let ran = run(command);
+        assert_eq!(ran.code, 0, "{command:?}: {ran:?}");
+    }
+    home
+}
+
+/// A node of such a directory.
+pub fn operated(home: &Path) -> Node {
+    Node::start(&[
+        "node",
+        "--dir",
+        &path(home, "ledger"),
+        "--key-file",
+        &path(home, "key"),
+        "--token-file",
+        &path(home, "token"),
+        "--listen",
+        "127.0.0.1:0",
+        "--json",
+    ])
+}
+
+/// Copies a directory with all that is in it.
+pub fn copy_directory(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a new directory");
+    for item in std::fs::read_dir(from).expect("a directory") {
+        let item = item.expect("a directory");
+        let target: PathBuf = to.join(item.file_name());
+        if item.path().is_dir() {
+            copy_directory(&item.path(), &target);
+        } else {
+            std::fs::copy(item.path(), target).expect("a copy");
+        }
+    }
+}
