@@ -2,6 +2,12 @@
 //!
 //! The seed of what is random is printed; `WITHSTAND_SEED` sets it.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test stops where something isn't as it expects"
+)]
+
 mod support;
 
 use std::collections::BTreeMap;
@@ -19,8 +25,9 @@ use counterfoil::store::Store;
 use serde_json::{Value, json};
 use support::binary::{Node, block_on, copy_directory, json, operated, operator, path, run};
 
-/// How often the node is killed.
+/// How often the node is killed, and how often in the long suite.
 const ROUNDS: u32 = 5;
+const LONG_ROUNDS: u32 = 60;
 /// How many clients submit at the same time.
 const CLIENTS: u64 = 4;
 
@@ -36,6 +43,8 @@ struct Known {
 #[test]
 fn nothing_acknowledged_is_lost_by_kill_9_under_load() {
     let mut random = seeded();
+    let long = std::env::var("COUNTERFOIL_LONG").is_ok_and(|value| value == "1");
+    let rounds = if long { LONG_ROUNDS } else { ROUNDS };
     let home = tempfile::tempdir().unwrap();
     let dir = home.path().join("dev");
     let dir_name = dir.to_str().unwrap();
@@ -47,7 +56,7 @@ fn nothing_acknowledged_is_lost_by_kill_9_under_load() {
     let terms = post(&node.url, &json!([terms()])).expect("it answers");
     assert_eq!(terms["results"][0]["status"], "sealed", "{terms}");
 
-    for round in 0..ROUNDS {
+    for round in 0..rounds {
         let load = Load::start(&node.url, round, &chain, &known);
         std::thread::sleep(Duration::from_millis(150 + random.below(750)));
         node.kill();

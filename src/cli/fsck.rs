@@ -2,12 +2,11 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context;
 use clap::Args;
 
 use super::{Exit, Outcome, output, progress};
 use crate::node::files;
-use crate::store::Store;
+use crate::store::{Finding, FsckReport, Store, StoreError};
 
 /// Check everything in a data directory, and say what is wrong where
 ///
@@ -29,20 +28,28 @@ pub struct Arguments {
 impl Arguments {
     pub fn run(self) -> Outcome {
         let chain = files::chain_of(&self.dir)?;
-        let (store, committer) = Store::open(&self.dir, chain).with_context(|| {
-            let dir = self.dir.display();
-            format!("{dir} can't be opened; if only what is derived is damaged, `counterfoil reindex --dir {dir}` makes it anew")
-        })?;
-        let bar = progress::bar(store.head().height(), "blocks");
-        let report = store.fsck(|height| bar.set_position(height))?;
-        bar.finish_and_clear();
-        let standing = committer.standing();
-        let clean = report.is_clean() && standing.may_seal();
+        let (report, guard, may_seal) = match Store::open(&self.dir, chain) {
+            Ok((store, committer)) => {
+                let bar = progress::bar(store.head().height(), "blocks");
+                let report = store.fsck(|height| bar.set_position(height))?;
+                bar.finish_and_clear();
+                let standing = committer.standing();
+                (report, standing.to_string(), standing.may_seal())
+            }
+            // It doesn't even open: that is the finding.
+            Err(StoreError::Damaged { place, problem }) => {
+                let findings = vec![Finding { place, problem }];
+                let report = FsckReport { findings, ..FsckReport::default() };
+                (report, "not compared, the store does not open".to_owned(), false)
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let clean = report.is_clean() && may_seal;
         if self.json {
             let mut json = serde_json::to_value(&report)?;
             if let Some(object) = json.as_object_mut() {
                 object.insert("clean".to_owned(), clean.into());
-                object.insert("guard".to_owned(), standing.to_string().into());
+                object.insert("guard".to_owned(), guard.into());
             }
             output::json(&json)?;
         } else {
@@ -53,7 +60,7 @@ impl Arguments {
                 let more = output::count(report.findings_left_out);
                 output::line(format_args!("… and {more} more findings"))?;
             }
-            output::line(format_args!("guard: {standing}"))?;
+            output::line(format_args!("guard: {guard}"))?;
             output::line(format_args!(
                 "{}: {} of {} verified, {}, {} of the rules compared",
                 if clean { "clean" } else { "NOT CLEAN" },

@@ -119,9 +119,7 @@ impl Command {
             // Its log is part of its configuration.
             return arguments.run(logging);
         }
-        let quiet =
-            if matches!(self.verb, Verb::Dev(_)) { "info,counterfoil=warn" } else { "warn" };
-        let filter = logging.log_level.as_deref().unwrap_or(quiet);
+        let filter = logging.log_level.as_deref().unwrap_or("warn");
         telemetry::start(filter, logging.log_format.unwrap_or_default())?;
         match self.verb {
             Verb::Dev(arguments) => arguments.run(),

@@ -4,7 +4,8 @@
 //! is found before the first request is taken.
 //!
 //! Stop, on Ctrl-C or SIGTERM: take no more connections, finish the requests at hand, let go
-//! of the ledger, wait until its writer has written what was submitted.
+//! of the ledger, wait until its writer has written what was submitted. Told again, it doesn't
+//! wait for the requests. Killed, it loses nothing either: recovery is how every start begins.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -17,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::explorer;
 use crate::http::{self, Api, SubmitAccess};
-use crate::ledger::{Ledger, OpenError};
+use crate::ledger::{Health, Ledger, OpenError};
 use crate::protocol::key::SealingKey;
 use crate::protocol::verify::Chain;
 
@@ -109,6 +110,9 @@ where
         %address, directory = %setup.directory.display(), height = ledger.head().height(),
         size = ledger.head().size(), health = %ledger.health(), "serving"
     );
+    if let Health::Standing(standing) = ledger.health() {
+        tracing::warn!("nothing is sealed: {standing}");
+    }
     let api = Api { ledger: ledger.clone(), access: setup.access, genesis_note };
     let router = http::router(api, explorer::router(ledger.clone()));
     // Before anybody is told where it serves, and may tell it to stop. While the ledger was
@@ -148,7 +152,14 @@ async fn serve(
     signals.recv().await;
     tracing::info!("stopping");
     stopping.cancel();
-    match tokio::time::timeout(Duration::from_secs(MAX_DRAIN_SECONDS), server).await {
+    let drained = tokio::select! {
+        drained = tokio::time::timeout(Duration::from_secs(MAX_DRAIN_SECONDS), server) => drained,
+        () = signals.recv() => {
+            tracing::warn!("told to stop again: not waiting for requests at hand");
+            return Ok(());
+        }
+    };
+    match drained {
         Ok(Ok(ended)) => ended.map_err(system("serve")),
         Ok(Err(panic)) => std::panic::resume_unwind(panic.into_panic()),
         Err(_) => {

@@ -378,6 +378,20 @@ impl View {
         Ok(hashes)
     }
 
+    /// The first entry of the block at `height` whose hash isn't the one in its tile, as far as
+    /// tiles are full and so stored.
+    pub(super) fn altered_leaf(&self, height: u64) -> Result<Option<u64>, StoreError> {
+        let block = self.stored_block(height)?;
+        for (index, entry) in (block.header.first_index..).zip(&block.entries) {
+            let Ok(tile) = self.stored_tile(0, index / TILE_WIDTH) else { return Ok(None) };
+            let offset = usize::try_from(index % TILE_WIDTH).expect("below 256");
+            if tile.get(offset).is_some_and(|hash| *hash != entry.leaf_hash()) {
+                return Ok(Some(index));
+            }
+        }
+        Ok(None)
+    }
+
     /// The root over a full tile.
     pub(super) fn stored_tile_root(&self, level: u8, number: u64) -> Result<TreeHash, StoreError> {
         self.stored_tile(level, number).map(|hashes| perfect_root(&hashes))

@@ -20,7 +20,7 @@ use super::{CACHE_BYTES, Disk, Head, Inner, Store, keys};
 use crate::protocol::block::{Block, Header};
 use crate::protocol::hash::{ChainId, TreeHash};
 use crate::protocol::tree::{Frontier, leaf_hash};
-use crate::protocol::verify::{self, Chain, Tip};
+use crate::protocol::verify::{self, Chain, Invalid, Tip};
 
 /// Whether a store may be sealed on: what guard and store say of each other.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -242,9 +242,9 @@ fn replay(
 
 fn derive(committer: &Committer, block: Block) -> Result<(), StoreError> {
     let (store, head) = (&committer.store, committer.store.head());
-    let place = format!("block {}", block.header.height);
+    let height = block.header.height;
     let verified = verify::verify(store.chain(), &head.tip, store, block)
-        .map_err(|error| StoreError::damaged(place, error))?;
+        .map_err(|invalid| damaged_block(store, height, &invalid))?;
     let next = Head {
         header: verified.header().clone(),
         signature: Some(*verified.signature()),
@@ -252,6 +252,18 @@ fn derive(committer: &Committer, block: Block) -> Result<(), StoreError> {
         edge: head.edge.clone(),
     };
     committer.publish(&verified, next).map(|_| ())
+}
+
+/// Names what is wrong with a block that doesn't verify: the leaf, where its stored hash tells.
+fn damaged_block(store: &Store, height: u64, invalid: &Invalid<StoreError>) -> StoreError {
+    match store.view().altered_leaf(height) {
+        Ok(Some(index)) => StoreError::damaged(
+            format!("the leaf at index {index} (block {height})"),
+            format!("its hash is not the one in the stored tile: {invalid}"),
+        ),
+        Ok(None) => StoreError::damaged(format!("block {height}"), invalid),
+        Err(error) => error,
+    }
 }
 
 fn compare_guard(

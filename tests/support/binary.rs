@@ -1,14 +1,22 @@
 //! The real binary: commands, and nodes that end with the test.
+#![allow(
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops where something isn't as it expects"
+)]
 
+use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use counterfoil::protocol::spec::Currencies;
+use counterfoil::sample::{Marketplace, Profile};
+use serde_json::{Value, json};
 
 /// How long a node may take to serve, or to stop.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The binary, in an environment without settings of ours.
 pub fn counterfoil<I: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = I>) -> Command {
@@ -207,6 +215,11 @@ pub fn operator() -> tempfile::TempDir {
 
 /// A node of such a directory.
 pub fn operated(home: &Path) -> Node {
+    operated_on(home, "127.0.0.1:0")
+}
+
+/// A node of such a directory, on an address of one's choice.
+pub fn operated_on(home: &Path, address: &str) -> Node {
     Node::start(&[
         "node",
         "--dir",
@@ -216,7 +229,7 @@ pub fn operated(home: &Path) -> Node {
         "--token-file",
         &path(home, "token"),
         "--listen",
-        "127.0.0.1:0",
+        address,
         "--json",
     ])
 }
@@ -233,4 +246,29 @@ pub fn copy_directory(from: &Path, to: &Path) {
             std::fs::copy(item.path(), target).expect("a copy");
         }
     }
+}
+
+/// Entries that the rules of [`operator`]'s chain admit, one a line.
+pub fn sample(count: usize) -> String {
+    let currencies = ["EUR", "GBP", "USD"].map(|code| (code.parse().expect("a currency"), 2));
+    let until = "2025-06-01T00:00:00Z".parse().expect("a time");
+    let profile = Profile::history(7, count as u64, until);
+    let market = Marketplace::new(profile, &Currencies::new(currencies)).expect("a good profile");
+    market.into_lines().take(count).fold(String::new(), |mut lines, line| {
+        writeln!(lines, "{line}").expect("memory");
+        lines
+    })
+}
+
+/// Seals entries on an operator's ledger, in several blocks, and stops the node.
+pub fn seal(home: &Path, count: usize) {
+    let (entries, token) = (path(home, "entries.ndjson"), path(home, "token"));
+    std::fs::write(&entries, sample(count)).expect("a file");
+    let node = operated(home);
+    let done = json(&["submit", &entries, "--url", &node.url, "--token-file", &token]);
+    assert_eq!(
+        done,
+        json!({"lines": count, "sealed": count, "existing": 0, "conflict": 0, "rejected": 0})
+    );
+    assert_eq!(node.stop().code, 0);
 }
