@@ -211,15 +211,21 @@ pub struct Problem {
     field: Option<String>,
     /// What goes with some types.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    more: Option<Box<Extension>>,
+    more: Option<Box<More>>,
 }
 
 /// What goes with some types of problems.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-#[serde(untagged)]
-enum Extension {
-    Conflict { first: Option<Placed>, differing_fields: Vec<String> },
-    Results { results: Vec<EntryResult> },
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
+struct More {
+    /// Of a conflict: the entry that the external id belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first: Option<Placed>,
+    /// Of a conflict: the fields in which the two entries differ.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    differing_fields: Option<Vec<String>>,
+    /// Of an atomic request: one result for each entry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    results: Option<Vec<EntryResult>>,
 }
 
 impl Problem {
@@ -271,7 +277,8 @@ impl Problem {
                 "this external id was used by another entry of the request; they differ in {differing}"
             ),
         };
-        let more = Some(Box::new(Extension::Conflict { first, differing_fields }));
+        let more = More { first, differing_fields: Some(differing_fields), ..More::default() };
+        let more = Some(Box::new(more));
         let kind = ProblemType::DuplicateExternalId;
         Self { more, rule: Some(kind.name()), ..Self::new(kind, detail).at("external_id") }
     }
@@ -281,7 +288,7 @@ impl Problem {
         let rejected = results.iter().filter(|result| result.is_at_fault()).count();
         let count = results.len();
         let detail = format!("{rejected} of {count} entries were rejected, so none was sealed");
-        let more = Some(Box::new(Extension::Results { results }));
+        let more = Some(Box::new(More { results: Some(results), ..More::default() }));
         Self { more, ..Self::new(ProblemType::AtomicRejected, detail) }
     }
 
@@ -304,16 +311,25 @@ impl From<TextError> for Problem {
                 Self { field, ..Self::new(ProblemType::MalformedEntry, detail) }
             }
             TextError::Money { field, error } => {
-                let kind = match error {
-                    MoneyError::UnknownCurrency(_) => ProblemType::UnknownCurrency,
-                    MoneyError::TooManyDecimals { .. } => ProblemType::TooManyDecimals,
-                    MoneyError::TooLarge => ProblemType::AmountTooLarge,
-                    MoneyError::NotDecimal | MoneyError::BadCurrency => ProblemType::MalformedEntry,
+                let (kind, field) = match error {
+                    MoneyError::UnknownCurrency(_) => {
+                        (ProblemType::UnknownCurrency, currency_of(&field).to_owned())
+                    }
+                    MoneyError::TooManyDecimals { .. } => (ProblemType::TooManyDecimals, field),
+                    MoneyError::TooLarge => (ProblemType::AmountTooLarge, field),
+                    MoneyError::NotDecimal | MoneyError::BadCurrency => {
+                        (ProblemType::MalformedEntry, field)
+                    }
                 };
                 Self::new(kind, detail).at(field)
             }
         }
     }
+}
+
+/// The field of an amount's currency: an unknown one is noticed at the amount.
+fn currency_of(amount: &str) -> &'static str {
+    if amount.starts_with("body.reward.") { "body.reward.currency" } else { "body.currency" }
 }
 
 /// The field that serde says is unknown, missing or there twice.

@@ -86,7 +86,7 @@ pub async fn verify_ledger(
     let span = tracing::Span::current();
     let task = tokio::task::spawn_blocking(move || {
         let _permit = permit;
-        span.in_scope(|| verify_range(&view, (from, to), reporter(sender)))
+        span.in_scope(|| verify_range(&view, view.chain(), (from, to), reporter(sender)))
     });
     let accept = request.headers().get_all(ACCEPT).iter();
     if accept.filter_map(|value| value.to_str().ok()).any(|value| value.contains("x-ndjson")) {
@@ -202,7 +202,9 @@ struct Proven {
 #[utoipa::path(
     post, path = "/v1/verify/receipt", tag = "verify",
     request_body(content = Receipt, description = "The receipt file, as it was served.",
-        example = json!({"format": "counterfoil-receipt-v1", "chain_id": "…", "entry_id": "…",
+        example = json!({"format": "counterfoil-receipt-v1",
+            "chain_id": "0f6dd0b9f0e1d4f2e0a8d0c3b5a7968778695a4b3c2d1e0f0011223344556677",
+            "entry_id": "1f6dd0b9f0e1d4f2e0a8d0c3b5a7968778695a4b3c2d1e0f0011223344556677",
             "entry": {"index": 4711, "leaf": "…", "proof": ["…"]},
             "header": {"index": 4720, "leaf": "…", "proof": ["…"]}, "checkpoint": "…"})),
     responses((status = 200, description = "The verdict, also where it is not valid.",

@@ -82,18 +82,19 @@ struct Run<'a> {
     entries: u64,
 }
 
-/// Verifies the blocks from height `from` to height `to`, which the view must hold. `progress`
-/// is told every block, and may break it off; then there is no report.
+/// Verifies that the blocks from height `from` to height `to`, which the view must hold, are
+/// those of `chain`. `progress` is told every block, and may break it off; then there is no
+/// report.
 ///
 /// # Errors
 /// [`StoreError`] where the store can't be read. What is damaged in it is the report's to say.
 pub fn verify_range(
     view: &View,
+    chain: &Chain,
     (from, to): (u64, u64),
     mut progress: impl FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Option<RangeReport>, StoreError> {
-    let chain = view.chain();
-    let (tip, mut problem) = match finding(start(view, from))? {
+    let (tip, mut problem) = match finding(start(view, chain, from))? {
         Ok(tip) => (tip, None),
         Err(problem) => (chain.genesis_tip(), Some(problem)),
     };
@@ -143,8 +144,7 @@ fn finding<T>(result: Result<T, Fault>) -> Result<Result<T, String>, StoreError>
 }
 
 /// The end of the chain before the block at `from`, as its signed checkpoint has it.
-fn start(view: &View, from: u64) -> Result<Tip, Fault> {
-    let chain = view.chain();
+fn start(view: &View, chain: &Chain, from: u64) -> Result<Tip, Fault> {
     let before = from.saturating_sub(1);
     if before == 0 {
         return Ok(chain.genesis_tip());
@@ -258,4 +258,85 @@ impl Run<'_> {
 
 fn wrong(invalid: &verify::Invalid<Infallible>) -> Fault {
     Fault::Wrong(invalid.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use zeroize::Zeroizing;
+
+    use super::*;
+    use crate::ledger::{Atomicity, Ledger};
+    use crate::protocol::block::EncodedEntry;
+    use crate::protocol::key::SealingKey;
+    use crate::protocol::spec::ChainSpec;
+    use crate::protocol::text;
+
+    fn key(seed: u8) -> SealingKey {
+        SealingKey::from_seed(&Zeroizing::new([seed; 32]))
+    }
+
+    fn chain(authority: &SealingKey) -> Chain {
+        let spec = format!(
+            "name = 'n'\norigin = 'ledger.example/n'\ngenesis_time = '2026-01-01T00:00:00Z'\nrules_version = 1\nauthorities = ['{}']\n[governance]\nkeys = []\nquorum = 0\n[currencies]\nEUR = 2\n[limits]\nblock_entries = 10\nblock_bytes = 65535\nevent_ahead_ms = 0\n",
+            authority.public()
+        );
+        Chain::new(ChainSpec::parse(&spec).unwrap())
+    }
+
+    /// Terms of a program of its own for each number.
+    fn terms(number: u32, chain: &Chain) -> EncodedEntry {
+        let text = format!(
+            r#"{{"tenant": "t", "kind": "program_terms", "external_id": "{number}",
+                "event_time": "2026-01-01T00:00:00Z", "body": {{"merchant": "m",
+                "program": "{number}", "version": 1, "effective_from": "2026-01-01T00:00:00Z",
+                "locking_days": 1, "reward": {{"type": "percent", "ppm": 1}}}}}}"#
+        );
+        EncodedEntry::new(text::parse(&text, &chain.spec().currencies).unwrap()).unwrap()
+    }
+
+    async fn ledger(directory: &std::path::Path, blocks: u32) -> Ledger {
+        let chain = Arc::new(chain(&key(1)));
+        let (ledger, _) = Ledger::open(directory, chain.clone(), Some(key(1))).unwrap();
+        for number in 0..blocks {
+            let entries = vec![terms(number, &chain)];
+            ledger.submit(entries, Atomicity::EntryByEntry).await.unwrap();
+        }
+        ledger
+    }
+
+    #[tokio::test]
+    async fn what_is_another_chains_is_not_valid() {
+        let directory = tempfile::tempdir().unwrap();
+        let ledger = ledger(directory.path(), 5).await;
+        let other = chain(&key(2));
+        let cases = [
+            ((0, 5), "block 1: chain_id is ", 1),
+            ((2, 5), "block 1, before the range: the authority's signature does not match", 0),
+            ((5, 5), "block 4, before the range: the authority's signature does not match", 0),
+        ];
+        for (range, problem, blocks) in cases {
+            let proceed = |_| ControlFlow::Continue(());
+            let report = verify_range(&ledger.view(), &other, range, proceed).unwrap().unwrap();
+            let found = report.problem.unwrap_or_default();
+            assert!(!report.valid && found.starts_with(problem), "{found}");
+            assert_eq!((report.blocks, report.end.height), (blocks, 0));
+            let own = verify_range(&ledger.view(), ledger.chain(), range, proceed);
+            assert!(own.unwrap().unwrap().valid);
+        }
+    }
+
+    #[tokio::test]
+    async fn it_can_be_broken_off() {
+        let directory = tempfile::tempdir().unwrap();
+        let ledger = ledger(directory.path(), 3).await;
+        let mut reached = Vec::new();
+        let report = verify_range(&ledger.view(), ledger.chain(), (0, 3), |progress| {
+            reached.push(progress.height);
+            if progress.height == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        assert!(report.unwrap().is_none());
+        assert_eq!(reached, [1, 2]);
+    }
 }

@@ -238,9 +238,9 @@ async fn blocks_from_the_newest_to_genesis() {
     let parent = node.read("/v1/blocks/2").await;
     assert_eq!(by_height["header"]["parent"], parent["hash"]);
     assert_eq!(by_height["entries"][0]["external_id"], "sale-2");
-    let note = by_height["checkpoint"].as_str().unwrap();
+    let signed = by_height["checkpoint"].as_str().unwrap();
     let origin = &node.chain.spec().origin;
-    let (checkpoint, _) = Checkpoint::open(note, origin, &key().public()).unwrap();
+    let (checkpoint, _) = Checkpoint::open(signed, origin, &key().public()).unwrap();
     assert_eq!(by_height["log_size"], checkpoint.size);
     let genesis = node.read("/v1/blocks/0").await;
     assert_eq!(genesis["hash"], node.chain.genesis().hash().to_string());

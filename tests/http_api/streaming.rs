@@ -1,5 +1,7 @@
 //! Submitting a stream of lines.
 
+use std::fmt::Write;
+
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::channel::mpsc;
@@ -31,8 +33,8 @@ async fn twenty_thousand_lines_come_back_in_order() {
     let node = Node::start("long").await;
     let mut text = node.text(&terms()).to_string();
     for number in 1..10_000 {
-        text.push_str(&format!("\n{}\n", node.text(&sale(number, number * 100))));
-        text.push_str(&node.text(&commission(number, number * 10)).to_string());
+        let (sale, commission) = (sale(number, number * 100), commission(number, number * 10));
+        write!(text, "\n{}\n{}", node.text(&sale), node.text(&commission)).unwrap();
     }
     let body = text.clone();
     let results = lines(stream(&node, body).await).await;

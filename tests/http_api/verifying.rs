@@ -1,11 +1,10 @@
 //! Verification by the node.
 
-use counterfoil::ledger::{Atomicity, Ledger};
 use counterfoil::protocol::receipt::Receipt;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::support::chain::{chain, commission, key, sale, terms};
+use crate::support::chain::{chain, commission, sale, terms};
 use crate::support::node::{Node, json as answer};
 
 async fn node_with_blocks(name: &str, blocks: u64) -> Node {
@@ -140,42 +139,5 @@ async fn what_is_no_receipt() {
         assert_eq!(found, status, "{answer}");
         assert_eq!(answer["type"].as_str().unwrap_or_default(), kind);
         assert!(status != 200 || answer["valid"] == json!(false), "{answer}");
-    }
-}
-
-#[tokio::test]
-async fn a_leaf_that_was_altered_in_the_store_is_named() {
-    let chain = chain("altered");
-    let directory = tempfile::tempdir().unwrap();
-    let (ledger, writer) = Ledger::open(directory.path(), chain.clone(), Some(key())).unwrap();
-    for first in (1..600).step_by(100) {
-        let terms = (first == 1).then(terms);
-        let sales = terms.into_iter().chain((first..first + 100).map(|number| sale(number, 77)));
-        ledger.submit(sales.collect(), Atomicity::EntryByEntry).await.unwrap();
-    }
-    drop(ledger);
-    writer.join();
-    // One byte of the order's reference in the entry at index 50.
-    let database = sled::open(directory.path().join("store")).unwrap();
-    let blocks = database.open_tree("blocks").unwrap();
-    let (place, mut value) = blocks
-        .scan_prefix(b"b")
-        .map(|item| item.unwrap())
-        .map(|(place, value)| (place, value.to_vec()))
-        .find(|(_, value)| value.windows(8).any(|text| text == b"order-49"))
-        .unwrap();
-    let offset = value.windows(8).position(|text| text == b"order-49").unwrap();
-    value[offset] ^= 1;
-    blocks.insert(place, value).unwrap();
-    database.flush().unwrap();
-    drop((blocks, database));
-
-    let node = Node::open(directory, chain, Some(key())).await;
-    for (query, valid) in [("", false), ("?to=1", false), ("?from=2", true), ("?from=1", false)] {
-        let report = node.read(&format!("/v1/verify{query}")).await;
-        assert_eq!(report["valid"], valid, "{query}: {report}");
-        let problem = report["problem"].as_str().unwrap_or_default();
-        assert_eq!(problem.contains("block 1"), !valid, "{query}: {report}");
-        assert!(valid || report["end"]["height"] == 0, "{query}: {report}");
     }
 }

@@ -40,11 +40,6 @@ impl Node {
 
     pub async fn start_with(chain: Arc<Chain>, key: Option<SealingKey>) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
-        Self::open(directory, chain, key).await
-    }
-
-    /// A node over what is in `directory`.
-    pub async fn open(directory: TempDir, chain: Arc<Chain>, key: Option<SealingKey>) -> Self {
         let genesis_note = key.as_ref().map(|key| {
             let checkpoint = chain.genesis_tip().checkpoint(&chain);
             checkpoint.to_note(&key.public(), &checkpoint.sign(key))
