@@ -82,7 +82,7 @@ fn served(node: &Node, count: usize) -> String {
         let page =
             node.json(&format!("/v1/entries?tenant=online-retail&limit={PAGE_ENTRIES}{cursor}"));
         for entry in page["entries"].as_array().unwrap() {
-            lines += &(entry.to_string() + "\n");
+            lines += &(entry["entry"].to_string() + "\n");
             found += 1;
         }
         match page["next"].as_str() {

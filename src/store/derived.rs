@@ -602,9 +602,12 @@ mod tests {
             apply(&derived, height, &step(height));
         }
         let settled = std::time::Instant::now() + std::time::Duration::from_secs(20);
-        while derived.shared.layers.load().postings.due().is_some()
-            || derived.shared.layers.load().state.due().is_some()
-        {
+        let busy = |layers: &Layers| {
+            layers.frozen.is_some()
+                || layers.state.due().is_some()
+                || layers.postings.due().is_some()
+        };
+        while busy(&derived.shared.layers.load()) {
             assert!(std::time::Instant::now() < settled, "merges must come to an end");
             std::thread::sleep(std::time::Duration::from_millis(5));
         }
