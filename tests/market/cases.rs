@@ -109,6 +109,7 @@ fn of_parents() -> Vec<Row> {
     const MISSING: &str = "missing-parent";
     let elsewhere: Vec<Entry> = earned().into_iter().map(|e| of_tenant("other", e)).collect();
     let approve = |commission: &str| decision("D-1", commission, Verdict::Approve);
+    let theirs = of_tenant("other", approve("C-1"));
     let continued = |part: &str| payout("P-2", |body| body.continues = Some(id(part)));
     let half = payout("P-1", |body| body.lines = vec![line("C-1", 500)]);
     vec![
@@ -136,13 +137,7 @@ fn of_parents() -> Vec<Row> {
         // The right name, of another kind.
         (MISSING, "the tenant has no commission S-1", earned(), approve("C-1"), approve("S-1")),
         // The right name and kind, of another tenant.
-        (
-            MISSING,
-            "the tenant has no commission C-1",
-            elsewhere,
-            { of_tenant("other", approve("C-1")) },
-            approve("C-1"),
-        ),
+        (MISSING, "the tenant has no commission C-1", elsewhere, theirs, approve("C-1")),
         (
             MISSING,
             "body.commission: the tenant has no commission C-9",
@@ -250,9 +245,7 @@ fn of_commissions() -> Vec<Row> {
     let of = |amount: u64| commission("C-1", |body| body.amount = units(amount));
     let second = |amount: u64| commission("C-2", |body| body.amount = units(amount));
     let back = |amount: u64| reversal("R-1", |body| body.amount = units(amount));
-    let pounds = |body: &mut Commission<Amount>| {
-        body.currency = currency("GBP");
-    };
+    let pounds = |body: &mut Commission<Amount>| body.currency = currency("GBP");
     let fixed = |code: &str| {
         let reward = Reward::Fixed { currency: currency(code), amount: units(5) };
         let second = sale("S-2", |body| body.currency = currency("GBP"));
