@@ -104,7 +104,9 @@ pub fn lines(repository: &Repository) -> Problems {
 /// What somebody meant to come back to.
 pub fn leftovers(repository: &Repository) -> Problems {
     let marker = |line: &str| {
-        let mut words = line.split(|letter: char| !letter.is_alphanumeric() && letter != '_');
+        // With quotes around it is a value: ISO 4217 has such a currency.
+        let part = |letter: char| letter.is_alphanumeric() || "_\"".contains(letter);
+        let mut words = line.split(|letter: char| !part(letter));
         words.find_map(|word| MARKERS.into_iter().find(|marker| *marker == word))
     };
     let stub = |line: &str| STUBS.into_iter().find(|stub| line.contains(stub));
@@ -225,6 +227,7 @@ mod tests {
             leftovers,
             &[
                 (&[("a.sh", &format!("mktemp a.{long}{long}\n")), ("a.md", STUBS[0])], &[]),
+                (&[("a.rs", &format!("currency(\"{long}\")"))], &[]),
                 (&[("a.rs", &comment), ("a.md", long)], &["a.md:1", "a.rs:2"]),
                 (&[("a.rs", &STUBS.join("\n"))], &["a.rs:1", "a.rs:2", "a.rs:3", "a.rs:4"]),
             ],
