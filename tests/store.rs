@@ -1,5 +1,7 @@
 //! The store: what is committed stays, what is derived follows, what is damaged is named.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at what it doesn't expect")]
+
 mod support;
 
 use std::path::Path;

@@ -5,8 +5,8 @@
 //! the canonical bytes follow from what the submitter wrote alone: no look-up, no codec on
 //! the client, the same bytes at every retry.
 //!
-//! The types are generic over how an amount is held: [`Amount`] on the ledger, [`Decimal`]
-//! in text ([`text`](super::text)).
+//! The types are generic over how an amount is held: [`Amount`] on the ledger,
+//! [`Decimal`](super::money::Decimal) in text ([`text`](super::text)).
 
 use bincode::{Decode, Encode};
 use serde::{Deserialize, Serialize};

@@ -434,7 +434,9 @@ impl Shared {
             self.wake.notify_all();
         }
         (self.sync)()?;
-        runs.iter().for_each(|run| run.retire());
+        for run in runs {
+            run.retire();
+        }
         Ok(())
     }
 

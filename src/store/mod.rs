@@ -46,10 +46,10 @@ use derived::Derived;
 
 pub use commit::Committer;
 pub use error::StoreError;
-pub use fsck::{Finding, FsckReport};
+pub use fsck::{Finding, FsckReport, MAX_FINDINGS};
 pub use read::{StoredHeader, View};
 pub use recovery::Standing;
-pub use search::{Direction, EntryHit, Filter, Page};
+pub use search::{Direction, EntryHit, Filter, MAX_SCANNED_ENTRIES, Page};
 pub use tiles::TILE_WIDTH;
 
 use crate::protocol::block::Header;

@@ -69,7 +69,9 @@ impl PageStore {
                 return Ok(());
             }
             let mut batch = Batch::default();
-            keys.into_iter().for_each(|key| batch.remove(key));
+            for key in keys {
+                batch.remove(key);
+            }
             self.tree.apply_batch(batch)?;
         }
     }
