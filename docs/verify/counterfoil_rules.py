@@ -138,7 +138,7 @@ class State:
         else:
             demand(body["currency"] == terms.reward["currency"], "another-currency")
             earned = terms.reward["amount"]
-        demand(body["amount"] <= max(earned - sale.committed, 0), "too-much")
+        demand(sale.committed + body["amount"] <= earned, "too-much")
         sale.committed += body["amount"]
         return Commission(body, min(sale.time + terms.locking_days * DAY_MS, TIME.largest))
 

@@ -272,6 +272,10 @@ fn of_commissions() -> Vec<Row> {
     let of_second = commission("C-1", |body| body.transaction = id("S-2"));
     let ended = terms("T-1", |body| body.effective_until = Some(at(NOW)));
     let later = terms("T-2", |body| (body.version, body.effective_from) = (2, at(NOW)));
+    let nothing = terms("T-2", |body| {
+        (body.version, body.effective_from) = (2, at(NOW));
+        body.reward = Reward::Percent { ppm: 0 };
+    });
     let under = |name: &str| commission("C-1", |body| body.terms = id(name));
     let force = "terms-not-in-force";
     let lead = sale("S-2", |body| (body.action, body.currency) = (Action::Lead, currency("USD")));
@@ -302,6 +306,10 @@ fn of_commissions() -> Vec<Row> {
         (MUCH, "left, 4.00 EUR", and(sold(), of(600)), second(400), second(401)),
         // What was taken back can't be stated again.
         (MUCH, "left, 0.00 EUR", and(earned(), back(1_000)), second(0), second(1)),
+        // Not even nothing, where terms that came later give less than was stated already.
+        (MUCH, "left, 0.00 EUR", and(earned(), nothing), sale("S-2", |_| ()), {
+            commission("C-2", |body| (body.terms, body.amount) = (id("T-2"), units(0)))
+        }),
         ("terms-of-another-program", "body.terms", and(sold(), other), under("T-1"), under("T-9")),
         (
             force,

@@ -204,16 +204,15 @@ impl<S: StateReader> Admission<'_, '_, S> {
                 Some(*amount)
             }
         };
-        let left = earned.unwrap_or(Amount::MAX).checked_sub(sale.committed);
-        let left = left.unwrap_or(Amount::ZERO);
-        if commission.amount > left {
-            let given = commission.amount;
-            return Err(self.too_much("body.amount", commission.currency, left, given).into());
-        }
+        let earned = earned.unwrap_or(Amount::MAX);
         sale.committed = sale
             .committed
             .checked_add(commission.amount)
-            .expect("the sum is at most what the terms give");
+            .filter(|committed| *committed <= earned)
+            .ok_or_else(|| {
+                let left = earned.checked_sub(sale.committed).unwrap_or(Amount::ZERO);
+                self.too_much("body.amount", commission.currency, left, commission.amount)
+            })?;
         let merchant = sale.merchant.clone();
         let locks_at = sale.time.saturating_add(u64::from(terms.locking_days) * DAY_MS);
         self.state.put(key, StoredRecord { record: Record::Transaction(sale), ..stored });
