@@ -31,6 +31,11 @@ const LONG_ROUNDS: u32 = 60;
 /// How many clients submit at the same time.
 const CLIENTS: u64 = 4;
 
+/// How many acknowledged entries are asked for in one request.
+const CHECKED_AT_ONCE: usize = 2000;
+/// How many receipts are checked each time the node was killed.
+const RECEIPTS_CHECKED: usize = 50;
+
 /// What the clients of all rounds know, told by the node before it was killed.
 #[derive(Default)]
 struct Known {
@@ -85,19 +90,25 @@ fn check_acknowledged(
     acknowledged: &BTreeMap<String, Value>,
     random: &mut Random,
 ) {
-    for (external_id, place) in acknowledged {
-        let again = post(&node.url, &json!([sale(external_id)])).expect("it answers");
-        let found = &again["results"][0];
-        assert_eq!(found["status"], "existing", "{external_id}: {found}");
-        for field in ["id", "index", "height"] {
-            assert_eq!(found[field], place[field], "{external_id}: {found}");
+    let all: Vec<_> = acknowledged.iter().collect();
+    for some in all.chunks(CHECKED_AT_ONCE) {
+        let body: Vec<Value> = some.iter().map(|(external_id, _)| sale(external_id)).collect();
+        let again = post(&node.url, &body.into()).expect("it answers");
+        let results = again["results"].as_array().expect("a result each");
+        assert_eq!(results.len(), some.len());
+        for ((external_id, place), found) in some.iter().zip(results) {
+            assert_eq!(found["status"], "existing", "{external_id}: {found}");
+            for field in ["id", "index", "height"] {
+                assert_eq!(found[field], place[field], "{external_id}: {found}");
+            }
         }
-        if random.below(10) == 0 {
-            let receipt = node.get(place["receipt"].as_str().unwrap());
-            let receipt = Receipt::parse(std::str::from_utf8(&receipt).unwrap()).unwrap();
-            let proven = receipt.verify(chain).expect("a receipt that holds");
-            assert_eq!(proven.entry.id().to_string(), place["id"].as_str().unwrap());
-        }
+    }
+    for _ in 0..RECEIPTS_CHECKED.min(all.len()) {
+        let (_, place) = all[usize::try_from(random.below(all.len() as u64)).unwrap()];
+        let receipt = node.get(place["receipt"].as_str().unwrap());
+        let receipt = Receipt::parse(std::str::from_utf8(&receipt).unwrap()).unwrap();
+        let proven = receipt.verify(chain).expect("a receipt that holds");
+        assert_eq!(proven.entry.id().to_string(), place["id"].as_str().unwrap());
     }
 }
 
