@@ -100,10 +100,22 @@ pub fn run() -> ExitCode {
     match command.run() {
         Ok(exit) => exit.into(),
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", sentence(&error));
             exit_of(&error).into()
         }
     }
+}
+
+/// An error and its causes in one sentence. Some errors name their cause themselves.
+fn sentence(error: &anyhow::Error) -> String {
+    let mut sentence = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if !sentence.contains(&cause) {
+            let separator = if sentence.is_empty() { "" } else { ": " };
+            sentence = format!("{sentence}{separator}{cause}");
+        }
+    }
+    sentence
 }
 
 fn exit_of(error: &anyhow::Error) -> Exit {
@@ -144,6 +156,15 @@ mod tests {
     use clap::CommandFactory;
 
     use super::*;
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let cause = || std::io::Error::other("no such file");
+        let named = anyhow::Error::new(cause()).context("can't open a.toml: no such file");
+        assert_eq!(sentence(&named), "can't open a.toml: no such file");
+        let unnamed = anyhow::Error::new(cause()).context("can't open a.toml");
+        assert_eq!(sentence(&unnamed), "can't open a.toml: no such file");
+    }
 
     #[test]
     fn the_command_line_makes_sense() {

@@ -173,7 +173,7 @@ impl Arguments {
             Err(error) if self.json => {
                 let not_proven = match error.downcast::<NotProven>() {
                     Ok(not_proven) => not_proven,
-                    Err(error) => NotProven::new(format!("{error:#}")),
+                    Err(error) => NotProven::new(super::sentence(&error)),
                 };
                 output::json(&Report { proven: false, result: &not_proven })?;
                 Ok(Exit::Failed)
