@@ -191,9 +191,8 @@ pub async fn get_receipt(
         let hit = name.find(view)?;
         let receipt = view.receipt(hit.index)?;
         let receipt = receipt.ok_or_else(|| Problem::internal(&"an entry without a receipt"))?;
-        let file = format!("attachment; filename=\"{}.receipt.json\"", hit.entry.id());
-        let file = HeaderValue::from_str(&file).expect("hexadecimal digits");
-        Ok::<_, Problem>(immutable("application/json", file, receipt.to_text().into_bytes()))
+        let file = format!("{}.receipt.json", hit.entry.id());
+        Ok::<_, Problem>(immutable("application/json", &file, receipt.to_text().into_bytes()))
     };
     shared.read(read).await
 }
@@ -215,19 +214,21 @@ pub async fn get_leaf(
     let name = EntryName::parse(&name)?;
     let read = move |view: &View| {
         let hit = name.find(view)?;
-        let file = format!("attachment; filename=\"{}.leaf\"", hit.entry.id());
-        let file = HeaderValue::from_str(&file).expect("hexadecimal digits");
+        let file = format!("{}.leaf", hit.entry.id());
         let leaf = hit.entry.leaf().to_vec();
-        Ok::<_, Problem>(immutable("application/octet-stream", file, leaf))
+        Ok::<_, Problem>(immutable("application/octet-stream", &file, leaf))
     };
     shared.read(read).await
 }
 
-fn immutable(content_type: &'static str, file: HeaderValue, body: Vec<u8>) -> Response {
+/// Something that never changes, to be kept as `file`.
+fn immutable(content_type: &'static str, file: &str, body: Vec<u8>) -> Response {
+    let disposition = format!("attachment; filename=\"{file}\"");
+    let disposition = HeaderValue::from_str(&disposition).expect("an entry's id and an ending");
     let headers: [(HeaderName, HeaderValue); 3] = [
         (header::CONTENT_TYPE, HeaderValue::from_static(content_type)),
         (header::CACHE_CONTROL, IMMUTABLE),
-        (header::CONTENT_DISPOSITION, file),
+        (header::CONTENT_DISPOSITION, disposition),
     ];
     (headers, body).into_response()
 }

@@ -209,14 +209,23 @@ fn print(proven: &ProvenLedger) -> anyhow::Result<()> {
         ),
         ("last block", proven.last_block_time.to_string()),
     ];
+    print_proven(&lines, &proven.checked, &proven.not_proven)
+}
+
+/// What is proven, what was checked for that, and what isn't proven by it.
+fn print_proven(
+    lines: &[(&str, String)],
+    checked: &[impl std::fmt::Display],
+    not_proven: &[impl std::fmt::Display],
+) -> anyhow::Result<()> {
     output::line("PROVEN")?;
     for (name, value) in lines {
         output::line(format_args!("  {name:<11} {value}"))?;
     }
-    for checked in &proven.checked {
+    for checked in checked {
         output::line(format_args!("  checked     {checked}"))?;
     }
-    for not_proven in &proven.not_proven {
+    for not_proven in not_proven {
         output::line(format_args!("  not proven  {not_proven}"))?;
     }
     Ok(())

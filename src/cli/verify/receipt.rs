@@ -69,15 +69,6 @@ pub fn print(proven: &ProvenReceipt) -> anyhow::Result<()> {
         ("recorded", proven.recorded.to_string()),
         ("checkpoint", format!("size {}, root {}", proven.size, proven.root)),
     ];
-    output::line("PROVEN")?;
-    for (name, value) in lines {
-        output::line(format_args!("  {name:<11} {value}"))?;
-    }
-    for checked in &proven.checked {
-        output::line(format_args!("  checked     {checked}"))?;
-    }
-    for not_proven in &proven.not_proven {
-        output::line(format_args!("  not proven  {not_proven}"))?;
-    }
+    super::print_proven(&lines, &proven.checked, &proven.not_proven)?;
     output::json(&proven.entry)
 }
