@@ -81,7 +81,8 @@ struct Work {
     next_run: u64,
     /// The height that the runs have reached.
     height: u64,
-    failed: Option<String>,
+    /// Why nothing more is written out; the store must be opened anew.
+    failed: Option<Arc<StoreError>>,
     closing: bool,
 }
 
@@ -170,7 +171,7 @@ impl Derived {
         .into_iter()
         .map(|(name, work)| {
             let shared = shared.clone();
-            std::thread::Builder::new().name(name.to_owned()).spawn(move || work(&shared))
+            std::thread::Builder::new().name(name.to_owned()).spawn(move || shared.supervise(work))
         })
         .collect::<Result<_, _>>()
         .map_err(|source| StoreError::Io {
@@ -242,6 +243,9 @@ impl Derived {
         records: impl Iterator<Item = (&'a StateKey, &'a StoredRecord)>,
         postings: impl Iterator<Item = (u64, u64)>,
     ) -> Result<(), StoreError> {
+        if let Some(cause) = &self.shared.work().failed {
+            return Err(StoreError::NotWrittenOut(cause.clone()));
+        }
         let active = self.shared.layers.load().active.clone();
         let full = {
             let mut memory = active.write().unwrap_or_else(PoisonError::into_inner);
@@ -330,8 +334,8 @@ impl Shared {
         while self.layers.load().frozen.is_some() && work.failed.is_none() {
             work = self.wake.wait(work).unwrap_or_else(PoisonError::into_inner);
         }
-        if let Some(problem) = &work.failed {
-            return Err(StoreError::damaged("runs", problem));
+        if let Some(cause) = &work.failed {
+            return Err(StoreError::NotWrittenOut(cause.clone()));
         }
         let before = self.layers.load();
         let frozen = Some(before.active.clone());
@@ -344,10 +348,18 @@ impl Shared {
         Ok(())
     }
 
+    /// Runs one of the loops; whoever waits for it learns of a panic in it, too.
+    fn supervise(&self, work: fn(&Self)) {
+        let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(self)));
+        if caught.is_err() {
+            self.fail(StoreError::Panicked);
+        }
+    }
+
     fn flush_loop(&self) {
         while let Some(frozen) = self.wait_for(|layers| layers.frozen.clone()) {
             if let Err(error) = self.flush(&frozen) {
-                return self.fail(&error);
+                return self.fail(error);
             }
         }
     }
@@ -367,7 +379,7 @@ impl Shared {
                 Due::Postings(runs) => self.merge(&runs, |layers| &mut layers.postings),
             };
             if let Err(error) = merged {
-                return self.fail(&error);
+                return self.fail(error);
             }
         }
     }
@@ -386,9 +398,9 @@ impl Shared {
         }
     }
 
-    fn fail(&self, error: &StoreError) {
+    fn fail(&self, error: StoreError) {
         tracing::error!(%error, "what is derived can't be written out");
-        self.work().failed = Some(error.to_string());
+        self.work().failed = Some(Arc::new(error));
         self.wake.notify_all();
     }
 

@@ -1,6 +1,7 @@
 //! What can go wrong in the store.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::protocol::hash::{ChainId, HeaderHash};
 
@@ -20,6 +21,12 @@ pub enum StoreError {
     /// The embedded database refused.
     #[error("the embedded database failed: {0}")]
     Database(#[from] sled::Error),
+    /// What follows from the blocks couldn't be written out, by a thread of the store's own.
+    #[error("what follows from the blocks couldn't be written out: {0}")]
+    NotWrittenOut(Arc<Self>),
+    /// The embedded database panicked.
+    #[error("the embedded database panicked")]
+    Panicked,
     /// Another process has the same data directory open.
     #[error("{} is in use by another process; stop that one first", path.display())]
     Locked {
