@@ -17,6 +17,8 @@
 //! | `commit.rs` | the commit point |
 //! | `recovery.rs` | opening, and what each crash leaves |
 //! | `guard.rs` | the last signed block, kept apart |
+//! | `disk.rs` | the embedded database, and syncing it |
+//! | `doubt.rs`, `room.rs` | after a failed write: what must be written again, and when it may go on |
 //! | `body.rs`, `tiles.rs`, `facets.rs` | how leaves, hashes and indexes are laid out |
 //! | `derived.rs` | the rules' records and the search index: in memory, then in runs |
 //! | `runs/` | sorted runs: an ordered map that takes writes at the speed of the disk |
@@ -26,6 +28,8 @@
 mod body;
 mod commit;
 mod derived;
+mod disk;
+mod doubt;
 mod error;
 mod facets;
 mod fsck;
@@ -33,22 +37,29 @@ mod guard;
 mod keys;
 mod read;
 mod recovery;
+mod room;
 mod runs;
 mod search;
 mod tiles;
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::panic::AssertUnwindSafe;
+use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use derived::Derived;
+use disk::Disk;
+use doubt::Doubt;
 
 pub use commit::Committer;
 pub use error::StoreError;
 pub use fsck::{Finding, FsckReport, MAX_FINDINGS};
 pub use read::{StoredHeader, View};
 pub use recovery::Standing;
+pub use room::{MIN_FREE_BYTES, RESUME_FREE_BYTES, check_free, try_writing};
 pub use search::{Direction, EntryHit, Filter, MAX_SCANNED_ENTRIES, Page};
 pub use tiles::TILE_WIDTH;
 
@@ -60,6 +71,8 @@ use crate::protocol::verify::{Chain, Tip};
 
 /// sled's cache, in bytes.
 const CACHE_BYTES: u64 = 128 * 1024 * 1024;
+/// How often it is looked whether the last reader is gone, in milliseconds.
+const CLOSING_POLL_MS: u64 = 5;
 
 /// The ledger as it is stored. Cheap to clone; anybody may read.
 #[derive(Clone)]
@@ -70,19 +83,15 @@ pub struct Store {
 struct Inner {
     chain: Arc<Chain>,
     disk: Arc<Disk>,
+    doubt: Arc<Doubt>,
     blocks: sled::Tree,
     tiles: sled::Tree,
     derived: Derived,
     head: ArcSwap<Head>,
+    /// Whether long readers must end.
+    closing: AtomicBool,
     /// Held as long as the store is open, so that nobody opens it twice.
     _lock: File,
-}
-
-/// The embedded database, and its own file, to sync: its flush doesn't.
-struct Disk {
-    database: sled::Db,
-    file: File,
-    path: PathBuf,
 }
 
 /// The last block, and the edge of the log that ends with it.
@@ -149,6 +158,11 @@ impl Store {
         View::new(self.clone(), self.head())
     }
 
+    /// Whether the store is being closed: whoever reads for long must end then.
+    pub fn is_closing(&self) -> bool {
+        self.inner.closing.load(Ordering::Relaxed)
+    }
+
     /// Re-verifies everything that is stored and says what is wrong where. `progress` is told
     /// each height that was reached.
     ///
@@ -167,11 +181,50 @@ impl StateReader for Store {
     }
 }
 
-impl Disk {
-    /// Everything written so far MUST survive a power cut when this returns.
-    fn sync(&self) -> Result<(), StoreError> {
-        // sled's flush only asks the kernel to start writing.
-        self.database.flush()?;
-        self.file.sync_data().map_err(StoreError::io("sync", &self.path))
+impl Committer {
+    /// Takes note that `error` came of committing, before anything else is tried.
+    pub fn failed(&self, error: &StoreError) {
+        if error.leaves_doubt() {
+            self.store.inner.doubt.mark();
+        }
+    }
+
+    /// Closes the store, so that it can be opened anew in the same process. New views must be out
+    /// of reach already; those that there are get `patience` to end.
+    ///
+    /// # Errors
+    /// The committer, where somebody still reads.
+    pub fn close(self, patience: Duration) -> Result<(), Self> {
+        self.store.inner.closing.store(true, Ordering::Relaxed);
+        let deadline = Instant::now() + patience;
+        let Self { store, guard, standing } = self;
+        let mut shared = store.inner;
+        loop {
+            shared = match Arc::try_unwrap(shared) {
+                Ok(inner) => break inner.close(),
+                Err(shared) if Instant::now() < deadline => shared,
+                Err(inner) => return Err(Self { store: Store { inner }, guard, standing }),
+            };
+            std::thread::sleep(Duration::from_millis(CLOSING_POLL_MS));
+        }
+        Ok(())
+    }
+}
+
+impl Inner {
+    fn close(self) {
+        // After a failed sync sled panics when it is dropped. Nothing of it is used after that.
+        let closed = std::panic::catch_unwind(AssertUnwindSafe(|| {
+            let Self { _lock, disk, blocks, tiles, derived, .. } = self;
+            drop(derived);
+            // What sled still has in memory, written while somebody watches over it.
+            if let Err(error) = disk.sync() {
+                tracing::debug!(%error, "what was not written is left to recovery");
+            }
+            drop((blocks, tiles, disk));
+        }));
+        if closed.is_err() {
+            tracing::warn!("the embedded database could not be closed in order");
+        }
     }
 }

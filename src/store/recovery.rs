@@ -7,16 +7,20 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use arc_swap::ArcSwap;
 
 use super::commit::Committer;
 use super::derived::{Derived, MEMORY_BOUNDS};
+use super::disk::Disk;
+use super::doubt::Doubt;
 use super::error::StoreError;
 use super::guard::{Guard, Guarded};
 use super::read::View;
+use super::room::remove_trial;
 use super::tiles::{Edge, TILE_WIDTH, hashes_at};
-use super::{CACHE_BYTES, Disk, Head, Inner, Store, keys};
+use super::{CACHE_BYTES, Head, Inner, Store, keys};
 use crate::protocol::block::{Block, Header};
 use crate::protocol::hash::{ChainId, TreeHash};
 use crate::protocol::tree::{Frontier, leaf_hash};
@@ -98,15 +102,29 @@ pub(super) fn open(
     directory: &Path,
     chain: Arc<Chain>,
     opening: Opening,
+    progress: impl FnMut(u64, u64),
+) -> Result<(Store, Committer), StoreError> {
+    // sled panics here and there where the disk fails. Nothing of it is used after a panic.
+    let opened = AssertUnwindSafe(|| take_through(directory, chain, opening, progress));
+    std::panic::catch_unwind(opened).unwrap_or(Err(StoreError::Panicked))
+}
+
+fn take_through(
+    directory: &Path,
+    chain: Arc<Chain>,
+    opening: Opening,
     mut progress: impl FnMut(u64, u64),
 ) -> Result<(Store, Committer), StoreError> {
     std::fs::create_dir_all(directory).map_err(StoreError::io("create", directory))?;
     let lock = lock(directory)?;
-    let path = directory.join("store");
-    let (database, [blocks, tiles, runs]) = open_database(&path)?;
+    remove_trial(directory)?;
+    let (path, guard) = (directory.join("store"), directory.join("guard"));
     let file_path = path.join("db");
-    let file = File::open(&file_path).map_err(StoreError::io("open", &file_path))?;
-    let disk = Arc::new(Disk { database, file, path: file_path });
+    let doubt = Arc::new(Doubt::open(directory)?);
+    doubt.settle(&[file_path.clone(), guard.join("even"), guard.join("odd")])?;
+    remove_unfinished(&path)?;
+    let (database, [blocks, tiles, runs]) = open_database(&path)?;
+    let disk = Arc::new(Disk::new(database, file_path, doubt.clone())?);
     if opening == Opening::DropDerived {
         // Without a manifest nothing derived counts, whether the rest is dropped already or not.
         Derived::forget(&runs)?;
@@ -114,7 +132,7 @@ pub(super) fn open(
     }
     let sync = {
         let disk = disk.clone();
-        move || disk.sync()
+        move || disk.sync_behind()
     };
     let inner = Inner {
         blocks,
@@ -123,14 +141,32 @@ pub(super) fn open(
         head: ArcSwap::from_pointee(genesis_head(&chain)),
         chain,
         disk,
+        doubt,
+        closing: AtomicBool::new(false),
         _lock: lock,
     };
     check_chain(&inner)?;
     let store = Store { inner: Arc::new(inner) };
-    let guard = Guard::open(&directory.join("guard"))?;
+    let guard = Guard::open(&guard)?;
     let mut committer = Committer { store: store.clone(), guard, standing: Standing::Sound };
     recover(&mut committer, &mut progress)?;
     Ok((store, committer))
+}
+
+/// Removes what sled leaves when it can't finish writing a file, and takes for whole when it is
+/// opened next: a snapshot under its first name, and the settings of a database that never was.
+fn remove_unfinished(path: &Path) -> Result<(), StoreError> {
+    let Ok(files) = std::fs::read_dir(path) else { return Ok(()) };
+    let born = path.join("db").exists();
+    for file in files {
+        let file = file.map_err(StoreError::io("list", path))?.path();
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        let snapshot = name.starts_with("snap.") && name.ends_with(".generating");
+        if snapshot || (name == "conf" && !born) {
+            std::fs::remove_file(&file).map_err(StoreError::io("remove", &file))?;
+        }
+    }
+    Ok(())
 }
 
 /// Opens sled and its three trees. Of some damaged files sled doesn't say so, but panics.
@@ -244,7 +280,7 @@ fn derive(committer: &Committer, block: Block) -> Result<(), StoreError> {
     let (store, head) = (&committer.store, committer.store.head());
     let height = block.header.height;
     let verified = verify::verify(store.chain(), &head.tip, store, block)
-        .map_err(|invalid| damaged_block(store, height, &invalid))?;
+        .map_err(|invalid| damaged_block(store, height, invalid))?;
     let next = Head {
         header: verified.header().clone(),
         signature: Some(*verified.signature()),
@@ -255,7 +291,12 @@ fn derive(committer: &Committer, block: Block) -> Result<(), StoreError> {
 }
 
 /// Names what is wrong with a block that doesn't verify: the leaf, where its stored hash tells.
-fn damaged_block(store: &Store, height: u64, invalid: &Invalid<StoreError>) -> StoreError {
+fn damaged_block(store: &Store, height: u64, invalid: Invalid<StoreError>) -> StoreError {
+    let invalid = match invalid {
+        // It could not even be looked at.
+        Invalid::State(error) => return error,
+        invalid => invalid,
+    };
     match store.view().altered_leaf(height) {
         Ok(Some(index)) => StoreError::damaged(
             format!("the leaf at index {index} (block {height})"),
@@ -283,8 +324,13 @@ fn compare_guard(
         // Signed and perhaps released: exactly these bytes, and no others, come next.
         let head = committer.store.head();
         let store = committer.store.clone();
-        let block = verify::verify(store.chain(), &head.tip, &store, decoded)
-            .map_err(|error| StoreError::damaged("guard", error))?;
+        let block =
+            verify::verify(store.chain(), &head.tip, &store, decoded).map_err(|invalid| {
+                match invalid {
+                    Invalid::State(error) => error,
+                    invalid => StoreError::damaged("guard", invalid),
+                }
+            })?;
         committer.commit(&block)?;
         return Ok(Standing::Sound);
     }
