@@ -4,5 +4,6 @@
 pub mod binary;
 pub mod browser;
 pub mod chain;
+pub mod faults;
 pub mod node;
 pub mod site;
