@@ -16,6 +16,7 @@
 //! | `keys.rs` | the layout |
 //! | `commit.rs` | the commit point |
 //! | `recovery.rs` | opening, and what each crash leaves |
+//! | `database.rs` | opening sled, and what it leaves undone |
 //! | `guard.rs` | the last signed block, kept apart |
 //! | `body.rs`, `tiles.rs`, `facets.rs` | how leaves, hashes and indexes are laid out |
 //! | `derived.rs` | the rules' records and the search index: in memory, then in runs |
@@ -25,6 +26,7 @@
 
 mod body;
 mod commit;
+mod database;
 mod derived;
 mod error;
 mod facets;

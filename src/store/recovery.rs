@@ -4,7 +4,6 @@
 //! leaves stands in `commit.rs`.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -16,7 +15,7 @@ use super::error::StoreError;
 use super::guard::{Guard, Guarded};
 use super::read::View;
 use super::tiles::{Edge, TILE_WIDTH, hashes_at};
-use super::{CACHE_BYTES, Disk, Head, Inner, Store, keys};
+use super::{Disk, Head, Inner, Store, database, keys};
 use crate::protocol::block::{Block, Header};
 use crate::protocol::hash::{ChainId, TreeHash};
 use crate::protocol::tree::{Frontier, leaf_hash};
@@ -103,7 +102,7 @@ pub(super) fn open(
     std::fs::create_dir_all(directory).map_err(StoreError::io("create", directory))?;
     let lock = lock(directory)?;
     let path = directory.join("store");
-    let (database, [blocks, tiles, runs]) = open_database(&path)?;
+    let (database, [blocks, tiles, runs]) = database::open(&path)?;
     let file_path = path.join("db");
     let file = File::open(&file_path).map_err(StoreError::io("open", &file_path))?;
     let disk = Arc::new(Disk { database, file, path: file_path });
@@ -131,26 +130,6 @@ pub(super) fn open(
     let mut committer = Committer { store: store.clone(), guard, standing: Standing::Sound };
     recover(&mut committer, &mut progress)?;
     Ok((store, committer))
-}
-
-/// Opens sled and its three trees. Of some damaged files sled doesn't say so, but panics.
-fn open_database(path: &Path) -> Result<(sled::Db, [sled::Tree; 3]), StoreError> {
-    let config = sled::Config::new()
-        .path(path)
-        .mode(sled::Mode::HighThroughput)
-        .cache_capacity(CACHE_BYTES)
-        .flush_every_ms(None);
-    // Nothing of it is used after a panic.
-    let opened = std::panic::catch_unwind(AssertUnwindSafe(|| {
-        let database = config.open()?;
-        let tree = |name| database.open_tree(name);
-        let trees = [tree("blocks")?, tree("tiles")?, tree("runs")?];
-        Ok((database, trees))
-    }));
-    opened.unwrap_or_else(|_| {
-        let place = path.join("db").display().to_string();
-        Err(StoreError::damaged(place, "the database can't be read; restore a backup"))
-    })
 }
 
 fn lock(directory: &Path) -> Result<File, StoreError> {

@@ -47,7 +47,8 @@
 #define MAX_RULES_BYTES 8192
 #define THREAD_NAME_BYTES 16
 
-/* Numbers as in faults.rs; ANY is for rules only, READ is not recorded. */
+/* Numbers as in faults.rs. ANY is for rules; in the record it says that a process begins, whose
+ * numbers begin anew. READ is not recorded. */
 enum kind { ANY, OPEN, WRITE, TRUNCATE, SYNC, RANGE, RENAME, UNLINK, MKDIR, SENT, READ };
 static const char *const KINDS[] = {"any",    "open",   "write", "truncate", "sync", "range",
                                     "rename", "unlink", "mkdir", "sent",     "read"};
@@ -118,20 +119,6 @@ static int open_log(const char *path) {
     if (high < 0) stop("can't keep a log");
     syscall(SYS_close, fd);
     return high;
-}
-
-__attribute__((constructor)) static void begin(void) {
-    const char *watched = getenv("FAULTS_DIR"), *record = getenv("FAULTS_RECORD");
-    if (!watched) stop("FAULTS_DIR is not set");
-    snprintf(directory, sizeof directory, "%s/", watched);
-    directory_bytes = strlen(directory);
-    if (record) record_fd = open_log(record);
-    rules_path = getenv("FAULTS_RULES");
-    if (rules_path) {
-        char fired[PATH_MAX];
-        snprintf(fired, sizeof fired, "%s.fired", rules_path);
-        fired_fd = open_log(fired);
-    }
 }
 
 /* ---- Which files are ours. ---- */
@@ -318,6 +305,22 @@ static void write_record(const struct call *call, uint64_t returned, long result
     pthread_mutex_lock(&record_lock);
     if (syscall(SYS_writev, record_fd, parts, 3) != length) stop("the record is cut short");
     pthread_mutex_unlock(&record_lock);
+}
+
+__attribute__((constructor)) static void begin(void) {
+    const char *watched = getenv("FAULTS_DIR"), *record = getenv("FAULTS_RECORD");
+    if (!watched) stop("FAULTS_DIR is not set");
+    snprintf(directory, sizeof directory, "%s/", watched);
+    directory_bytes = strlen(directory);
+    if (record) record_fd = open_log(record);
+    rules_path = getenv("FAULTS_RULES");
+    if (rules_path) {
+        char fired[PATH_MAX];
+        snprintf(fired, sizeof fired, "%s.fired", rules_path);
+        fired_fd = open_log(fired);
+    }
+    struct call begins = {.kind = ANY, .path = ""};
+    if (record_fd >= 0) write_record(&begins, 0, 0);
 }
 
 /* Before a call: whether it is to be made. */

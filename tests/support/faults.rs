@@ -18,6 +18,7 @@ pub struct Faults {
 /// ended before the other began.
 #[derive(Clone, Debug)]
 pub struct Call {
+    /// When, as a number of the process's own order.
     pub issued: u64,
     pub returned: u64,
     pub kind: Kind,
@@ -38,8 +39,10 @@ pub struct Call {
 /// What a call does. The numbers are those of `enum kind` in `faults.c`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
+    /// A process begins.
+    Start = 0,
     /// Makes a file, or empties one.
-    Open = 1,
+    Open,
     Write,
     Truncate,
     /// fsync or fdatasync.
@@ -53,7 +56,8 @@ pub enum Kind {
     Sent,
 }
 
-const KINDS: [Kind; 9] = [
+const KINDS: [Kind; 10] = [
+    Kind::Start,
     Kind::Open,
     Kind::Write,
     Kind::Truncate,
@@ -117,13 +121,21 @@ impl Faults {
         text.lines().map(str::to_owned).collect()
     }
 
-    /// What was recorded so far, in the order in which it was issued.
+    /// What was recorded so far of one process after the other, in the order in which it was
+    /// issued.
     pub fn recorded(&self) -> Vec<Call> {
         let record = std::fs::read(self.at("record")).expect("a record");
         let mut rest = record.as_slice();
-        let mut calls = Vec::new();
+        let mut calls: Vec<Call> = Vec::new();
+        let (mut earlier, mut latest) = (0, 0);
         // A process that was killed may leave half a record.
-        while let Some(call) = Call::take(&mut rest) {
+        while let Some(mut call) = Call::take(&mut rest) {
+            if call.kind == Kind::Start {
+                earlier = latest;
+            }
+            call.issued += earlier;
+            call.returned += earlier;
+            latest = latest.max(call.returned);
             calls.push(call);
         }
         calls.sort_unstable_by_key(|call| call.issued);
@@ -157,7 +169,7 @@ impl Call {
         let path = text(field(usize::try_from(path_bytes).ok()?)?);
         let data = field(usize::try_from(data_bytes).ok()?)?.to_vec();
         *rest = left;
-        let kind = KINDS[usize::try_from(kind).ok()? - 1];
+        let kind = KINDS[usize::try_from(kind).ok()?];
         let result = result.cast_signed();
         Some(Self { issued, returned, kind, path, inode, offset, result, data, thread })
     }
