@@ -16,6 +16,7 @@
 //! | `keys.rs` | the layout |
 //! | `commit.rs` | the commit point |
 //! | `recovery.rs` | opening, and what each crash leaves |
+//! | `database.rs` | opening sled, and what it leaves undone |
 //! | `guard.rs` | the last signed block, kept apart |
 //! | `disk.rs` | the embedded database, and syncing it |
 //! | `doubt.rs`, `room.rs` | after a failed write: what must be written again, and when it may go on |
@@ -27,6 +28,7 @@
 
 mod body;
 mod commit;
+mod database;
 mod derived;
 mod disk;
 mod doubt;

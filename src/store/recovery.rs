@@ -20,7 +20,7 @@ use super::guard::{Guard, Guarded};
 use super::read::View;
 use super::room::remove_trial;
 use super::tiles::{Edge, TILE_WIDTH, hashes_at};
-use super::{CACHE_BYTES, Head, Inner, Store, keys};
+use super::{Head, Inner, Store, database, keys};
 use crate::protocol::block::{Block, Header};
 use crate::protocol::hash::{ChainId, TreeHash};
 use crate::protocol::tree::{Frontier, leaf_hash};
@@ -122,8 +122,7 @@ fn take_through(
     let file_path = path.join("db");
     let doubt = Arc::new(Doubt::open(directory)?);
     doubt.settle(&[file_path.clone(), guard.join("even"), guard.join("odd")])?;
-    remove_unfinished(&path)?;
-    let (database, [blocks, tiles, runs]) = open_database(&path)?;
+    let (database, [blocks, tiles, runs]) = database::open(&path)?;
     let disk = Arc::new(Disk::new(database, file_path, doubt.clone())?);
     if opening == Opening::DropDerived {
         // Without a manifest nothing derived counts, whether the rest is dropped already or not.
@@ -151,42 +150,6 @@ fn take_through(
     let mut committer = Committer { store: store.clone(), guard, standing: Standing::Sound };
     recover(&mut committer, &mut progress)?;
     Ok((store, committer))
-}
-
-/// Removes what sled leaves when it can't finish writing a file, and takes for whole when it is
-/// opened next: a snapshot under its first name, and the settings of a database that never was.
-fn remove_unfinished(path: &Path) -> Result<(), StoreError> {
-    let Ok(files) = std::fs::read_dir(path) else { return Ok(()) };
-    let born = path.join("db").exists();
-    for file in files {
-        let file = file.map_err(StoreError::io("list", path))?.path();
-        let name = file.file_name().unwrap_or_default().to_string_lossy();
-        let snapshot = name.starts_with("snap.") && name.ends_with(".generating");
-        if snapshot || (name == "conf" && !born) {
-            std::fs::remove_file(&file).map_err(StoreError::io("remove", &file))?;
-        }
-    }
-    Ok(())
-}
-
-/// Opens sled and its three trees. Of some damaged files sled doesn't say so, but panics.
-fn open_database(path: &Path) -> Result<(sled::Db, [sled::Tree; 3]), StoreError> {
-    let config = sled::Config::new()
-        .path(path)
-        .mode(sled::Mode::HighThroughput)
-        .cache_capacity(CACHE_BYTES)
-        .flush_every_ms(None);
-    // Nothing of it is used after a panic.
-    let opened = std::panic::catch_unwind(AssertUnwindSafe(|| {
-        let database = config.open()?;
-        let tree = |name| database.open_tree(name);
-        let trees = [tree("blocks")?, tree("tiles")?, tree("runs")?];
-        Ok((database, trees))
-    }));
-    opened.unwrap_or_else(|_| {
-        let place = path.join("db").display().to_string();
-        Err(StoreError::damaged(place, "the database can't be read; restore a backup"))
-    })
 }
 
 fn lock(directory: &Path) -> Result<File, StoreError> {

@@ -30,6 +30,13 @@ pub fn counterfoil<I: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item 
     command
 }
 
+/// `counterfoil dev` on `directory` and a free port.
+pub fn dev(directory: &Path, more: &[&str]) -> Command {
+    let directory = directory.to_str().expect("UTF-8");
+    let basics = ["dev", "--dir", directory, "--listen", "127.0.0.1:0", "--json"];
+    counterfoil([&basics[..], more].concat())
+}
+
 /// Runs a command; its exit code, standard output and standard error.
 pub fn run(arguments: &[&str]) -> Ran {
     counterfoil(arguments).output().expect("the binary runs").into()
@@ -75,18 +82,18 @@ pub struct Node {
 impl Node {
     /// Starts `counterfoil dev` on `directory` and a free port.
     pub fn dev(directory: &Path, more: &[&str]) -> Self {
-        let directory = directory.to_str().expect("UTF-8");
-        let basics = ["dev", "--dir", directory, "--listen", "127.0.0.1:0", "--json"];
-        Self::start(&[&basics[..], more].concat())
+        Self::launch(dev(directory, more))
     }
 
     /// Starts a node that says in JSON where it serves.
     pub fn start(arguments: &[&str]) -> Self {
-        let mut child = counterfoil(arguments)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the binary runs");
+        Self::launch(counterfoil(arguments))
+    }
+
+    /// Starts the node of a command that says in JSON where it serves.
+    pub fn launch(mut command: Command) -> Self {
+        let mut child =
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary runs");
         let mut line = String::new();
         let out = child.stdout.as_mut().expect("piped");
         BufReader::new(out).read_line(&mut line).expect("standard output");
@@ -97,7 +104,7 @@ impl Node {
             let mut err = String::new();
             let _ = child.kill();
             let _ = child.stderr.take().expect("piped").read_to_string(&mut err);
-            panic!("{arguments:?} said {line:?} and {err}");
+            panic!("{command:?} said {line:?} and {err}");
         };
         Self { child, url }
     }
