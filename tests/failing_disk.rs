@@ -1,0 +1,253 @@
+//! A disk that refuses writes: nothing is half-done, reading goes on, and when the disk works again
+//! sealing goes on by itself. Linux only, for the shim that makes calls fail.
+//!
+//! The seed of what is random is printed; `FAILING_DISK_SEED` sets it.
+#![cfg(target_os = "linux")]
+#![allow(clippy::indexing_slicing, reason = "a test stops where something isn't as it expects")]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use support::binary::{self, Node, Ran, block_on, copy_directory, dev, run};
+use support::faults::Faults;
+use support::load::{sale, terms};
+use support::random;
+
+/// How long a node may take until it seals again.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a refusal may take at most: it is given at once, whatever the disk does.
+const AT_ONCE: Duration = Duration::from_secs(2);
+/// How many blocks there are before anything fails.
+const EARLIER_BLOCKS: u32 = 20;
+/// How many receipts are read while the disk fails.
+const READINGS: usize = 8;
+/// How many single faults are played in `tests/run`; in the long suite it is all there are.
+const SAMPLED_FAULTS: usize = 24;
+
+/// An answer to a submission.
+#[derive(Debug)]
+struct Answer {
+    status: u16,
+    retry_after: Option<u64>,
+    body: Value,
+}
+
+/// A client that knows what it was told.
+struct Client {
+    url: String,
+    /// Where each acknowledged entry stands, by external id.
+    acknowledged: BTreeMap<String, Value>,
+}
+
+impl Client {
+    fn new(node: &Node) -> Self {
+        Self { url: node.url.clone(), acknowledged: BTreeMap::new() }
+    }
+
+    /// Submits sales once.
+    fn submit(&mut self, names: &[&str]) -> Answer {
+        let answer = self.post(&names.iter().map(|name| sale(name)).collect());
+        if answer.status == 200 {
+            for (name, result) in names.iter().zip(answer.body["results"].as_array().unwrap()) {
+                let status = result["status"].as_str().unwrap();
+                assert!(["sealed", "existing"].contains(&status), "{name}: {result}");
+                let place = json!([result["id"], result["index"], result["height"]]);
+                let known = self.acknowledged.entry((*name).to_owned()).or_insert(place.clone());
+                assert_eq!(*known, place, "{name}");
+            }
+        } else {
+            is_passing(&answer);
+        }
+        answer
+    }
+
+    /// Submits sales again and again until they are sealed.
+    fn submit_until_sealed(&mut self, names: &[&str]) {
+        let since = Instant::now();
+        while self.submit(names).status != 200 {
+            assert!(since.elapsed() < PATIENCE, "sealing does not go on");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn post(&self, body: &Value) -> Answer {
+        block_on(async {
+            let url = format!("{}/v1/entries", self.url);
+            let sent = reqwest::Client::new().post(url).json(body).send().await;
+            Answer::of(sent.expect("it answers")).await
+        })
+    }
+
+    fn get(&self, path: &str) -> Answer {
+        block_on(async {
+            let sent = reqwest::get(format!("{}{path}", self.url)).await;
+            Answer::of(sent.expect("it answers")).await
+        })
+    }
+
+    /// Everything that was acknowledged is there, where it was said to be.
+    fn check_acknowledged(&mut self) {
+        let names: Vec<String> = self.acknowledged.keys().cloned().collect();
+        for names in names.chunks(500) {
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            let found = self.submit(&names);
+            let existing = |result: &Value| result["status"] == "existing";
+            assert!(found.body["results"].as_array().unwrap().iter().all(existing), "{found:?}");
+        }
+    }
+}
+
+impl Answer {
+    async fn of(response: reqwest::Response) -> Self {
+        let retry_after = response.headers().get("retry-after");
+        let retry_after = retry_after.and_then(|seconds| seconds.to_str().ok()?.parse().ok());
+        let status = response.status().as_u16();
+        let bytes = response.bytes().await.expect("a whole body");
+        Self { status, retry_after, body: serde_json::from_slice(&bytes).unwrap_or_default() }
+    }
+}
+
+/// A refusal says when to try again, and nothing of the node's insides.
+fn is_passing(answer: &Answer) {
+    assert_eq!(answer.status, 503, "{answer:?}");
+    assert!(answer.retry_after.is_some_and(|seconds| (1..=60).contains(&seconds)), "{answer:?}");
+    let text = answer.body.to_string();
+    for inside in ["store/", "guard/", "os error", "/tmp"] {
+        assert!(!text.contains(inside), "{text}");
+    }
+}
+
+/// A node on a small ledger, under the shim.
+struct Bench {
+    home: tempfile::TempDir,
+    faults: Faults,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let faults = Faults::watch(&home.path().join("dev"));
+        Self { home, faults }
+    }
+
+    fn command(&self) -> Command {
+        self.faults.under(dev(self.faults.directory(), &["--empty"]))
+    }
+
+    /// Starts the node and submits the first entries.
+    fn start(&self) -> (Node, Client) {
+        let node = Node::launch(self.command());
+        let mut client = Client::new(&node);
+        assert_eq!(client.post(&json!([terms()])).status, 200);
+        for number in 0..EARLIER_BLOCKS {
+            client.submit_until_sealed(&[&format!("early-{number}")]);
+        }
+        (node, client)
+    }
+
+    /// Stops the node; what is stored is whole.
+    fn stop(&self, node: Node) -> Ran {
+        let ran = node.stop();
+        assert_eq!(ran.code, 0, "{ran:?}");
+        assert_clean(self.faults.directory());
+        ran
+    }
+}
+
+fn assert_clean(directory: &Path) {
+    let fsck = run(&["fsck", "--dir", directory.to_str().unwrap(), "--json"]);
+    assert_eq!((fsck.code, &fsck.json()["clean"]), (0, &json!(true)), "{fsck:?}");
+    let blobs = directory.join("store/blobs");
+    assert!(std::fs::read_dir(blobs).map_or(0, Iterator::count) == 0, "blobs/ is empty");
+}
+
+/// Reading goes on. Where the database's own writing failed, it may have to write before it can
+/// read what shares a page with that; then it is refused.
+fn check_reading(client: &Client, name: &str) {
+    let step = client.acknowledged.len().div_ceil(READINGS);
+    for (entry, place) in client.acknowledged.iter().step_by(step) {
+        let receipt = client.get(&format!("/v1/entries/{}/receipt", place[1]));
+        if name.contains("guard") {
+            assert_eq!(receipt.status, 200, "{name}, {entry}: {receipt:?}");
+        } else if receipt.status != 200 {
+            is_passing(&receipt);
+        }
+    }
+}
+
+fn await_role(client: &Client, role: &str) {
+    let since = Instant::now();
+    loop {
+        let chain = client.get("/v1/chain");
+        assert_eq!(chain.status, 200);
+        if chain.body["role"] == role {
+            return;
+        }
+        assert!(since.elapsed() < PATIENCE, "{role}: {chain:?}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// What goes wrong, and what is said of it: rules of the shim, and the cause in general.
+const FAILURES: &[(&str, &[&str], &str)] = &[
+    ("no room for the guard", &["write guard/ * errno:ENOSPC"], "the disk is full"),
+    ("half a guard", &["write guard/ 1 short"], "the disk is full"),
+    ("no room for bodies", &["write store/db 1 errno:ENOSPC"], "the disk is full"),
+    ("half of what the store writes", &["write store/db 1 short"], "the disk is full"),
+    ("no room for tiles", &["write store/db 3 errno:ENOSPC"], "the disk is full"),
+    ("a used-up quota", &["write store/db * errno:EDQUOT"], "the disk quota is used up"),
+    ("a read-only store", &["write store/db * errno:EROFS"], "the disk is read-only"),
+    ("a read-only guard", &["write guard/ * errno:EROFS"], "the disk is read-only"),
+    ("a store that can't be written back", &["range store/db 1 errno:EIO"], "the disk failed"),
+    ("a store that can't be synced", &["sync store/db 1 errno:EIO"], "the disk failed"),
+    ("a guard that can't be synced", &["sync guard/ 1 errno:EIO"], "the disk failed"),
+];
+
+/// The same error for whoever tries the disk, until it is taken away.
+fn with_trial(rules: &[&str]) -> String {
+    let action = rules[0].rsplit(' ').next().unwrap();
+    let action = if action == "short" { "errno:ENOSPC" } else { action };
+    format!("{}\nwrite trial * {action}\n", rules.join("\n"))
+}
+
+#[test]
+fn sealing_goes_on_by_itself_when_the_disk_takes_writes_again() {
+    let bench = Bench::new();
+    let (node, mut client) = bench.start();
+    let began = Instant::now();
+    for (number, (name, rules, cause)) in FAILURES.iter().enumerate() {
+        println!("{:?} {name}", began.elapsed());
+        bench.faults.rule(&with_trial(rules));
+        let names: Vec<String> = (0..12).map(|part| format!("{number}-{part}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let refused = names.iter().map(|name| client.submit(&[name])).find(|a| a.status != 200);
+        let refused = refused.unwrap_or_else(|| panic!("{name}: the fault has come"));
+        assert_eq!(refused.body["type"], "/problems/recovering", "{refused:?}");
+        let detail = refused.body["detail"].as_str().unwrap();
+        assert!(detail.contains(cause), "{name}: {detail}");
+
+        // As long as it lasts, submissions are refused at once and reading goes on.
+        await_role(&client, "recovering");
+        for _ in 0..2 {
+            let since = Instant::now();
+            assert_eq!(client.submit(&names).status, 503, "{name}");
+            assert!(since.elapsed() < AT_ONCE, "{name}: {:?}", since.elapsed());
+            check_reading(&client, name);
+            is_passing(&client.get("/readyz"));
+            assert_eq!(client.get("/livez").status, 200);
+        }
+
+        bench.faults.rule("");
+        await_role(&client, "sealing");
+        client.submit_until_sealed(&names);
+        assert_eq!(client.get("/readyz").status, 200);
+    }
+    client.check_acknowledged();
+    bench.stop(node);
+    drop(bench.home);
+}
