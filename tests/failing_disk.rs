@@ -13,10 +13,10 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use support::binary::{self, Node, Ran, block_on, copy_directory, dev, run};
+use support::binary::{Node, Ran, block_on, copy_directory, dev, run};
 use support::faults::Faults;
 use support::load::{sale, terms};
-use support::random;
+use support::random::Random;
 
 /// How long a node may take until it seals again.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -250,4 +250,84 @@ fn sealing_goes_on_by_itself_when_the_disk_takes_writes_again() {
     client.check_acknowledged();
     bench.stop(node);
     drop(bench.home);
+}
+
+/// How far the sample reaches at first: some more calls than there are of most kinds.
+const FIRST_REACH: u64 = 60;
+
+/// Which calls fail once, and with what.
+const CALLS: &[(&str, &str)] = &[
+    ("write", "ENOSPC"),
+    ("sync", "EIO"),
+    ("range", "EIO"),
+    ("open", "EIO"),
+    ("rename", "EIO"),
+    ("unlink", "EIO"),
+    ("truncate", "EIO"),
+    ("mkdir", "ENOSPC"),
+];
+
+#[test]
+fn an_error_at_any_one_call_loses_nothing() {
+    let long = std::env::var("COUNTERFOIL_LONG").is_ok_and(|value| value == "1");
+    let mut random = Random::seeded("FAILING_DISK_SEED");
+    let bench = Bench::new();
+    // As a crash leaves it, so that opening has something to do.
+    let template = bench.home.path().join("template");
+    let (node, client) = bench.start();
+    node.kill();
+    std::fs::rename(bench.faults.directory(), &template).unwrap();
+    let mut sweep = Sweep { bench: &bench, template: &template, known: client.acknowledged };
+    if long {
+        for (call, error) in CALLS {
+            let played = (1..).take_while(|nth| sweep.play(call, error, *nth)).count();
+            println!("{call}: {played} played");
+        }
+    } else {
+        let mut reach = BTreeMap::new();
+        for _ in 0..SAMPLED_FAULTS {
+            let (call, error) = CALLS[random.index(CALLS.len())];
+            let reach = reach.entry(call).or_insert(FIRST_REACH);
+            let nth = 1 + random.below(*reach);
+            // Beyond the last such call: nearer from now on.
+            if !sweep.play(call, error, nth) {
+                *reach = nth;
+            }
+        }
+    }
+}
+
+/// A small load on a copy of one ledger, again and again.
+struct Sweep<'a> {
+    bench: &'a Bench,
+    template: &'a Path,
+    /// What was acknowledged before the copy was made.
+    known: BTreeMap<String, Value>,
+}
+
+impl Sweep<'_> {
+    /// Plays the load with an error at the `nth` call of a kind; `false` if there is none.
+    fn play(&mut self, call: &str, error: &str, nth: u64) -> bool {
+        println!("{call} {nth}");
+        let (faults, directory) = (&self.bench.faults, self.bench.faults.directory());
+        copy_directory(self.template, directory);
+        let before = faults.fired().len();
+        faults.rule(&format!("{call} @ {nth} errno:{error}"));
+        let node = Node::try_launch(self.bench.command()).unwrap_or_else(|refused| {
+            assert_ne!(refused.code, 0);
+            assert!(refused.err.contains("can't") || refused.err.contains("failed"), "{refused:?}");
+            assert!(!refused.err.contains("panicked"), "{refused:?}");
+            faults.rule("");
+            Node::launch(self.bench.command())
+        });
+        let mut client = Client { acknowledged: self.known.clone(), ..Client::new(&node) };
+        for number in 0..6 {
+            let names = [format!("{number}-a"), format!("{number}-b")];
+            client.submit_until_sealed(&[&names[0], &names[1]]);
+        }
+        client.check_acknowledged();
+        self.bench.stop(node);
+        std::fs::remove_dir_all(directory).unwrap();
+        faults.fired().len() > before
+    }
 }

@@ -91,7 +91,13 @@ impl Node {
     }
 
     /// Starts the node of a command that says in JSON where it serves.
-    pub fn launch(mut command: Command) -> Self {
+    pub fn launch(command: Command) -> Self {
+        let shown = format!("{command:?}");
+        Self::try_launch(command).unwrap_or_else(|refused| panic!("{shown}: {refused:?}"))
+    }
+
+    /// The same, of one that may refuse to start; what it said then.
+    pub fn try_launch(mut command: Command) -> Result<Self, Ran> {
         let mut child =
             command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary runs");
         let mut line = String::new();
@@ -100,13 +106,10 @@ impl Node {
         let url = serde_json::from_str::<Value>(&line)
             .ok()
             .and_then(|said| Some(said.get("url")?.as_str()?.to_owned()));
-        let Some(url) = url else {
-            let mut err = String::new();
-            let _ = child.kill();
-            let _ = child.stderr.take().expect("piped").read_to_string(&mut err);
-            panic!("{command:?} said {line:?} and {err}");
-        };
-        Self { child, url }
+        match url {
+            Some(url) => Ok(Self { child, url }),
+            None => Err(child.wait_with_output().expect("it was started here").into()),
+        }
     }
 
     /// Kills it as a power cut would.
