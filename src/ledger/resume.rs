@@ -34,7 +34,11 @@ const MAX_DAMAGED_OPENINGS: u32 = 3;
 impl Writer {
     /// Waits until the disk takes writes again and opens the store anew; `None` when every handle
     /// is gone, before or after it had to be given up.
-    pub(super) fn resume(&mut self, committer: Committer, error: &StoreError) -> Option<Committer> {
+    pub(super) fn resume(
+        &mut self,
+        mut committer: Committer,
+        error: &StoreError,
+    ) -> Option<Committer> {
         committer.failed(error);
         if !error.can_pass() {
             return self.give_up(error);

@@ -185,7 +185,14 @@ impl StateReader for Store {
 
 impl Committer {
     /// Takes note that `error` came of committing, before anything else is tried.
-    pub fn failed(&self, error: &StoreError) {
+    pub fn failed(&mut self, error: &StoreError) {
+        // Recovery may need the block that was being committed. If this fails, too, it needs it
+        // only where the power is cut now.
+        for slot in [0, 1] {
+            if let Err(error) = self.guard.sync(slot) {
+                tracing::debug!(%error, "the guard isn't durable either");
+            }
+        }
         if error.leaves_doubt() {
             self.store.inner.doubt.mark();
         }

@@ -196,7 +196,8 @@ fn recover(
     progress: &mut impl FnMut(u64, u64),
 ) -> Result<(), StoreError> {
     let inner = committer.store.inner.clone();
-    let height = stored_height(&inner.blocks, keys::HEAD)?;
+    let guarded = committer.guard.latest()?;
+    let height = whole_height(&committer.store, guarded.as_ref())?;
     let applied = inner.derived.durable_height();
     if applied > height {
         let problem = format!("it has reached height {applied}, the ledger {height}; reindex it");
@@ -206,9 +207,36 @@ fn recover(
     inner.head.store(Arc::new(head));
     sweep(&committer.store, height)?;
     replay(committer, applied, height, progress)?;
-    let guarded = committer.guard.latest()?;
     committer.standing = compare_guard(committer, guarded, height)?;
     Ok(())
+}
+
+/// The height up to which there are whole blocks. When reading fails in the midst of the batch
+/// that is the commit point, sled leaves what it did of it. That block was never released, and
+/// the guard has it: it is written again as if nothing of it were there.
+fn whole_height(store: &Store, guarded: Option<&Guarded>) -> Result<u64, StoreError> {
+    let height = stored_height(&store.inner.blocks, keys::HEAD)?;
+    let Some(guarded) = guarded.filter(|guarded| guarded.height == height && height > 0) else {
+        return Ok(height);
+    };
+    let view = store.view();
+    let place = view.stored_header(height).and_then(|stored| {
+        let place = keys::header_index(stored.header.index());
+        Ok((stored.header, stored_height(&store.inner.blocks, &place)?))
+    });
+    let (header, place) = match place {
+        Err(StoreError::Damaged { .. }) => return Ok(height - 1),
+        place => place?,
+    };
+    match view.stored_block(height) {
+        Ok(block) if place == height && block.encode() == guarded.bytes => Ok(height),
+        Ok(_) | Err(StoreError::Damaged { .. }) => {
+            // A block of another history is nothing to mend.
+            let same = Block::decode(&guarded.bytes).is_ok_and(|block| block.header == header);
+            Ok(if same { height - 1 } else { height })
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Removes bodies that no header covers: those of a block that was never committed.
