@@ -15,20 +15,25 @@
 mod support;
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use counterfoil::ledger::now;
 use counterfoil::node::{dev::KEY_FILE, files, secret};
+use counterfoil::protocol::block::EncodedEntry;
 use counterfoil::protocol::checkpoint::Checkpoint;
 use counterfoil::protocol::hash::{EntryId, TreeHash};
 use counterfoil::protocol::key::SealingKey;
-use counterfoil::protocol::verify::{Chain, Draft};
-use counterfoil::store::{Standing, Store};
+use counterfoil::protocol::verify::{Chain, Draft, VerifiedBlock};
+use counterfoil::sample::{Marketplace, Profile};
+use counterfoil::store::{MemoryBounds, Standing, Store};
 use serde_json::{Value, json};
 use support::binary::{Node, dev};
+use support::chain::{chain, key, time};
 use support::disk::{Disk, FATES, Fate};
 use support::faults::{Call, Faults, Kind};
 use support::load::{Known, Load, post, terms};
@@ -55,12 +60,24 @@ enum Knowledge {
     Checkpoint { size: u64, root: TreeHash },
 }
 
+/// Bounds that make the store write runs and merge them all the time.
+const SMALL: MemoryBounds = MemoryBounds { records: 120, blocks: 4 };
+/// The sizes of the blocks that are committed under those, one after the other.
+const BLOCK_ENTRIES: [usize; 8] = [1, 2, 5, 20, 1, 60, 1, 150];
+/// How many blocks those are, and how many in the long suite.
+const BLOCKS: usize = 64;
+const LONG_BLOCKS: usize = 400;
+/// Names the directory of the process that is recorded.
+const DRIVEN: &str = "POWER_LOSS_DRIVEN";
+
 /// What every crash of one record is checked against.
 struct Recorded {
     calls: Vec<Call>,
     released: Vec<Released>,
     chain: Arc<Chain>,
     key: SealingKey,
+    /// Other than a node's.
+    bounds: Option<MemoryBounds>,
 }
 
 /// A power cut: what is made of the record, and where.
@@ -104,33 +121,104 @@ fn record(directory: &Path) -> Recorded {
     let calls = faults.recorded();
     let chain = files::chain_of(directory).unwrap();
     let key = secret::read_key(&directory.join(KEY_FILE)).unwrap();
-    let released = released(&calls, &chain);
+    let released = released(answers(&calls), &chain);
     let entries = released.iter().filter(|r| matches!(r.what, Knowledge::Entry { .. })).count();
     println!("{} calls, {entries} entries acknowledged", calls.len());
     assert!(known.acknowledged().len() < entries, "the record has what clients were told");
-    Recorded { calls, released, chain, key }
+    Recorded { calls, released, chain, key, bounds: None }
 }
 
-/// What answers told clients, by when they began to go out.
-fn released(calls: &[Call], chain: &Chain) -> Vec<Released> {
-    let mut released = Vec::new();
-    for (at, body) in answers(calls) {
-        if let Ok(answer) = serde_json::from_str::<Value>(&body) {
-            for result in answer["results"].as_array().into_iter().flatten() {
-                let number = |field: &str| result[field].as_u64().unwrap();
-                let id = result["id"].as_str().unwrap().parse().unwrap();
-                let what =
-                    Knowledge::Entry { id, index: number("index"), height: number("height") };
-                released.push(Released { at, what });
-            }
-        } else if let Ok((checkpoint, _)) =
-            Checkpoint::open(&body, &chain.spec().origin, &chain.spec().authority())
-        {
-            let what = Knowledge::Checkpoint { size: checkpoint.size, root: checkpoint.root };
-            released.push(Released { at, what });
+#[test]
+fn nothing_acknowledged_is_lost_when_the_power_goes_while_runs_are_written() {
+    let mut random = Random::seeded("POWER_LOSS_SEED");
+    let home = tempfile::tempdir().unwrap();
+    let recorded = record_driven(&home.path().join("driven"));
+    let crashes = if is_long() { LONG_CRASHES } else { CRASHES };
+    let lost = play(&recorded, Disk::default(), crashes, &mut random);
+    assert!(lost.is_empty(), "{} of {crashes}:\n{}", lost.len(), lost.join("\n"));
+}
+
+/// Runs the test below in a process of its own, and gives back all that it did.
+fn record_driven(directory: &Path) -> Recorded {
+    let faults = Faults::watch(directory);
+    let mut command = faults.recording(Command::new(std::env::current_exe().unwrap()));
+    command.args(["--exact", "a_store_in_small_bounds_keeps_everything", "--nocapture"]);
+    let done = command.env(DRIVEN, directory).output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let calls = faults.recorded();
+    let said = calls.iter().filter(|call| call.kind == Kind::Sent);
+    let lines = said.map(|call| (call.issued, String::from_utf8(call.data.clone()).unwrap()));
+    let released = released(lines, &chain("driven"));
+    for thread in ["store-flush", "store-merge"] {
+        let synced = |call: &&Call| call.kind == Kind::Sync && call.thread == thread;
+        println!("{} syncs by {thread}", calls.iter().filter(synced).count());
+    }
+    Recorded { calls, released, chain: chain("driven"), key: key(), bounds: Some(SMALL) }
+}
+
+#[test]
+fn a_store_in_small_bounds_keeps_everything() {
+    let home = tempfile::tempdir().unwrap();
+    let driven = std::env::var_os(DRIVEN).map(PathBuf::from);
+    let directory = driven.clone().unwrap_or_else(|| home.path().join("driven"));
+    let chain = chain("driven");
+    let (store, mut committer) = Store::open_bounded(&directory, chain.clone(), SMALL).unwrap();
+    let profile = Profile::history(11, 1_000_000, time("2026-03-01T00:00:00Z"));
+    let mut market = Marketplace::new(profile, &chain.spec().currencies).unwrap();
+    let blocks = if is_long() { LONG_BLOCKS } else { BLOCKS };
+    for size in BLOCK_ENTRIES.iter().cycle().take(blocks) {
+        let head = store.head();
+        let mut draft = Draft::new(&chain, &head.tip, &store, now());
+        for entry in market.by_ref().take(*size) {
+            draft.admit(EncodedEntry::new(entry).unwrap()).expect("the rules admit it");
+        }
+        let block = draft.seal(&key());
+        committer.commit(&block).unwrap();
+        if driven.is_some() {
+            say(&chain, &block);
         }
     }
-    released
+    let report = store.fsck(|_| {}).unwrap();
+    assert!(report.is_clean(), "{report:#?}");
+}
+
+/// Says what a node would answer when a block is durable, and its checkpoint.
+fn say(chain: &Chain, block: &VerifiedBlock) {
+    let (height, first) = (block.header().height, block.header().first_index);
+    let entries = (first..).zip(block.entries());
+    let results: Vec<Value> = entries
+        .map(|(index, entry)| json!({"id": entry.id().to_string(), "index": index, "height": height}))
+        .collect();
+    let note = block.tip().checkpoint(chain).to_note(&key().public(), block.signature());
+    let mut out = std::io::stdout();
+    out.write_all(format!("{}\n", json!({"results": results})).as_bytes()).unwrap();
+    out.write_all(note.as_bytes()).unwrap();
+}
+
+/// What somebody was told, and when that began to go out.
+fn released(said: impl IntoIterator<Item = (u64, String)>, chain: &Chain) -> Vec<Released> {
+    let known = said.into_iter().flat_map(|(at, text)| {
+        knowledge(&text, chain).into_iter().map(move |what| Released { at, what })
+    });
+    known.collect()
+}
+
+/// What the answer to a submission says, or a checkpoint.
+fn knowledge(text: &str, chain: &Chain) -> Vec<Knowledge> {
+    if let Ok(answer) = serde_json::from_str::<Value>(text) {
+        let results = answer["results"].as_array().cloned().unwrap_or_default();
+        let entries = results.iter().map(|result| Knowledge::Entry {
+            id: result["id"].as_str().unwrap().parse().unwrap(),
+            index: result["index"].as_u64().unwrap(),
+            height: result["height"].as_u64().unwrap(),
+        });
+        return entries.collect();
+    }
+    let spec = chain.spec();
+    let checkpoint = Checkpoint::open(text, &spec.origin, &spec.authority());
+    let checkpoint =
+        checkpoint.map(|(Checkpoint { size, root, .. }, _)| Knowledge::Checkpoint { size, root });
+    checkpoint.into_iter().collect()
 }
 
 /// The bodies of all HTTP answers, and when the first byte of each was on its way.
@@ -254,7 +342,10 @@ fn check(recorded: &Recorded, crash: &Crash) -> Result<(), String> {
 
 fn look(recorded: &Recorded, crash: &Crash) -> Result<(), String> {
     let Recorded { chain, key, .. } = recorded;
-    let opened = Store::open(&crash.directory, chain.clone());
+    let opened = match recorded.bounds {
+        None => Store::open(&crash.directory, chain.clone()),
+        Some(bounds) => Store::open_bounded(&crash.directory, chain.clone(), bounds),
+    };
     let (store, mut committer) = opened.map_err(|error| format!("it doesn't open: {error}"))?;
     assert_eq!(*committer.standing(), Standing::Sound);
     let view = store.view();
@@ -287,8 +378,8 @@ fn look(recorded: &Recorded, crash: &Crash) -> Result<(), String> {
     Ok(())
 }
 
-fn after_the_crash() -> counterfoil::protocol::block::EncodedEntry {
+fn after_the_crash() -> EncodedEntry {
     let mut entry = support::chain::terms().entry().clone();
     entry.external_id = support::chain::id("after-the-crash");
-    counterfoil::protocol::block::EncodedEntry::new(entry).unwrap()
+    EncodedEntry::new(entry).unwrap()
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use super::commit::Committer;
-use super::derived::{Derived, MEMORY_BOUNDS};
+use super::derived::{Derived, MemoryBounds};
 use super::error::StoreError;
 use super::guard::{Guard, Guarded};
 use super::read::View;
@@ -96,6 +96,7 @@ pub(super) enum Opening {
 pub(super) fn open(
     directory: &Path,
     chain: Arc<Chain>,
+    bounds: MemoryBounds,
     opening: Opening,
     mut progress: impl FnMut(u64, u64),
 ) -> Result<(Store, Committer), StoreError> {
@@ -118,7 +119,7 @@ pub(super) fn open(
     let inner = Inner {
         blocks,
         tiles,
-        derived: Derived::open(runs, MEMORY_BOUNDS, sync)?,
+        derived: Derived::open(runs, bounds, sync)?,
         head: ArcSwap::from_pointee(genesis_head(&chain)),
         chain,
         disk,
