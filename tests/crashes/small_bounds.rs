@@ -82,7 +82,19 @@ fn say(chain: &Chain, block: &VerifiedBlock) {
     let results = json!({"results": results.collect::<Vec<Value>>()});
     let note = block.tip().checkpoint(chain).to_note(&key().public(), block.signature());
     let mut out = std::io::stdout();
-    // A note ends in an empty line, so that who reads lines knows its end, too.
     out.write_all(format!("{results}\n").as_bytes()).unwrap();
     out.write_all(note.as_bytes()).unwrap();
+}
+
+/// What a process has said, one thing after the other.
+pub fn said(out: &[u8]) -> impl Iterator<Item = String> {
+    let mut said: Vec<String> = Vec::new();
+    for line in String::from_utf8_lossy(out).split_inclusive('\n') {
+        match said.last_mut() {
+            // A note has several lines; results have one, and so are what they follow.
+            Some(note) if !line.starts_with('{') && !note.starts_with('{') => note.push_str(line),
+            _ => said.push(line.to_owned()),
+        }
+    }
+    said.into_iter()
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use counterfoil::protocol::checkpoint::Checkpoint;
 use counterfoil::protocol::hash::TreeHash;
@@ -21,6 +21,8 @@ const REQUEST_SALES: [u64; 5] = [1, 2, 1, 3, 40];
 
 /// How long one waits before it looks at the checkpoint again.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
+/// How long it may take until something is acknowledged.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What the clients of all rounds were told.
 #[derive(Default)]
@@ -38,6 +40,15 @@ impl Known {
 
     pub fn checkpoints(&self) -> BTreeMap<u64, TreeHash> {
         self.checkpoints.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits until more than so many entries are acknowledged.
+    pub fn wait_for_more_than(&self, count: usize) {
+        let since = Instant::now();
+        while self.acknowledged().len() <= count {
+            assert!(since.elapsed() < PATIENCE, "nothing is acknowledged");
+            std::thread::sleep(LOOK_EVERY);
+        }
     }
 
     fn acknowledge(&self, name: String, result: Value) {
@@ -80,13 +91,6 @@ impl Load {
     /// Waits until all of them are done.
     pub fn stop(self) {
         self.stopping.store(true, Ordering::Relaxed);
-        for thread in self.threads {
-            thread.join().expect("clients see nothing that is wrong");
-        }
-    }
-
-    /// Waits until the node is gone, and they see it.
-    pub fn outlive(self) {
         for thread in self.threads {
             thread.join().expect("clients see nothing that is wrong");
         }
