@@ -7,6 +7,8 @@
 //! |---|---|
 //! | `knowledge.rs` | what somebody was told, and whether a store still has it |
 //! | `small_bounds.rs` | a store that writes and merges runs all the time, in a process of its own |
+//! | `order.rs` | what was sent was synced before |
+//! | `recorded.rs` | a process as the shim recorded it |
 //! | `power_loss.rs` | power cuts, played on the record of a real process |
 //! | `kills.rs` | kill -9, at any time and on each side of each sync |
 #![cfg(target_os = "linux")]
@@ -22,8 +24,12 @@ mod support;
 mod kills;
 #[path = "crashes/knowledge.rs"]
 mod knowledge;
+#[path = "crashes/order.rs"]
+mod order;
 #[path = "crashes/power_loss.rs"]
 mod power_loss;
+#[path = "crashes/recorded.rs"]
+mod recorded;
 #[path = "crashes/small_bounds.rs"]
 mod small_bounds;
 

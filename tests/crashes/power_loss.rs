@@ -5,27 +5,21 @@
 //! opened by the ordinary path.
 
 use std::panic::AssertUnwindSafe;
-use std::path::Path;
-use std::sync::{Arc, Mutex, mpsc};
-use std::time::Duration;
+use std::sync::{Mutex, mpsc};
 
-use counterfoil::node::{dev::KEY_FILE, files, secret};
-use serde_json::json;
 use tempfile::TempDir;
 
-use crate::knowledge::{Knowledge, Owner, Released, answers, released};
-use crate::support::binary::{Node, dev};
+use crate::knowledge::Released;
+use crate::recorded::Recorded;
 use crate::support::disk::{Disk, FATES, Fate};
-use crate::support::faults::{Call, Faults, Kind};
-use crate::support::load::{Known, Load, post, terms};
+use crate::support::faults::{Call, Kind};
 use crate::support::random::Random;
 use crate::{SEED, is_long, small_bounds};
 
 /// How many power cuts each test plays, and how many in the long suite.
 const CUTS: usize = 110;
 const LONG_CUTS: usize = 1_500;
-/// How many blocks the store in small bounds seals, here and in the long suite.
-const BLOCKS: usize = 64;
+/// How many blocks the store in small bounds seals in the long suite.
 const LONG_BLOCKS: usize = 200;
 /// How often the power goes again while the store is opened, and how many first cuts there are.
 const SECOND_CUTS: usize = 12;
@@ -33,13 +27,6 @@ const FIRST_CUTS: usize = 4;
 const LONG_FIRST_CUTS: usize = 60;
 /// How many power cuts are checked at the same time.
 const CHECKERS: usize = 2;
-
-/// A process as it was recorded, and what it told.
-struct Recorded {
-    owner: Owner,
-    calls: Vec<Call>,
-    released: Vec<Released>,
-}
 
 /// A power cut, and what it left.
 struct Cut {
@@ -53,7 +40,7 @@ struct Cut {
 #[test]
 fn nothing_acknowledged_is_lost_when_the_power_goes() {
     let home = tempfile::tempdir().unwrap();
-    let recorded = record_node(&home.path().join("dev"));
+    let recorded = Recorded::node(&home.path().join("dev"));
     play(
         &recorded,
         &Disk::default(),
@@ -65,8 +52,8 @@ fn nothing_acknowledged_is_lost_when_the_power_goes() {
 #[test]
 fn nothing_acknowledged_is_lost_when_the_power_goes_while_runs_are_written() {
     let home = tempfile::tempdir().unwrap();
-    let blocks = if is_long() { LONG_BLOCKS } else { BLOCKS };
-    let recorded = record_small_bounds(&home.path().join("small"), blocks);
+    let blocks = if is_long() { LONG_BLOCKS } else { small_bounds::BLOCKS };
+    let recorded = Recorded::small_bounds(&home.path().join("small"), blocks);
     for thread in ["store-flush", "store-merge"] {
         let synced = |call: &Call| call.kind == Kind::Sync && call.thread == thread;
         assert!(recorded.calls.iter().any(synced), "{thread} works");
@@ -83,56 +70,17 @@ fn nothing_acknowledged_is_lost_when_the_power_goes_while_runs_are_written() {
 fn nothing_acknowledged_is_lost_when_the_power_goes_again_while_the_store_is_opened() {
     let mut random = Random::seeded(SEED);
     let home = tempfile::tempdir().unwrap();
-    let recorded = record_small_bounds(&home.path().join("small"), BLOCKS);
+    let recorded = Recorded::small_bounds(&home.path().join("small"), small_bounds::BLOCKS);
     let moments =
         moments(&recorded.calls, if is_long() { LONG_FIRST_CUTS } else { FIRST_CUTS }, &mut random);
     for_each_cut(&recorded, &Disk::default(), &moments, &mut random, |first, random| {
         let disk = Disk::of(first.directory.path());
-        let again = record_small_bounds(first.directory.path(), 2);
+        let again = Recorded::small_bounds(first.directory.path(), 2);
         let mut released = again.released;
         let known = recorded.released.iter().filter(|known| known.at < first.at);
         released.extend(known.map(|known| Released { at: 0, what: known.what.clone() }));
         play(&Recorded { released, ..again }, &disk, SECOND_CUTS, random);
     });
-}
-
-/// Runs a node under load, twice on one directory.
-fn record_node(directory: &Path) -> Recorded {
-    let faults = Faults::watch(directory);
-    let known = Arc::new(Known::default());
-    for round in 0..2 {
-        let node = Node::launch(faults.recording(dev(faults.directory(), &["--empty"])));
-        let chain = files::chain_of(directory).unwrap();
-        if round == 0 {
-            post(&node.url, &json!([terms()])).expect("it answers");
-        }
-        let load = Load::start(&node.url, &format!("round-{round}"), &chain, &known);
-        std::thread::sleep(Duration::from_millis(if is_long() { 3_000 } else { 400 }));
-        load.stop();
-        assert_eq!(node.stop().code, 0);
-    }
-    let calls = faults.recorded();
-    let chain = files::chain_of(directory).unwrap();
-    let key = secret::read_key(&directory.join(KEY_FILE)).unwrap();
-    let released = released(answers(&calls), &chain);
-    let entries = released.iter().filter(|known| matches!(known.what, Knowledge::Entry { .. }));
-    // And the terms.
-    assert_eq!(entries.count(), known.acknowledged().len() + 1, "clients and record agree");
-    Recorded { owner: Owner { chain, key, bounds: None }, calls, released }
-}
-
-/// Runs a store in small bounds.
-fn record_small_bounds(directory: &Path, blocks: usize) -> Recorded {
-    let faults = Faults::watch(directory);
-    let command = faults.recording(small_bounds::command(faults.directory(), blocks));
-    let done = { command }.output().unwrap();
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    let calls = faults.recorded();
-    let owner = small_bounds::owner();
-    let said = calls.iter().filter(|call| call.kind == Kind::Sent);
-    let said = said.map(|call| (call.issued, String::from_utf8(call.data.clone()).unwrap()));
-    let released = released(said, &owner.chain);
-    Recorded { owner, calls, released }
 }
 
 /// Plays power cuts on a record that began with `disk`; none may lose anything.

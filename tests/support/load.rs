@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -27,15 +27,20 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// What the clients of all rounds were told.
 #[derive(Default)]
 pub struct Known {
-    /// Where each acknowledged entry stands, by external id.
-    acknowledged: Mutex<BTreeMap<String, Value>>,
+    /// The external id of each acknowledged entry, and the result: where it stands.
+    acknowledged: Mutex<Vec<(String, Value)>>,
     /// The root of each checkpoint that was seen, by size.
     checkpoints: Mutex<BTreeMap<u64, TreeHash>>,
 }
 
 impl Known {
-    pub fn acknowledged(&self) -> BTreeMap<String, Value> {
-        self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// What was acknowledged, but for the first so many.
+    pub fn acknowledged(&self, first: usize) -> Vec<(String, Value)> {
+        self.lock()[first..].to_vec()
+    }
+
+    pub fn count(&self) -> usize {
+        self.lock().len()
     }
 
     pub fn checkpoints(&self) -> BTreeMap<u64, TreeHash> {
@@ -45,7 +50,7 @@ impl Known {
     /// Waits until more than so many entries are acknowledged.
     pub fn wait_for_more_than(&self, count: usize) {
         let since = Instant::now();
-        while self.acknowledged().len() <= count {
+        while self.count() <= count {
             assert!(since.elapsed() < PATIENCE, "nothing is acknowledged");
             std::thread::sleep(LOOK_EVERY);
         }
@@ -53,8 +58,11 @@ impl Known {
 
     fn acknowledge(&self, name: String, result: Value) {
         assert_eq!(result["status"], "sealed", "{result}");
-        let mut acknowledged = self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner);
-        acknowledged.insert(name, result);
+        self.lock().push((name, result));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<(String, Value)>> {
+        self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn see(&self, checkpoint: &Checkpoint) {
