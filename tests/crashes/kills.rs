@@ -1,5 +1,6 @@
 //! kill -9: at any time under load, and on each side of each call that makes something durable.
 
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -154,10 +155,61 @@ fn nothing_acknowledged_is_lost_by_kill_9_on_either_side_of_the_syncs_of_runs() 
     }
 }
 
+/// What a node does when it makes its ledger, and when it opens one after a kill.
+const MAKING: [&str; 10] = [
+    "mkdir store/blobs 1",
+    "open store/conf 1",
+    "write store/conf 1",
+    "write store/conf 2",
+    "open store/db 1",
+    "sync store/conf 1",
+    "sync store/db 1",
+    "mkdir guard 1",
+    "open guard/odd 1",
+    "sync guard 1",
+];
+const OPENING: [&str; 6] = [
+    "open store/snap 1",
+    "write store/snap 1",
+    "write store/snap 3",
+    "sync store/snap 1",
+    "rename store/snap 1",
+    "sync guard 1",
+];
+
+#[test]
+fn a_node_that_is_killed_while_it_makes_its_ledger_makes_it_the_next_time() {
+    for (call, side) in MAKING.iter().flat_map(|call| SIDES.map(|side| (call, side))) {
+        let home = tempfile::tempdir().unwrap();
+        let faults = Faults::watch(&home.path().join("dev"));
+        kill_at_start(&faults, &format!("{call} {side}"));
+        let node = Node::launch(faults.under(dev(faults.directory(), &["--empty"])));
+        let stated = post(&node.url, &json!([terms()])).expect("it answers");
+        assert_eq!(stated["results"][0]["status"], "sealed", "{call} {side}: {stated}");
+    }
+}
+
+#[test]
+fn a_node_that_is_killed_while_it_opens_its_ledger_opens_it_the_next_time() {
+    let mut ledger = Ledger::new(Random::seeded(SEED));
+    for (call, side) in OPENING.iter().flat_map(|call| SIDES.map(|side| (call, side))) {
+        ledger.round(&End::After(Duration::ZERO));
+        kill_at_start(&ledger.faults, &format!("{call} {side}"));
+    }
+    ledger.finish();
+}
+
+fn kill_at_start(faults: &Faults, rule: &str) {
+    let fired = faults.fired().len();
+    faults.rule(rule);
+    let done = faults.under(dev(faults.directory(), &["--empty"])).output().unwrap();
+    assert_eq!(done.status.signal(), Some(9), "{rule}: {}", done.status);
+    assert_eq!(faults.fired().len(), fired + 1);
+    faults.rule("");
+}
+
 /// Runs the store in small bounds till a rule ends it; what it said until then.
 fn run_until_killed(faults: &Faults) -> Vec<Knowledge> {
-    use std::os::unix::process::ExitStatusExt as _;
-
     let mut command: Command = faults.under(small_bounds::command(faults.directory(), 1_000));
     let done = command.stderr(Stdio::null()).output().unwrap();
     assert_eq!(done.status.signal(), Some(9), "{}", done.status);

@@ -42,7 +42,9 @@ fn check(recorded: &Recorded, directory: &Path) {
             let synced = recorded.calls.iter().filter(here).any(|call| {
                 call.kind == Kind::Sync && call.issued > write.returned && call.returned < sent
             });
-            assert!(synced, "block {height} was sent at {sent}, written to {place} at {write:?}");
+            let Call { issued, returned, path, .. } = write;
+            let written = format!("written to {path} from {issued} to {returned}");
+            assert!(synced, "block {height}: {written}, not synced before it was sent at {sent}");
         }
     }
     let large = recorded.calls.iter().find(|call| call.path.starts_with("store/blobs/"));
