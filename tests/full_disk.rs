@@ -1,7 +1,12 @@
 //! A real file system of its own that is full, or read-only: a small tmpfs in a mount namespace.
 //! Where that can't be made, the test says so; the shim's cases (`failing_disk.rs`) stand for it.
 #![cfg(target_os = "linux")]
-#![allow(clippy::indexing_slicing, reason = "a test stops where something isn't as it expects")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops where something isn't as it expects"
+)]
 
 mod support;
 

@@ -11,7 +11,7 @@ use support::chain::{chain, chain_with, commission, decision, key, reversal, sal
 
 /// Re-verifies the whole ledger, and that nothing but `entries` entries are on it.
 fn check(ledger: &Ledger, entries: u64) {
-    let report = ledger.store().unwrap().fsck(|_| {}).expect("the store can be read");
+    let report = ledger.store().expect("it is open").fsck(|_| {}).expect("the store can be read");
     assert!(report.is_clean(), "{report:#?}");
     assert_eq!(report.entries, entries);
 }

@@ -23,8 +23,8 @@ use crate::protocol::hash::{DigestMap, StateKey};
 use crate::protocol::rules::StoredRecord;
 
 /// When memory is frozen.
-#[derive(Clone, Copy)]
-pub(super) struct MemoryBounds {
+#[derive(Clone, Copy, Debug)]
+pub struct MemoryBounds {
     /// The most records and postings that it takes.
     pub records: usize,
     /// The most blocks that it takes: as many are verified again when the store is opened.

@@ -125,7 +125,8 @@ mod tests {
     fn what_is_in_doubt_stays_so_until_it_is_written_again() {
         let directory = tempfile::tempdir().unwrap();
         let (one, two) = (directory.path().join("one"), directory.path().join("two"));
-        let bytes: Vec<u8> = (0..3 * PIECE_BYTES + 7).map(|place| (place % 251) as u8).collect();
+        let bytes: Vec<u8> =
+            (0..3 * PIECE_BYTES + 7).map(|place| u8::try_from(place % 251).unwrap()).collect();
         std::fs::write(&one, &bytes).unwrap();
         let files = [one.clone(), two.clone()];
         let written = |path: &Path| std::fs::metadata(path).unwrap().modified().unwrap();

@@ -52,11 +52,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use derived::Derived;
+use derived::{Derived, MEMORY_BOUNDS};
 use disk::Disk;
 use doubt::Doubt;
 
 pub use commit::Committer;
+#[doc(hidden)]
+pub use derived::MemoryBounds;
 pub use error::StoreError;
 pub use fsck::{Finding, FsckReport, MAX_FINDINGS};
 pub use read::{StoredHeader, View};
@@ -127,7 +129,21 @@ impl Store {
     /// # Errors
     /// [`StoreError`]: in use, another chain's, or damaged.
     pub fn open(directory: &Path, chain: Arc<Chain>) -> Result<(Self, Committer), StoreError> {
-        recovery::open(directory, chain, recovery::Opening::KeepDerived, |_, _| {})
+        Self::open_bounded(directory, chain, MEMORY_BOUNDS)
+    }
+
+    /// Opens the store as [`Store::open`] does, with other bounds: small ones bring about in a
+    /// moment what else takes a hundred thousand entries. For tests.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    #[doc(hidden)]
+    pub fn open_bounded(
+        directory: &Path,
+        chain: Arc<Chain>,
+        bounds: MemoryBounds,
+    ) -> Result<(Self, Committer), StoreError> {
+        recovery::open(directory, chain, bounds, recovery::Opening::KeepDerived, |_, _| {})
     }
 
     /// Opens the store as [`Store::open`] does, but first drops everything derived from the
@@ -142,7 +158,7 @@ impl Store {
         chain: Arc<Chain>,
         progress: impl FnMut(u64, u64),
     ) -> Result<(Self, Committer), StoreError> {
-        recovery::open(directory, chain, recovery::Opening::DropDerived, progress)
+        recovery::open(directory, chain, MEMORY_BOUNDS, recovery::Opening::DropDerived, progress)
     }
 
     /// The chain whose ledger this is.

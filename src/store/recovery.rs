@@ -12,7 +12,7 @@ use std::sync::atomic::AtomicBool;
 use arc_swap::ArcSwap;
 
 use super::commit::Committer;
-use super::derived::{Derived, MEMORY_BOUNDS};
+use super::derived::{Derived, MemoryBounds};
 use super::disk::Disk;
 use super::doubt::Doubt;
 use super::error::StoreError;
@@ -101,17 +101,19 @@ pub(super) enum Opening {
 pub(super) fn open(
     directory: &Path,
     chain: Arc<Chain>,
+    bounds: MemoryBounds,
     opening: Opening,
     progress: impl FnMut(u64, u64),
 ) -> Result<(Store, Committer), StoreError> {
     // sled panics here and there where the disk fails. Nothing of it is used after a panic.
-    let opened = AssertUnwindSafe(|| take_through(directory, chain, opening, progress));
+    let opened = AssertUnwindSafe(|| take_through(directory, chain, bounds, opening, progress));
     std::panic::catch_unwind(opened).unwrap_or(Err(StoreError::Panicked))
 }
 
 fn take_through(
     directory: &Path,
     chain: Arc<Chain>,
+    bounds: MemoryBounds,
     opening: Opening,
     mut progress: impl FnMut(u64, u64),
 ) -> Result<(Store, Committer), StoreError> {
@@ -136,7 +138,7 @@ fn take_through(
     let inner = Inner {
         blocks,
         tiles,
-        derived: Derived::open(runs, MEMORY_BOUNDS, sync)?,
+        derived: Derived::open(runs, bounds, sync)?,
         head: ArcSwap::from_pointee(genesis_head(&chain)),
         chain,
         disk,

@@ -118,6 +118,13 @@ impl Node {
         self.child.wait().expect("it was started here");
     }
 
+    /// Waits until it was killed by somebody else.
+    pub fn wait_for_kill(mut self) {
+        use std::os::unix::process::ExitStatusExt as _;
+        let status = self.child.wait().expect("it was started here");
+        assert_eq!(status.signal(), Some(9), "{status}");
+    }
+
     /// Tells it to stop, and waits until it did; what it said on standard error.
     pub fn stop(mut self) -> Ran {
         let id = self.child.id().to_string();

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use counterfoil::protocol::checkpoint::Checkpoint;
 use counterfoil::protocol::hash::TreeHash;
@@ -21,29 +21,48 @@ const REQUEST_SALES: [u64; 5] = [1, 2, 1, 3, 40];
 
 /// How long one waits before it looks at the checkpoint again.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
+/// How long it may take until something is acknowledged.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What the clients of all rounds were told.
 #[derive(Default)]
 pub struct Known {
-    /// Where each acknowledged entry stands, by external id.
-    acknowledged: Mutex<BTreeMap<String, Value>>,
+    /// The external id of each acknowledged entry, and the result: where it stands.
+    acknowledged: Mutex<Vec<(String, Value)>>,
     /// The root of each checkpoint that was seen, by size.
     checkpoints: Mutex<BTreeMap<u64, TreeHash>>,
 }
 
 impl Known {
-    pub fn acknowledged(&self) -> BTreeMap<String, Value> {
-        self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// What was acknowledged, but for the first so many.
+    pub fn acknowledged(&self, first: usize) -> Vec<(String, Value)> {
+        self.lock()[first..].to_vec()
+    }
+
+    pub fn count(&self) -> usize {
+        self.lock().len()
     }
 
     pub fn checkpoints(&self) -> BTreeMap<u64, TreeHash> {
         self.checkpoints.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Waits until more than so many entries are acknowledged.
+    pub fn wait_for_more_than(&self, count: usize) {
+        let since = Instant::now();
+        while self.count() <= count {
+            assert!(since.elapsed() < PATIENCE, "nothing is acknowledged");
+            std::thread::sleep(LOOK_EVERY);
+        }
+    }
+
     fn acknowledge(&self, name: String, result: Value) {
         assert_eq!(result["status"], "sealed", "{result}");
-        let mut acknowledged = self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner);
-        acknowledged.insert(name, result);
+        self.lock().push((name, result));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<(String, Value)>> {
+        self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn see(&self, checkpoint: &Checkpoint) {
@@ -80,13 +99,6 @@ impl Load {
     /// Waits until all of them are done.
     pub fn stop(self) {
         self.stopping.store(true, Ordering::Relaxed);
-        for thread in self.threads {
-            thread.join().expect("clients see nothing that is wrong");
-        }
-    }
-
-    /// Waits until the node is gone, and they see it.
-    pub fn outlive(self) {
         for thread in self.threads {
             thread.join().expect("clients see nothing that is wrong");
         }
