@@ -241,7 +241,8 @@ const FAILURES: &[(&str, &[&str], &str)] = &[
 
 /// The same error for whoever tries the disk, until it is taken away.
 fn with_trial(rules: &[&str]) -> String {
-    let action = rules[0].rsplit(' ').next().unwrap();
+    let last = rules.last().unwrap();
+    let action = last.rsplit(' ').next().unwrap();
     let action = if action == "short" { "errno:ENOSPC" } else { action };
     format!("{}\nwrite trial * {action}\n", rules.join("\n"))
 }
@@ -277,6 +278,25 @@ fn sealing_goes_on_by_itself_when_the_disk_takes_writes_again() {
         await_role(&client, "sealing");
         client.submit_until_sealed(&names);
         assert_eq!(client.get("/readyz").status, 200);
+    }
+    client.check_acknowledged();
+    bench.stop(node);
+}
+
+/// sled tells nobody of it who waits already.
+#[test]
+fn a_write_that_fails_late_keeps_nobody_waiting() {
+    let bench = Bench::new();
+    let (node, mut client) = bench.start();
+    for nth in 1..=3 {
+        let rule = format!("write store/db {nth}");
+        bench.faults.rule(&format!("{rule} sleep:400\n{rule} errno:EIO\n"));
+        let name = format!("late-{nth}");
+        let since = Instant::now();
+        client.submit(&[&name]);
+        assert!(since.elapsed() < AT_ONCE, "{nth}: {:?}", since.elapsed());
+        client.submit_until_sealed(&[&name]);
+        bench.faults.rule("");
     }
     client.check_acknowledged();
     bench.stop(node);
