@@ -110,7 +110,8 @@ impl Unpacker {
                 Ok(())
             }
             (FRAGMENTED, [number, count, part @ ..]) => {
-                let expected = if self.missing == 0 { 0 } else { count.saturating_sub(self.missing) };
+                let expected =
+                    if self.missing == 0 { 0 } else { count.saturating_sub(self.missing) };
                 if number >= count || *number != expected {
                     return Err(damaged("fragments are missing"));
                 }

@@ -355,9 +355,9 @@ impl View {
         }
         // What comes after the leaves of entries is the block's header.
         let height = self.store.inner.blocks.get(keys::header_index(index))?;
-        let height = height.and_then(|height| keys::trailing_number(&height)).ok_or_else(|| {
-            StoreError::damaged(format!("index {index}"), "its leaf is missing")
-        })?;
+        let height = height
+            .and_then(|height| keys::trailing_number(&height))
+            .ok_or_else(|| StoreError::damaged(format!("index {index}"), "its leaf is missing"))?;
         self.stored_header(height).map(|stored| stored.leaf)
     }
 

@@ -4,5 +4,9 @@
 pub mod binary;
 pub mod browser;
 pub mod chain;
+pub mod disk;
+pub mod faults;
+pub mod load;
 pub mod node;
+pub mod random;
 pub mod site;

@@ -110,11 +110,7 @@ impl<const K: usize, V: Value> SortedMap<K, V> {
     /// With a fresh memory, and the one so far frozen.
     pub(in crate::store) fn freeze(&self) -> Self {
         assert!(self.frozen.is_none(), "the one before is written out first");
-        Self {
-            active: Arc::default(),
-            frozen: Some(self.active.clone()),
-            runs: self.runs.clone(),
-        }
+        Self { active: Arc::default(), frozen: Some(self.active.clone()), runs: self.runs.clone() }
     }
 
     /// Writes frozen memory out as a run.
@@ -204,4 +200,3 @@ fn cursors<const K: usize>(
 fn read<const K: usize, V>(memory: &RwLock<Memory<K, V>>) -> RwLockReadGuard<'_, Memory<K, V>> {
     memory.read().unwrap_or_else(PoisonError::into_inner)
 }
-
