@@ -14,17 +14,17 @@ use crate::recorded::Recorded;
 use crate::support::disk::{Disk, FATES, Fate};
 use crate::support::faults::{Call, Kind};
 use crate::support::random::Random;
-use crate::{SEED, is_long, small_bounds};
+use crate::{SEED, sized, small_bounds};
 
 /// How many power cuts each test plays, and how many in the long suite.
-const CUTS: usize = 110;
-const LONG_CUTS: usize = 1_500;
-/// How many blocks the store in small bounds seals in the long suite.
-const LONG_BLOCKS: usize = 200;
-/// How often the power goes again while the store is opened, and how many first cuts there are.
+const CUTS: (usize, usize) = (110, 1_500);
+/// How many blocks the store in small bounds seals.
+const BLOCKS: (usize, usize) = (small_bounds::BLOCKS, 200);
+/// In how many of those cuts the power goes again while the store is opened, and how often.
+const FIRST_CUTS: (usize, usize) = (3, 60);
 const SECOND_CUTS: usize = 12;
-const FIRST_CUTS: usize = 4;
-const LONG_FIRST_CUTS: usize = 60;
+/// How many power cuts are played while a large block is written.
+const LARGE_BLOCK_CUTS: (usize, usize) = (8, 200);
 /// How many power cuts are checked at the same time.
 const CHECKERS: usize = 2;
 
@@ -39,31 +39,24 @@ struct Cut {
 
 #[test]
 fn nothing_acknowledged_is_lost_when_the_power_goes() {
+    let mut random = Random::seeded(SEED);
     let home = tempfile::tempdir().unwrap();
-    let recorded = Recorded::node(&home.path().join("dev"));
-    play(
-        &recorded,
-        &Disk::default(),
-        if is_long() { LONG_CUTS } else { CUTS },
-        &mut Random::seeded(SEED),
-    );
+    let recorded = Recorded::under_load(&home.path().join("dev"));
+    let moments = moments(&recorded.calls, sized(CUTS), &mut random);
+    play(&recorded, &Disk::default(), &moments, &mut random);
 }
 
 #[test]
 fn nothing_acknowledged_is_lost_when_the_power_goes_while_runs_are_written() {
+    let mut random = Random::seeded(SEED);
     let home = tempfile::tempdir().unwrap();
-    let blocks = if is_long() { LONG_BLOCKS } else { small_bounds::BLOCKS };
-    let recorded = Recorded::small_bounds(&home.path().join("small"), blocks);
+    let recorded = Recorded::small_bounds(&home.path().join("small"), sized(BLOCKS));
     for thread in ["store-flush", "store-merge"] {
         let synced = |call: &Call| call.kind == Kind::Sync && call.thread == thread;
         assert!(recorded.calls.iter().any(synced), "{thread} works");
     }
-    play(
-        &recorded,
-        &Disk::default(),
-        if is_long() { LONG_CUTS } else { CUTS },
-        &mut Random::seeded(SEED),
-    );
+    let moments = moments(&recorded.calls, sized(CUTS), &mut random);
+    play(&recorded, &Disk::default(), &moments, &mut random);
 }
 
 #[test]
@@ -71,21 +64,45 @@ fn nothing_acknowledged_is_lost_when_the_power_goes_again_while_the_store_is_ope
     let mut random = Random::seeded(SEED);
     let home = tempfile::tempdir().unwrap();
     let recorded = Recorded::small_bounds(&home.path().join("small"), small_bounds::BLOCKS);
-    let moments =
-        moments(&recorded.calls, if is_long() { LONG_FIRST_CUTS } else { FIRST_CUTS }, &mut random);
-    for_each_cut(&recorded, &Disk::default(), &moments, &mut random, |first, random| {
+    let first_moments = moments(&recorded.calls, sized(FIRST_CUTS), &mut random);
+    for_each_cut(&recorded, &Disk::default(), &first_moments, &mut random, |first, random| {
         let disk = Disk::of(first.directory.path());
         let again = Recorded::small_bounds(first.directory.path(), 2);
         let mut released = again.released;
         let known = recorded.released.iter().filter(|known| known.at < first.at);
         released.extend(known.map(|known| Released { at: 0, what: known.what.clone() }));
-        play(&Recorded { released, ..again }, &disk, SECOND_CUTS, random);
+        let moments = moments(&again.calls, SECOND_CUTS, random);
+        play(&Recorded { released, ..again }, &disk, &moments, random);
     });
 }
 
+#[test]
+fn a_large_block_is_whole_or_not_there_when_the_power_goes_while_it_is_written() {
+    let mut random = Random::seeded(SEED);
+    let home = tempfile::tempdir().unwrap();
+    let recorded = Recorded::sealing_a_large_block(&home.path().join("dev"));
+    let writes = |path: &str| {
+        let path = path.to_owned();
+        let writes = move |call: &&Call| call.kind == Kind::Write && call.path.starts_with(&path);
+        recorded.calls.iter().filter(writes)
+    };
+    let begun = writes("guard/").next_back().expect("the large block's").issued;
+    let bodies = writes("store/db").filter(|call| call.issued > begun);
+    assert!(bodies.count() > 1, "bodies are written before the commit point");
+    let answered = recorded.released.last().expect("the large block's").at;
+    let mut moments: Vec<u64> = (begun..=answered + 1).collect();
+    moments.resize_with(moments.len().max(sized(LARGE_BLOCK_CUTS)), || {
+        begun + random.below(answered + 2 - begun)
+    });
+    while moments.len() > sized(LARGE_BLOCK_CUTS) {
+        moments.remove(random.index(moments.len()));
+    }
+    moments.sort_unstable();
+    play(&recorded, &Disk::default(), &moments, &mut random);
+}
+
 /// Plays power cuts on a record that began with `disk`; none may lose anything.
-fn play(recorded: &Recorded, disk: &Disk, cuts: usize, random: &mut Random) {
-    let moments = moments(&recorded.calls, cuts, random);
+fn play(recorded: &Recorded, disk: &Disk, moments: &[u64], random: &mut Random) {
     let problems = Mutex::new(Vec::new());
     let (sender, receiver) = mpsc::sync_channel::<Cut>(CHECKERS);
     let receiver = Mutex::new(receiver);
@@ -104,11 +121,12 @@ fn play(recorded: &Recorded, disk: &Disk, cuts: usize, random: &mut Random) {
                 }
             });
         }
-        for_each_cut(recorded, disk, &moments, random, |cut, _| sender.send(cut).unwrap());
+        for_each_cut(recorded, disk, moments, random, |cut, _| sender.send(cut).unwrap());
         drop(sender);
     });
     let problems = problems.into_inner().unwrap();
-    assert!(problems.is_empty(), "{} of {cuts}:\n{}", problems.len(), problems.join("\n"));
+    let (count, cuts) = (problems.len(), moments.len());
+    assert!(problems.is_empty(), "{count} of {cuts}:\n{}", problems.join("\n"));
 }
 
 /// Checks what a power cut left; sled and the assertions may panic.
