@@ -24,9 +24,14 @@ const BLOCKS: (usize, usize) = (small_bounds::BLOCKS, 200);
 const FIRST_CUTS: (usize, usize) = (3, 60);
 const SECOND_CUTS: usize = 12;
 /// How many power cuts are played while a large block is written.
-const LARGE_BLOCK_CUTS: (usize, usize) = (8, 200);
+const LARGE_BLOCK_CUTS: (usize, usize) = (16, 200);
+/// The most bytes of bodies that the store writes at once, more or less.
+const MAX_BATCH_BYTES: usize = 128 * 1024;
 /// How many power cuts are checked at the same time.
 const CHECKERS: usize = 2;
+
+/// Before which number of the record the power goes, and what becomes of what isn't synced.
+type Moment = (u64, Fate);
 
 /// A power cut, and what it left.
 struct Cut {
@@ -81,28 +86,25 @@ fn a_large_block_is_whole_or_not_there_when_the_power_goes_while_it_is_written()
     let mut random = Random::seeded(SEED);
     let home = tempfile::tempdir().unwrap();
     let recorded = Recorded::sealing_a_large_block(&home.path().join("dev"));
-    let writes = |path: &str| {
-        let path = path.to_owned();
-        let writes = move |call: &&Call| call.kind == Kind::Write && call.path.starts_with(&path);
-        recorded.calls.iter().filter(writes)
+    let last = |kind, path| {
+        let found = |call: &&Call| call.kind == kind && call.path.starts_with(path);
+        recorded.calls.iter().rfind(found).expect("it is made")
     };
-    let begun = writes("guard/").next_back().expect("the large block's").issued;
-    let bodies = writes("store/db").filter(|call| call.issued > begun);
+    let begun = last(Kind::Write, "guard/").issued;
+    let in_store = |call: &&Call| call.path == "store/db" && call.issued > begun;
+    let calls: Vec<&Call> = recorded.calls.iter().filter(in_store).collect();
+    let sync = calls.iter().position(|call| call.kind == Kind::Sync).expect("it is synced");
+    let bodies = calls[..sync].iter().filter(|call| call.data.len() > MAX_BATCH_BYTES);
     assert!(bodies.count() > 1, "bodies are written before the commit point");
-    let answered = recorded.released.last().expect("the large block's").at;
-    let mut moments: Vec<u64> = (begun..=answered + 1).collect();
-    moments.resize_with(moments.len().max(sized(LARGE_BLOCK_CUTS)), || {
-        begun + random.below(answered + 2 - begun)
-    });
-    while moments.len() > sized(LARGE_BLOCK_CUTS) {
-        moments.remove(random.index(moments.len()));
-    }
-    moments.sort_unstable();
+    // All is written, nothing is synced: guard and bodies may be whole, torn or lost.
+    let moments: Vec<Moment> = (0..sized(LARGE_BLOCK_CUTS))
+        .map(|number| (calls[sync].issued, [Fate::Torn, Fate::Writes][number % 2]))
+        .collect();
     play(&recorded, &Disk::default(), &moments, &mut random);
 }
 
 /// Plays power cuts on a record that began with `disk`; none may lose anything.
-fn play(recorded: &Recorded, disk: &Disk, moments: &[u64], random: &mut Random) {
+fn play(recorded: &Recorded, disk: &Disk, moments: &[Moment], random: &mut Random) {
     let problems = Mutex::new(Vec::new());
     let (sender, receiver) = mpsc::sync_channel::<Cut>(CHECKERS);
     let receiver = Mutex::new(receiver);
@@ -144,9 +146,9 @@ fn check(recorded: &Recorded, cut: &Cut) -> Result<(), String> {
     })
 }
 
-/// The moments at which the power goes, in order: half of them just before and after syncs and
-/// answers, the others by chance.
-fn moments(calls: &[Call], count: usize, random: &mut Random) -> Vec<u64> {
+/// When the power goes, in order, and what becomes of what isn't synced: half of the moments are
+/// just before and after syncs and answers, the others fall by chance.
+fn moments(calls: &[Call], count: usize, random: &mut Random) -> Vec<Moment> {
     let around = calls.iter().filter(|call| matches!(call.kind, Kind::Sync | Kind::Sent));
     let mut moments: Vec<u64> = around
         .flat_map(|call| [call.issued, call.issued + 1, call.returned, call.returned + 1])
@@ -157,14 +159,14 @@ fn moments(calls: &[Call], count: usize, random: &mut Random) -> Vec<u64> {
     let end = calls.iter().map(|call| call.returned).max().expect("calls") + 2;
     moments.resize_with(count, || random.below(end));
     moments.sort_unstable();
-    moments
+    moments.into_iter().map(|at| (at, FATES[random.index(FATES.len())])).collect()
 }
 
 /// Makes what a power cut at each of the moments leaves, one after the other.
 fn for_each_cut(
     recorded: &Recorded,
     disk: &Disk,
-    moments: &[u64],
+    moments: &[Moment],
     random: &mut Random,
     mut visit: impl FnMut(Cut, &mut Random),
 ) {
@@ -174,7 +176,7 @@ fn for_each_cut(
     events.sort_by_key(|(time, _)| *time);
     let mut events = events.into_iter().peekable();
     let mut disk = disk.clone();
-    for at in moments {
+    for (at, fate) in moments {
         while let Some((time, call)) = events.next_if(|(time, _)| time < at) {
             if time == call.issued {
                 disk.issued(call);
@@ -182,9 +184,9 @@ fn for_each_cut(
                 disk.returned(call);
             }
         }
-        let (fate, seed) = (FATES[random.index(FATES.len())], random.next());
+        let seed = random.next();
         let directory = tempfile::tempdir().unwrap();
-        disk.make(directory.path(), fate, &mut Random::new(seed));
-        visit(Cut { at: *at, fate, seed, directory }, random);
+        disk.make(directory.path(), *fate, &mut Random::new(seed));
+        visit(Cut { at: *at, fate: *fate, seed, directory }, random);
     }
 }
