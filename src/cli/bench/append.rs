@@ -34,13 +34,21 @@ impl AppendFile {
         &mut self,
         entries: impl IntoIterator<Item = &'a EncodedEntry>,
     ) -> anyhow::Result<()> {
-        self.buffer.clear();
+        let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.clear();
         for entry in entries {
             let length = u32::try_from(entry.leaf().len()).expect("a leaf has 64 KiB at most");
-            self.buffer.extend_from_slice(&length.to_be_bytes());
-            self.buffer.extend_from_slice(entry.leaf());
+            buffer.extend_from_slice(&length.to_be_bytes());
+            buffer.extend_from_slice(entry.leaf());
         }
-        self.file.write_all(&self.buffer)?;
+        let appended = self.append_bytes(&buffer);
+        self.buffer = buffer;
+        appended
+    }
+
+    /// Appends bytes and syncs them. When this returns, they MUST survive a power cut.
+    pub fn append_bytes(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
+        self.file.write_all(bytes)?;
         self.file.sync_data()?;
         Ok(())
     }

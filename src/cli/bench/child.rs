@@ -5,6 +5,7 @@
 //! says how far it has come and, at last, what it found, one JSON text a line.
 
 use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
@@ -14,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ground::Workload;
 use super::report::Findings;
-use super::{alone, ingest, old_decisions, open, read, verify};
+use super::{alone, http, ingest, old_decisions, open, read, verify};
 use crate::cli::{Exit, Outcome, output, progress, sentence};
 
 /// What a child is to do.
@@ -61,6 +62,10 @@ pub enum Task {
     Fsck,
     /// Decisions on old commissions, the state read from the disk and from memory in turn.
     OldDecisions,
+    /// Submitting over HTTP.
+    Http,
+    /// The node that `Http` submits to.
+    Serve,
 }
 
 /// What a child says.
@@ -69,6 +74,8 @@ pub enum Task {
 enum Message {
     /// So many entries are done.
     Progress(u64),
+    /// It serves at this address.
+    Serving(SocketAddr),
     /// What was found.
     Found(Findings),
     /// It didn't work, and why.
@@ -99,6 +106,11 @@ pub fn found(findings: Findings) -> anyhow::Result<()> {
     say(&Message::Found(findings))
 }
 
+/// Tells the parent where it serves.
+pub fn serving(address: SocketAddr) -> anyhow::Result<()> {
+    say(&Message::Serving(address))
+}
+
 fn say(message: &Message) -> anyhow::Result<()> {
     output::line(serde_json::to_string(message)?)
 }
@@ -114,6 +126,8 @@ impl Job {
             Task::Verify => verify::measure(self),
             Task::Fsck => verify::measure_fsck(self),
             Task::OldDecisions => old_decisions::measure(self),
+            Task::Http => http::measure(self),
+            Task::Serve => http::serve(self),
         }?;
         found(findings)
     }
@@ -154,6 +168,7 @@ impl Running {
         loop {
             match self.next_message()? {
                 Message::Progress(entries) => self.bar.set_position(entries),
+                Message::Serving(_) => {}
                 Message::Found(findings) => {
                     self.bar.finish_and_clear();
                     return Ok(findings);
@@ -169,11 +184,25 @@ impl Running {
         while seen < times {
             match self.next_message()? {
                 Message::Progress(_) => seen += 1,
-                Message::Found(_) => {}
+                Message::Serving(_) | Message::Found(_) => {}
                 Message::Failed(problem) => bail!(problem),
             }
         }
         Ok(())
+    }
+
+    /// Waits until it says where it serves.
+    pub fn wait_for_address(&mut self) -> anyhow::Result<SocketAddr> {
+        match self.next_message()? {
+            Message::Serving(address) => Ok(address),
+            Message::Failed(problem) => bail!(problem),
+            other => bail!("the serving process said {other:?}"),
+        }
+    }
+
+    /// The process's id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     fn next_message(&mut self) -> anyhow::Result<Message> {

@@ -9,6 +9,7 @@
 //! | `alone.rs` | the bare file and the source of the entries, by themselves |
 //! | `open.rs` | opening after a kill |
 //! | `read.rs`, `verify.rs`, `old_decisions.rs` | what is done with a full ledger |
+//! | `http/` | a node under load |
 //! | `workload.rs`, `append.rs`, `ground.rs` | the entries, the bare file, the directory |
 //! | `child.rs` | processes of our own |
 //! | `machine.rs`, `latency.rs` | memory, disk, page cache; percentiles |
@@ -19,6 +20,7 @@ mod append;
 mod child;
 mod goals;
 mod ground;
+mod http;
 mod ingest;
 mod latency;
 mod machine;
@@ -102,6 +104,8 @@ enum Part {
     Verify,
     /// Decisions on old commissions, cached and not
     OldDecisions,
+    /// Submitting to a node: batches, single entries, a lone client
+    Http,
 }
 
 impl Part {
@@ -241,6 +245,7 @@ impl Bench {
             (Part::Read, vec![Task::Read]),
             (Part::Verify, vec![Task::Verify, Task::Fsck]),
             (Part::OldDecisions, vec![Task::OldDecisions]),
+            (Part::Http, vec![Task::Http]),
         ];
         for (part, tasks) in rest {
             if self.measures(part) {

@@ -22,6 +22,8 @@ pub enum Unit {
     Bytes,
     /// One figure over another.
     Ratio,
+    /// So many processors.
+    Cores,
     /// A number of something.
     Count,
 }

@@ -51,6 +51,7 @@ fn value(value: f64, unit: Unit) -> String {
         Unit::Bytes if value < 10.0 * KIB => format!("{value:.0} B"),
         Unit::Bytes => format!("{:.0} MiB", value / KIB / KIB),
         Unit::Ratio => format!("{value:.2}×"),
+        Unit::Cores => format!("{value:.2}"),
         Unit::Count => grouped(value),
     }
 }

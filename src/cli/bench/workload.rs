@@ -8,10 +8,15 @@ use std::iter::Take;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
 
+use anyhow::Context;
+
 use super::ground::Workload;
 use crate::protocol::block::EncodedEntry;
 use crate::protocol::entry::Entry;
+use crate::protocol::id::Id;
 use crate::protocol::spec::Currencies;
+use crate::protocol::text::EntryText;
+use crate::protocol::time::Timestamp;
 use crate::sample::{Marketplace, Profile};
 
 /// The most blocks that are ready and wait.
@@ -19,6 +24,8 @@ const MAX_WAITING_BLOCKS: usize = 4;
 /// How many entries more than the ledger is filled with can be made, for what is measured on a
 /// full one: three loads that are killed, and decisions on old commissions.
 const MORE_ENTRIES: u64 = 4_000_000;
+/// The time from one entry of a client to its next, by event time, in milliseconds.
+const CLIENT_PACE_MS: u64 = 15 * 60 * 1000;
 
 /// Every entry of a workload, in order; more than a ledger is filled with.
 pub fn entries(workload: &Workload, currencies: &Currencies) -> anyhow::Result<Take<Marketplace>> {
@@ -31,6 +38,33 @@ pub fn entries(workload: &Workload, currencies: &Currencies) -> anyhow::Result<T
 /// Encodes an entry, which includes its id, its leaf's hash and the key of its record.
 pub fn encode(entry: Entry) -> EncodedEntry {
     EncodedEntry::new(entry).expect("sample entries fit a leaf")
+}
+
+/// The first `count` entries of a client, as JSON: of a small marketplace that is its own, in
+/// which all of its entries belong to `tenant`. Commissions come to be decided soon.
+pub fn texts_of_client(
+    number: u64,
+    tenant: Id,
+    count: u64,
+    until: Timestamp,
+    currencies: &Currencies,
+) -> anyhow::Result<Vec<String>> {
+    let start = until.as_millis().saturating_sub(count.saturating_mul(CLIENT_PACE_MS));
+    let profile = Profile {
+        start: Timestamp::from_millis(start).context("the clock is out of range")?,
+        pace_ms: CLIENT_PACE_MS,
+        merchants: 4,
+        affiliates: 40,
+        ..Profile::benchmark(number, count, until)
+    };
+    let count = usize::try_from(count).unwrap_or(usize::MAX);
+    let entries = Marketplace::new(profile, currencies)?.take(count);
+    let texts = entries.map(|entry| {
+        let entry = Entry { tenant: tenant.clone(), ..entry };
+        let text = EntryText::new(&entry, currencies).expect("it trades in these alone");
+        serde_json::to_string(&text).expect("an entry's text is plain JSON")
+    });
+    Ok(texts.collect())
 }
 
 /// Blocks of encoded entries, made by a thread of their own.
