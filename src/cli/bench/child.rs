@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ground::Workload;
 use super::report::Findings;
-use super::{alone, http, ingest, old_decisions, open, read, verify};
+use super::{alone, http, ingest, old_decisions, open, postgres, read, verify};
 use crate::cli::{Exit, Outcome, output, progress, sentence};
 
 /// What a child is to do.
@@ -66,6 +66,11 @@ pub enum Task {
     Http,
     /// The node that `Http` submits to.
     Serve,
+    /// Tables in PostgreSQL.
+    Postgres {
+        /// Where.
+        url: String,
+    },
 }
 
 /// What a child says.
@@ -128,6 +133,7 @@ impl Job {
             Task::OldDecisions => old_decisions::measure(self),
             Task::Http => http::measure(self),
             Task::Serve => http::serve(self),
+            Task::Postgres { url } => postgres::measure(self, url),
         }?;
         found(findings)
     }

@@ -10,6 +10,7 @@
 //! | `open.rs` | opening after a kill |
 //! | `read.rs`, `verify.rs`, `old_decisions.rs` | what is done with a full ledger |
 //! | `http/` | a node under load |
+//! | `postgres/` | the same entries in PostgreSQL |
 //! | `workload.rs`, `append.rs`, `ground.rs` | the entries, the bare file, the directory |
 //! | `child.rs` | processes of our own |
 //! | `machine.rs`, `latency.rs` | memory, disk, page cache; percentiles |
@@ -26,6 +27,7 @@ mod latency;
 mod machine;
 mod old_decisions;
 mod open;
+mod postgres;
 mod read;
 mod report;
 mod table;
@@ -81,6 +83,9 @@ pub struct Arguments {
     /// How long each thing is measured, in seconds, where the entries don't tell
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3_600))]
     seconds: u64,
+    /// A PostgreSQL server to compare with; a schema of its own is made there, and dropped
+    #[arg(long, value_name = "URL")]
+    postgres: Option<String>,
     /// Write everything as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -106,6 +111,8 @@ enum Part {
     OldDecisions,
     /// Submitting to a node: batches, single entries, a lone client
     Http,
+    /// The same entries in PostgreSQL's tables, with --postgres
+    Postgres,
 }
 
 impl Part {
@@ -124,6 +131,7 @@ impl Arguments {
         if let Some(job) = &self.job {
             return child::work(job);
         }
+        self.check()?;
         let ground = Ground::new(self.dir.as_deref())?;
         let workload = self.workload(&ground)?;
         let job = Job {
@@ -140,7 +148,7 @@ impl Arguments {
             report: Report {
                 version: env!("CARGO_PKG_VERSION"),
                 optimised: !cfg!(debug_assertions),
-                command: std::env::args().collect(),
+                command: self.command_line(),
                 started: ledger::now(),
                 seconds: 0.0,
                 machine: Machine::new(ground.path()),
@@ -152,6 +160,10 @@ impl Arguments {
         };
         bench.introduce()?;
         bench.run()?;
+        if let Some(url) = self.postgres.clone().filter(|_| bench.measures(Part::Postgres)) {
+            let findings = bench.delegate(Task::Postgres { url })?;
+            bench.keep(Part::Postgres, findings)?;
+        }
         bench.write(&self)?;
         Ok(Exit::Fine)
     }
@@ -159,6 +171,26 @@ impl Arguments {
     fn parts(&self) -> Vec<Part> {
         let all = Part::value_variants().to_vec();
         if self.only.is_empty() { all } else { self.only.clone() }
+    }
+
+    /// Finds what is wrong before anything is measured.
+    fn check(&self) -> anyhow::Result<()> {
+        match &self.postgres {
+            Some(url) => postgres::check(url),
+            None if self.only.contains(&Part::Postgres) => {
+                anyhow::bail!(Misuse("--only postgres takes a server, --postgres URL".to_owned()))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The command line, without the server, whose URL may hold a password.
+    fn command_line(&self) -> Vec<String> {
+        let hidden = |argument: String| match &self.postgres {
+            Some(url) => argument.replace(url.as_str(), "URL"),
+            None => argument,
+        };
+        std::env::args().map(hidden).collect()
     }
 
     /// What the ledger has, or is to be filled with.
