@@ -5,4 +5,5 @@ pub mod binary;
 pub mod browser;
 pub mod chain;
 pub mod node;
+pub mod postgres;
 pub mod site;

@@ -3,9 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::output::Misuse;
 use crate::ledger;
@@ -18,6 +20,10 @@ use crate::protocol::verify::Chain;
 /// Which entries a ledger of the benchmark has.
 const WORKLOAD_FILE: &str = "bench.toml";
 const MAX_WORKLOAD_FILE_BYTES: usize = 4 * 1024;
+/// How long an interrupted run tries to remove its directory.
+const MAX_REMOVAL: Duration = Duration::from_secs(10);
+/// What an interrupted run ends with, as shells have it: 128 and the signal's number.
+const INTERRUPTED_EXIT_CODE: i32 = 130;
 
 /// Which entries are written, and in which blocks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +62,28 @@ impl Ground {
         })?;
         let path = path.canonicalize()?;
         Ok(Self { path, temporary })
+    }
+
+    /// From now on, Ctrl-C and SIGTERM end this process only after a directory that was made
+    /// for it alone is gone. Its children end with it.
+    pub fn remove_when_interrupted(&self) -> anyhow::Result<()> {
+        if !self.temporary {
+            return Ok(());
+        }
+        let path = self.path.clone();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        std::thread::Builder::new().name("interrupt".to_owned()).spawn(move || {
+            if let Err(error) = runtime.block_on(interrupted()) {
+                return tracing::warn!(%error, "an interrupted run leaves its directory behind");
+            }
+            let since = Instant::now();
+            // What a child makes meanwhile is removed the next time.
+            while path.exists() && since.elapsed() < MAX_REMOVAL {
+                let _ = fs::remove_dir_all(&path);
+            }
+            std::process::exit(INTERRUPTED_EXIT_CODE);
+        })?;
+        Ok(())
     }
 
     /// The directory itself.
@@ -107,6 +135,17 @@ impl Drop for Ground {
             eprintln!("{} could not be removed: {error}", self.path.display());
         }
     }
+}
+
+/// Waits for Ctrl-C or SIGTERM.
+async fn interrupted() -> std::io::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    Ok(())
 }
 
 /// Makes an empty ledger in `directory`, or takes the one that is there: its chain and key.

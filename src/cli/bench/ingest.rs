@@ -259,10 +259,10 @@ impl Run {
                 "raw.rate",
             );
         }
-        let courses = [("ledger", self.ledger), ("bare file", self.raw)];
-        for (name, Course { slices, .. }) in courses {
+        let courses = [("ledger", "ledger", self.ledger), ("raw", "bare file", self.raw)];
+        for (key, name, Course { slices, .. }) in courses {
             if !slices.is_empty() {
-                findings.curves.push(Curve { name: name.to_owned(), slices });
+                findings.curves.push(Curve::new(key, name, slices));
             }
         }
         Ok(findings)

@@ -29,19 +29,9 @@ impl Latencies {
         self.0.add(&other.0).expect("both grow as they need");
     }
 
-    /// How many there are.
-    pub fn count(&self) -> u64 {
-        self.0.len()
-    }
-
     /// The time in milliseconds that `percent` of all were no longer than.
     pub fn percentile_ms(&self, percent: f64) -> f64 {
         milliseconds(self.0.value_at_percentile(percent))
-    }
-
-    /// The mean, in milliseconds.
-    pub fn mean_ms(&self) -> f64 {
-        self.0.mean() / 1e6
     }
 
     /// Adds median, 99th percentile and longest time to `findings`, as `{key}_p50` and so on.

@@ -14,10 +14,12 @@
 //! | `workload.rs`, `append.rs`, `ground.rs` | the entries, the bare file, the directory |
 //! | `child.rs` | processes of our own |
 //! | `machine.rs`, `latency.rs` | memory, disk, page cache; percentiles |
-//! | `report.rs`, `goals.rs`, `table.rs` | figures, what they ought to be, how they are shown |
+//! | `report.rs`, `goals.rs` | figures, and what they ought to be |
+//! | `table.rs`, `chart.rs` | how they are shown |
 
 mod alone;
 mod append;
+mod chart;
 mod child;
 mod goals;
 mod ground;
@@ -89,6 +91,9 @@ pub struct Arguments {
     /// Write everything as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Draw a chart
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
     /// What a process that this command started is to do
     #[arg(long, hide = true)]
     job: Option<String>,
@@ -133,6 +138,7 @@ impl Arguments {
         }
         self.check()?;
         let ground = Ground::new(self.dir.as_deref())?;
+        ground.remove_when_interrupted()?;
         let workload = self.workload(&ground)?;
         let job = Job {
             task: Task::Alone,
@@ -332,6 +338,9 @@ impl Bench {
         if let Some(path) = &arguments.json {
             let json = serde_json::to_string_pretty(&self.report).context("figures are JSON")?;
             files::write_text(path, &format!("{json}\n"))?;
+        }
+        if let Some(path) = &arguments.svg {
+            files::write_text(path, &chart::draw(&self.report))?;
         }
         Ok(())
     }

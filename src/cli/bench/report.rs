@@ -62,10 +62,25 @@ impl Slice {
 /// How fast something was over a run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Curve {
+    /// What a program finds it by.
+    pub key: String,
     /// What was so fast.
     pub name: String,
     /// The run, piece by piece.
     pub slices: Vec<Slice>,
+}
+
+impl Curve {
+    /// A curve.
+    pub fn new(key: &str, name: &str, slices: Vec<Slice>) -> Self {
+        Self { key: key.to_owned(), name: name.to_owned(), slices }
+    }
+
+    /// Entries a second over the whole run.
+    pub fn rate(&self) -> f64 {
+        let entries = self.slices.iter().map(|slice| slice.entries).sum();
+        per_second(entries, self.slices.iter().map(|slice| slice.seconds).sum())
+    }
 }
 
 /// What a part found out.
@@ -145,13 +160,6 @@ pub struct Part {
     pub findings: Findings,
     /// How its figures stand to their goals.
     pub goals: Vec<goals::Verdict>,
-}
-
-impl Report {
-    /// The value of a figure, whichever part found it.
-    pub fn value(&self, key: &str) -> Option<f64> {
-        self.parts.iter().find_map(|part| part.findings.value(key))
-    }
 }
 
 /// How many a second, `count` in `seconds`.

@@ -26,14 +26,19 @@ pub fn print(name: &str, findings: &Findings, verdicts: &[Verdict]) -> anyhow::R
 
 /// A goal, and whether it is met.
 fn said(verdict: &Verdict, unit: Unit) -> String {
-    let goal = match verdict.goal {
-        Bound::AtLeast(least) => format!("≥ {}", value(least, unit)),
-        Bound::AtMost(most) => format!("≤ {}", value(most, unit)),
-    };
+    let goal = goal_of(verdict, unit);
     if verdict.met {
         format!("{goal}: met")
     } else {
         format!("{goal}: MISSED by {:.0}%", verdict.short_by * 100.0)
+    }
+}
+
+/// What a figure ought to be.
+pub fn goal_of(verdict: &Verdict, unit: Unit) -> String {
+    match verdict.goal {
+        Bound::AtLeast(least) => format!("≥ {}", value(least, unit)),
+        Bound::AtMost(most) => format!("≤ {}", value(most, unit)),
     }
 }
 

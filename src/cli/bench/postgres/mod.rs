@@ -62,13 +62,13 @@ const fn contender(
 }
 
 const CONTENDERS: [Contender; 4] = [
-    contender("postgres.plain", "plain", "table", Way::Insert),
-    contender("postgres.plain_copied", "plain_copied", "table, by COPY", Way::Copy),
-    contender("postgres.chained", "chained", "hash-chained table", Way::Insert),
+    contender("postgres.plain", "plain", "PostgreSQL table", Way::Insert),
+    contender("postgres.plain_copied", "plain_copied", "PostgreSQL table, by COPY", Way::Copy),
+    contender("postgres.chained", "chained", "PostgreSQL hash chain", Way::Insert),
     contender(
         "postgres.chained_copied",
         "chained_copied",
-        "hash-chained table, by COPY",
+        "PostgreSQL hash chain, by COPY",
         Way::Copy,
     ),
 ];
@@ -176,9 +176,9 @@ async fn batches(
     drop(sealer);
     let disk = real(machine::disk_bytes(&job.ledger)?) / real(done);
     std::fs::remove_dir_all(&job.ledger)?;
-    keep(findings, "postgres.ledger", "the ledger, in turn with what follows", ledger, "ledger");
+    keep(findings, "postgres.ledger", "the ledger, in turn with what follows", ledger);
     for Contender { key, label, slices, .. } in contenders {
-        keep(findings, key, label, slices, label);
+        keep(findings, key, label, slices);
     }
     findings.figure("postgres.ledger_disk", "the ledger, disk an entry", disk, Unit::Bytes);
     Ok(kept)
@@ -189,12 +189,10 @@ fn timed(from_entry: u64, entries: u64, began: Instant) -> Slice {
 }
 
 /// Keeps how fast something was, over all and slice by slice.
-fn keep(findings: &mut Findings, key: &str, label: &str, slices: Vec<Slice>, curve: &str) {
-    let entries = slices.iter().map(|slice| slice.entries).sum();
-    let seconds = slices.iter().map(|slice| slice.seconds).sum();
-    let rate = per_second(entries, seconds);
-    findings.figure(&format!("{key}_rate"), label, rate, Unit::PerSecond);
-    findings.curves.push(Curve { name: format!("PostgreSQL part: {curve}"), slices });
+fn keep(findings: &mut Findings, key: &str, label: &str, slices: Vec<Slice>) {
+    let curve = Curve::new(key, label, slices);
+    findings.figure(&format!("{key}_rate"), label, curve.rate(), Unit::PerSecond);
+    findings.curves.push(curve);
 }
 
 fn rows_of(block: &VerifiedBlock) -> Vec<Row> {
@@ -263,7 +261,7 @@ async fn singles(
     findings.figure("postgres.ledger_single_rate", label, ledger, Unit::PerSecond);
     for (table, sent, time) in tables {
         let rate = per_second(sent as u64, time.as_secs_f64());
-        let label = if table == "plain" { "table" } else { "hash-chained table" };
+        let label = if table == "plain" { "PostgreSQL table" } else { "PostgreSQL hash chain" };
         findings.figure(
             &format!("postgres.{table}_single_rate"),
             format!("{label}, one row a transaction"),
@@ -300,7 +298,7 @@ async fn send_singles(
 
 /// What a row takes on the disk, its indexes included.
 async fn sizes(connection: &mut Connection, findings: &mut Findings) -> anyhow::Result<()> {
-    for (table, label) in [("plain", "table"), ("chained", "hash-chained table")] {
+    for (table, label) in [("plain", "PostgreSQL table"), ("chained", "PostgreSQL hash chain")] {
         let size: i64 =
             connection.value(format!("SELECT pg_total_relation_size('{table}')")).await?;
         let rows: i64 = connection.value(format!("SELECT count(*) FROM {table}")).await?;
