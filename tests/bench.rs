@@ -331,8 +331,11 @@ fn check_curves(report: &Value, values: &BTreeMap<String, f64>) {
         let case = cases.iter().find(|(key, ..)| curve["key"] == *key);
         let (key, rate, entries) = case.unwrap_or_else(|| panic!("{}", curve["key"]));
         let (mut done, mut seconds) = (0, 0.0);
+        // The bare file gets a part of what the ledger gets.
+        let share = ENTRIES / entries;
         for slice in curve["slices"].as_array().unwrap() {
-            assert_eq!(slice["from_entry"], done, "{key}");
+            let from = slice["from_entry"].as_u64().unwrap();
+            assert!(if share == 1 { from == done } else { from >= done }, "{key}");
             done += slice["entries"].as_u64().unwrap();
             seconds += slice["seconds"].as_f64().unwrap();
         }

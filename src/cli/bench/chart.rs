@@ -16,8 +16,8 @@ const HEAD_HEIGHT: f64 = 74.0;
 const LEGEND_ROW: f64 = 22.0;
 const LEGEND_COLUMNS: usize = 3;
 /// Left and right of the bars, for what they are and how long.
-const LABEL_WIDTH: f64 = 330.0;
-const VALUE_WIDTH: f64 = 190.0;
+const LABEL_WIDTH: f64 = 390.0;
+const VALUE_WIDTH: f64 = 192.0;
 const BAR_ROW: f64 = 24.0;
 const BAR_HEIGHT: f64 = 12.0;
 /// How far a bar reaches, as a power of two of the goal.
@@ -68,7 +68,8 @@ pub fn draw(report: &Report) -> String {
         .flat_map(|part| part.goals.iter().map(move |verdict| (part, verdict)))
         .filter_map(|(part, verdict)| {
             let figures = &part.findings.figures;
-            Some((figures.iter().find(|figure| figure.key == verdict.key)?, verdict))
+            let figure = figures.iter().find(|figure| figure.key == verdict.key)?;
+            Some((part.name.as_str(), figure, verdict))
         })
         .collect();
     if !judged.is_empty() {
@@ -108,19 +109,20 @@ impl Chart {
 
     fn lines(&mut self, curves: &[(&Curve, &str)]) {
         self.y += 24.0;
-        let title = "Entries a second, durable, while the ledger fills";
+        let title = "Durable entries a second, while the ledger fills";
         self.text(MARGIN, self.y, "part", title);
         self.legend(curves);
         let slices = || curves.iter().flat_map(|(curve, _)| &curve.slices);
-        let most = slices().map(Slice::rate).fold(1.0, f64::max);
+        let rates = || slices().map(Slice::rate).filter(|rate| *rate > 0.0);
+        let (least, most) = (rates().fold(f64::MAX, f64::min), rates().fold(1.0, f64::max));
         let last = slices().map(|slice| real(slice.from_entry + slice.entries)).fold(1.0, f64::max);
-        let plot = Plot { top: self.y, rates: Scale::new(most), entries: Scale::new(last), last };
+        let plot = Plot { top: self.y, rates: Powers::new(least, most), last };
         for rate in plot.rates.steps() {
             let y = plot.y(rate);
             self.line((MARGIN + AXIS_WIDTH, y), (WIDTH - MARGIN, y), "grid");
             self.text(MARGIN + AXIS_WIDTH - 8.0, y + 4.0, "soft end", &short(rate));
         }
-        for entries in plot.entries.steps().filter(|entries| *entries <= last) {
+        for entries in round_steps(last) {
             let class = if entries > 0.0 { "soft middle" } else { "soft" };
             self.text(plot.x(entries), plot.top + PLOT_HEIGHT + 20.0, class, &short(entries));
         }
@@ -153,7 +155,7 @@ impl Chart {
     }
 
     /// Bars from each goal, to the right where a figure is better.
-    fn goals(&mut self, judged: &[(&Figure, &Verdict)]) {
+    fn goals(&mut self, judged: &[(&str, &Figure, &Verdict)]) {
         self.y += 24.0;
         self.text(MARGIN, self.y, "part", "How far each figure is from its goal");
         let (left, right) = (MARGIN + LABEL_WIDTH, WIDTH - MARGIN - VALUE_WIDTH);
@@ -176,9 +178,14 @@ impl Chart {
             self.text(x, top - 6.0, "soft middle", name);
         }
         self.y = top;
-        for (figure, verdict) in judged {
+        let mut named = "";
+        for (part, figure, verdict) in judged {
             self.y += BAR_ROW;
             let middle = self.y - BAR_ROW / 2.0;
+            if named != *part {
+                self.text(MARGIN, middle + 4.0, "soft", part);
+                named = part;
+            }
             let reach = betterness(figure.value, verdict.goal).log2();
             let reach = reach.clamp(-BAR_OCTAVES, BAR_OCTAVES) * octave;
             // Something to see even where a figure is its goal.
@@ -227,8 +234,7 @@ impl Chart {
 /// Where rates over entries are drawn.
 struct Plot {
     top: f64,
-    rates: Scale,
-    entries: Scale,
+    rates: Powers,
     last: f64,
 }
 
@@ -239,7 +245,8 @@ impl Plot {
     }
 
     fn y(&self, rate: f64) -> f64 {
-        self.top + PLOT_HEIGHT * (1.0 - rate / self.rates.end)
+        let (from, to) = (self.rates.least.log10(), self.rates.most.log10());
+        self.top + PLOT_HEIGHT * (to - rate.max(self.rates.least).log10()) / (to - from)
     }
 
     /// In the middle of the slice.
@@ -249,27 +256,37 @@ impl Plot {
     }
 }
 
-/// Round numbers from 0 to beyond a largest.
-struct Scale {
-    step: f64,
-    end: f64,
+/// Round numbers that a logarithmic scale goes between: 1, 2, 5, 10, 20, 50 and so on. Equal
+/// distances are equal ratios.
+struct Powers {
+    least: f64,
+    most: f64,
 }
 
-impl Scale {
-    fn new(most: f64) -> Self {
-        let rough = most / SCALE_STEPS;
-        let power = 10f64.powf(rough.log10().floor());
-        let step = [1.0, 2.0, 5.0, 10.0].map(|factor| factor * power);
-        let step = step.into_iter().find(|step| *step >= rough).unwrap_or(rough);
-        Self { step, end: (most / step).ceil() * step }
+impl Powers {
+    /// The scale that holds `least` and `most`.
+    fn new(least: f64, most: f64) -> Self {
+        let below = Self::all().take_while(|step| *step <= least).last();
+        let above = Self::all().find(|step| *step >= most && *step > least);
+        Self { least: below.unwrap_or(1.0), most: above.unwrap_or(most) }
     }
 
     fn steps(&self) -> impl Iterator<Item = f64> + use<> {
-        let (step, end) = (self.step, self.end);
-        (0u32..)
-            .map(move |number| f64::from(number) * step)
-            .take_while(move |at| *at <= end * 1.001)
+        let (least, most) = (self.least, self.most);
+        Self::all().skip_while(move |step| *step < least).take_while(move |step| *step <= most)
     }
+
+    fn all() -> impl Iterator<Item = f64> {
+        let power = |exponent: i32| [1.0, 2.0, 5.0].map(|digit| digit * 10f64.powi(exponent));
+        (0..=12).flat_map(power)
+    }
+}
+
+/// Some round numbers from 0 on, up to a last.
+fn round_steps(last: f64) -> impl Iterator<Item = f64> {
+    let rough = last / SCALE_STEPS;
+    let step = Powers::all().find(|step| *step >= rough).unwrap_or(rough);
+    (0u32..).map(move |number| f64::from(number) * step).take_while(move |at| *at <= last)
 }
 
 /// How many times better than its goal a figure is; less than 1 where it is worse.
@@ -302,16 +319,17 @@ mod tests {
 
     #[test]
     fn scales_are_round_and_reach_beyond() {
-        for (most, step, end) in [
-            (1.0, 0.2, 1.0),
-            (99.0, 20.0, 100.0),
-            (250_000.0, 50_000.0, 250_000.0),
-            (640.0, 200.0, 800.0),
-        ] {
-            let scale = Scale::new(most);
-            assert!((scale.step - step).abs() < 1e-9 && (scale.end - end).abs() < 1e-9, "{most}");
-            assert!(scale.steps().count() >= 4);
+        let cases = [
+            (1.0, 1.0, &[1.0, 2.0][..]),
+            (30.0, 99.0, &[20.0, 50.0, 100.0]),
+            (1_500.0, 20_000.0, &[1e3, 2e3, 5e3, 1e4, 2e4]),
+        ];
+        for (least, most, expected) in cases {
+            let steps: Vec<_> = Powers::new(least, most).steps().collect();
+            assert_eq!(steps, expected, "{least} {most}");
         }
+        assert_eq!(round_steps(60_000.0).collect::<Vec<_>>(), [0.0, 2e4, 4e4, 6e4]);
+        assert_eq!(round_steps(3.0).collect::<Vec<_>>(), [0.0, 1.0, 2.0, 3.0]);
     }
 
     #[test]

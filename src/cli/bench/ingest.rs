@@ -145,6 +145,8 @@ struct Run {
     blocks: u64,
     made: u64,
     slice_entries: u64,
+    /// How many were made when the slice began.
+    slice_from: u64,
     waiting: Duration,
     ledger: Course,
     raw: Course,
@@ -167,10 +169,11 @@ impl Course {
         self.time += time;
     }
 
-    fn close_slice(&mut self) {
+    /// Closes a slice that began when the ledger had `from_entry` entries.
+    fn close_slice(&mut self, from_entry: u64) {
         if self.entries > 0 {
             let (entries, seconds) = (self.entries, self.time.as_secs_f64());
-            self.slices.push(Slice { from_entry: self.done, entries, seconds });
+            self.slices.push(Slice { from_entry, entries, seconds });
             self.done += entries;
             (self.entries, self.time) = (0, Duration::ZERO);
         }
@@ -196,6 +199,7 @@ impl Run {
             blocks: 0,
             made: 0,
             slice_entries: job.workload.entries.div_ceil(SLICES),
+            slice_from: 0,
             waiting: Duration::ZERO,
             ledger: Course::default(),
             raw: Course::default(),
@@ -233,16 +237,19 @@ impl Run {
 
     /// Slices end with blocks; the last one with the run.
     fn close_slice_if_due(&mut self) {
-        let closed = self.ledger.slices.len().max(self.raw.slices.len()) as u64;
-        if self.made >= (closed + 1) * self.slice_entries {
-            self.ledger.close_slice();
-            self.raw.close_slice();
+        if self.made - self.slice_from >= self.slice_entries {
+            self.close_slice();
         }
     }
 
+    fn close_slice(&mut self) {
+        self.ledger.close_slice(self.slice_from);
+        self.raw.close_slice(self.slice_from);
+        self.slice_from = self.made;
+    }
+
     fn findings(mut self, job: &Job, ledger: bool, raw: bool) -> anyhow::Result<Findings> {
-        self.ledger.close_slice();
-        self.raw.close_slice();
+        self.close_slice();
         let mut findings = Findings::default();
         if ledger {
             self.ledger_findings(job, &mut findings)?;

@@ -44,7 +44,7 @@ pub struct Figure {
 /// A stretch of a curve.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Slice {
-    /// How many entries were written before it.
+    /// How many entries the ledger had before it.
     pub from_entry: u64,
     /// How many were written in it.
     pub entries: u64,

@@ -77,6 +77,7 @@ pub fn measure(job: &Job) -> anyhow::Result<Findings> {
     })?;
     let memory = Memory::of(target.node.id());
     findings.figure("http.memory_peak", "memory of the node", real(memory.peak), Unit::Bytes);
+    findings.remark("a lone client may take 1.5 bare appends, each synced, and 1 ms");
     findings.remark(format!(
         "batches on {BATCH_CLIENTS} connections; the clients' one thread runs beside the node on the same cores"
     ));
@@ -212,7 +213,7 @@ impl Target {
         let allowed = appends_allowed * appends.percentile_ms(50.0) + more_ms;
         findings.figure(
             "http.lone_to_allowed",
-            "lone client to 1.5 bare appends and 1 ms, medians",
+            "a lone client to what it may take, p50",
             submits.percentile_ms(50.0) / allowed,
             Unit::Ratio,
         );
@@ -245,11 +246,16 @@ impl Went {
         let seconds = self.time.as_secs_f64();
         let rate = per_second(self.entries, seconds);
         findings.figure(&format!("{key}_rate"), label, rate, Unit::PerSecond);
-        findings.figure(&format!("{key}_entries"), "  entries", real(self.entries), Unit::Count);
-        self.latencies.report(findings, key, "  a request");
+        findings.figure(
+            &format!("{key}_entries"),
+            format!("{label}, sealed"),
+            real(self.entries),
+            Unit::Count,
+        );
+        self.latencies.report(findings, key, label);
         for (who, computed) in [("clients", self.clients), ("node", self.node)] {
             let cores = computed.as_secs_f64() / seconds.max(f64::MIN_POSITIVE);
-            let label = format!("  cores busy with the {who}");
+            let label = format!("{label}, cores busy with the {who}");
             findings.figure(&format!("{key}_{who}_cores"), label, cores, Unit::Cores);
         }
     }
