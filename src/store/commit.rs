@@ -6,7 +6,7 @@
 //! |---|---|---|---|
 //! | nothing | last block | last block | nothing to mend |
 //! | guard written | new or torn | last block | whole: committing it; torn: nothing, it was never released |
-//! | bodies written | new or torn | last block, loose bodies | the same, and sweeping the loose bodies |
+//! | chunks written | new or torn | last block, loose chunks | the same; the next block's chunks take their place |
 //! | commit point | new or torn | new block | deriving the rest; a store ahead of its guard was never released |
 //! | synced | new | new block | deriving the rest |
 //! | derived | new | new block, all derived | nothing to mend |
@@ -19,19 +19,17 @@ use super::error::StoreError;
 use super::facets::{self, Facet};
 use super::guard::Guard;
 use super::recovery::Standing;
-use super::tiles::{FullTile, HALF_TILE_HASHES};
 use super::{Head, Store, body, keys};
 use crate::protocol::block::EncodedEntry;
 use crate::protocol::verify::VerifiedBlock;
-
-/// The most bytes of bodies in one batch: larger ones make sled hold far more in memory.
-const MAX_BATCH_BYTES: usize = 128 * 1024;
 
 /// The right to append to a store; there is one for each open store.
 pub struct Committer {
     pub(super) store: Store,
     pub(super) guard: Guard,
     pub(super) standing: Standing,
+    /// The number of the next chunk of leaves.
+    pub(super) next_chunk: u64,
 }
 
 impl Committer {
@@ -65,7 +63,7 @@ impl Committer {
     }
 
     /// Writes a block to the store and syncs it.
-    pub(super) fn write(&self, block: &VerifiedBlock) -> Result<Head, StoreError> {
+    pub(super) fn write(&mut self, block: &VerifiedBlock) -> Result<Head, StoreError> {
         let inner = &self.store.inner;
         let before = self.store.head();
         let header = block.header();
@@ -74,24 +72,23 @@ impl Committer {
 
         let leaves = block.entries().iter().map(EncodedEntry::leaf);
         let mut batch = Batch::default();
-        let mut batch_bytes = 0;
-        for (key, value) in body::pack(header.first_index, leaves) {
-            batch_bytes += value.len();
-            batch.insert(&key, value);
-            if batch_bytes > MAX_BATCH_BYTES {
-                inner.blocks.apply_batch(std::mem::take(&mut batch))?;
-                batch_bytes = 0;
+        let mut chunks = self.next_chunk..;
+        for (chunk, number) in body::pack(header.first_index, leaves).into_iter().zip(&mut chunks) {
+            inner.bodies.put(number, chunk.value)?;
+            if let Some(index) = chunk.first_index {
+                batch.insert(&keys::chunk_start(index), &number.to_be_bytes());
             }
         }
         let mut value = block.signature().0.to_vec();
         value.extend_from_slice(block.header_leaf());
         batch.insert(&keys::header(header.height), value);
         batch.insert(&keys::header_index(header.index()), &header.height.to_be_bytes());
-        batch.insert(keys::HEAD, &header.height.to_be_bytes());
-        // The commit point. Before: bodies without a header, swept at the next start. After:
-        // the whole block, with everything derived from it made anew if need be.
+        batch.insert(keys::HEAD, &keys::head(header.height, chunks.start));
+        // The commit point. Before: chunks that nothing refers to, written over by the next block.
+        // After: the whole block, with everything derived from it made anew if need be.
         inner.blocks.apply_batch(batch)?;
         inner.disk.sync()?;
+        self.next_chunk = chunks.start;
         Ok(Head {
             header: header.clone(),
             signature: Some(*block.signature()),
@@ -113,7 +110,7 @@ impl Committer {
         head.edge.push(block.header_leaf_hash(), &mut full);
         let inner = &self.store.inner;
         for tile in &full {
-            inner.tiles.apply_batch(tile_batch(tile))?;
+            inner.tiles.put(tile)?;
         }
         let records = block.changes().iter().map(|(key, record)| (key, record));
         inner.derived.apply(head.height(), records, postings(block))?;
@@ -121,15 +118,6 @@ impl Committer {
         inner.head.store(head.clone());
         Ok(head)
     }
-}
-
-fn tile_batch(tile: &FullTile) -> Batch {
-    let mut batch = Batch::default();
-    for (half, hashes) in (0u8..).zip(tile.hashes.chunks(HALF_TILE_HASHES)) {
-        let value: Vec<u8> = hashes.iter().flat_map(|hash| hash.0).collect();
-        batch.insert(&keys::tile(tile.level, tile.number, half), value);
-    }
-    batch
 }
 
 /// What each leaf of a block can be found by.

@@ -17,9 +17,10 @@
 //! | `commit.rs` | the commit point |
 //! | `recovery.rs` | opening, and what each crash leaves |
 //! | `guard.rs` | the last signed block, kept apart |
+//! | `slots.rs` | values of a few KB, which sled writes once |
 //! | `body.rs`, `tiles.rs`, `facets.rs` | how leaves, hashes and indexes are laid out |
-//! | `derived.rs` | the rules' records and the search index: in memory, then in runs |
-//! | `runs/` | sorted runs: an ordered map that takes writes at the speed of the disk |
+//! | `derived.rs` | the rules' records and the search index: two sorted maps and their manifest |
+//! | `sorted/` | sorted maps: they take writes at the speed of the disk |
 //! | `read.rs`, `search.rs` | reading at one head |
 //! | `fsck.rs` | re-verifying everything |
 
@@ -33,8 +34,9 @@ mod guard;
 mod keys;
 mod read;
 mod recovery;
-mod runs;
 mod search;
+mod slots;
+mod sorted;
 mod tiles;
 
 use std::fs::File;
@@ -43,6 +45,8 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use derived::Derived;
+use slots::Slots;
+use tiles::TileStore;
 
 pub use commit::Committer;
 pub use error::StoreError;
@@ -71,7 +75,8 @@ struct Inner {
     chain: Arc<Chain>,
     disk: Arc<Disk>,
     blocks: sled::Tree,
-    tiles: sled::Tree,
+    bodies: Slots,
+    tiles: TileStore,
     derived: Derived,
     head: ArcSwap<Head>,
     /// Held as long as the store is open, so that nobody opens it twice.

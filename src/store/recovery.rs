@@ -15,7 +15,8 @@ use super::derived::{Derived, MEMORY_BOUNDS};
 use super::error::StoreError;
 use super::guard::{Guard, Guarded};
 use super::read::View;
-use super::tiles::{Edge, TILE_WIDTH, hashes_at};
+use super::slots::{Lifetime, Slots};
+use super::tiles::{Edge, TILE_WIDTH, TileStore, hashes_at};
 use super::{CACHE_BYTES, Disk, Head, Inner, Store, keys};
 use crate::protocol::block::{Block, Header};
 use crate::protocol::hash::{ChainId, TreeHash};
@@ -103,13 +104,14 @@ pub(super) fn open(
     std::fs::create_dir_all(directory).map_err(StoreError::io("create", directory))?;
     let lock = lock(directory)?;
     let path = directory.join("store");
-    let (database, [blocks, tiles, runs]) = open_database(&path)?;
+    let (database, [blocks, bodies, pages, derived]) = open_database(&path)?;
     let file_path = path.join("db");
     let file = File::open(&file_path).map_err(StoreError::io("open", &file_path))?;
+    let tiles = TileStore::open(&database)?;
     let disk = Arc::new(Disk { database, file, path: file_path });
     if opening == Opening::DropDerived {
         // Without a manifest nothing derived counts, whether the rest is dropped already or not.
-        Derived::forget(&runs)?;
+        Derived::forget(&derived)?;
         disk.sync()?;
     }
     let sync = {
@@ -118,8 +120,9 @@ pub(super) fn open(
     };
     let inner = Inner {
         blocks,
+        bodies: Slots::open(bodies, Lifetime::Kept)?,
         tiles,
-        derived: Derived::open(runs, MEMORY_BOUNDS, sync)?,
+        derived: Derived::open(derived, pages, MEMORY_BOUNDS, sync)?,
         head: ArcSwap::from_pointee(genesis_head(&chain)),
         chain,
         disk,
@@ -128,13 +131,14 @@ pub(super) fn open(
     check_chain(&inner)?;
     let store = Store { inner: Arc::new(inner) };
     let guard = Guard::open(&directory.join("guard"))?;
-    let mut committer = Committer { store: store.clone(), guard, standing: Standing::Sound };
+    let (store_copy, standing) = (store.clone(), Standing::Sound);
+    let mut committer = Committer { store: store_copy, guard, standing, next_chunk: 0 };
     recover(&mut committer, &mut progress)?;
     Ok((store, committer))
 }
 
-/// Opens sled and its three trees. Of some damaged files sled doesn't say so, but panics.
-fn open_database(path: &Path) -> Result<(sled::Db, [sled::Tree; 3]), StoreError> {
+/// Opens sled and its trees but those of tiles. Of some damaged files sled doesn't say so, but panics.
+fn open_database(path: &Path) -> Result<(sled::Db, [sled::Tree; 4]), StoreError> {
     let config = sled::Config::new()
         .path(path)
         .mode(sled::Mode::HighThroughput)
@@ -144,7 +148,7 @@ fn open_database(path: &Path) -> Result<(sled::Db, [sled::Tree; 3]), StoreError>
     let opened = std::panic::catch_unwind(AssertUnwindSafe(|| {
         let database = config.open()?;
         let tree = |name| database.open_tree(name);
-        let trees = [tree("blocks")?, tree("tiles")?, tree("runs")?];
+        let trees = [tree("blocks")?, tree("bodies")?, tree("pages")?, tree("derived")?];
         Ok((database, trees))
     }));
     opened.unwrap_or_else(|_| {
@@ -197,7 +201,8 @@ fn recover(
     progress: &mut impl FnMut(u64, u64),
 ) -> Result<(), StoreError> {
     let inner = committer.store.inner.clone();
-    let height = stored_height(&inner.blocks, keys::HEAD)?;
+    let (height, next_chunk) = stored_head(&inner.blocks)?;
+    committer.next_chunk = next_chunk;
     let applied = inner.derived.durable_height();
     if applied > height {
         let problem = format!("it has reached height {applied}, the ledger {height}; reindex it");
@@ -205,23 +210,9 @@ fn recover(
     }
     let head = head_at(&committer.store, applied)?;
     inner.head.store(Arc::new(head));
-    sweep(&committer.store, height)?;
     replay(committer, applied, height, progress)?;
     let guarded = committer.guard.latest()?;
     committer.standing = compare_guard(committer, guarded, height)?;
-    Ok(())
-}
-
-/// Removes bodies that no header covers: those of a block that was never committed.
-fn sweep(store: &Store, height: u64) -> Result<(), StoreError> {
-    let inner = &store.inner;
-    let size = match height {
-        0 => store.chain().genesis().log_size(),
-        _ => store.view().stored_header(height)?.header.log_size(),
-    };
-    for item in inner.blocks.range(keys::body(size, 0)..=keys::body(u64::MAX, u8::MAX)) {
-        inner.blocks.remove(item?.0)?;
-    }
     Ok(())
 }
 
@@ -302,10 +293,10 @@ fn compare_guard(
     Ok(if adopted { Standing::Sound } else { lost })
 }
 
-fn stored_height(tree: &sled::Tree, key: &[u8]) -> Result<u64, StoreError> {
-    let Some(bytes) = tree.get(key)? else { return Ok(0) };
-    let place = String::from_utf8_lossy(key).into_owned();
-    keys::trailing_number(&bytes).ok_or_else(|| StoreError::damaged(place, "not a height"))
+/// The height of the last block, and the number of the next chunk.
+fn stored_head(blocks: &sled::Tree) -> Result<(u64, u64), StoreError> {
+    let Some(value) = blocks.get(keys::HEAD)? else { return Ok((0, 0)) };
+    keys::parse_head(&value).ok_or_else(|| StoreError::damaged("head", "not a height and a chunk"))
 }
 
 /// The head as it was at `height`, which everything derived has reached: the frontier and the
@@ -327,7 +318,7 @@ fn head_at(store: &Store, height: u64) -> Result<Head, StoreError> {
         for number in first..count {
             hashes.push(match level {
                 0 => leaf_hash(&view.stored_leaf(number)?),
-                _ => view.stored_tile_root(level - 1, number)?,
+                _ => view.stored_tile(level - 1, number)?.root(),
             });
         }
         levels.push(hashes);
