@@ -36,6 +36,8 @@ mod small_bounds;
 /// What all chance follows from.
 const SEED: &str = "CRASHES_SEED";
 
-fn is_long() -> bool {
-    std::env::var("COUNTERFOIL_LONG").is_ok_and(|value| value == "1")
+/// What a test takes of something: the second in the long suite.
+fn sized<T>((ordinary, long): (T, T)) -> T {
+    let is_long = std::env::var("COUNTERFOIL_LONG").is_ok_and(|value| value == "1");
+    if is_long { long } else { ordinary }
 }

@@ -4,6 +4,8 @@
 //! progress, logs and errors go to standard error.
 
 mod address;
+#[cfg(unix)]
+mod bench;
 mod dev;
 mod export;
 mod fsck;
@@ -86,6 +88,8 @@ enum Verb {
     Import(import::Arguments),
     Fsck(fsck::Arguments),
     Reindex(reindex::Arguments),
+    #[cfg(unix)]
+    Bench(bench::Arguments),
     #[command(subcommand)]
     Key(key::Verb),
     #[command(subcommand)]
@@ -144,6 +148,8 @@ impl Command {
             Verb::Import(arguments) => arguments.run(),
             Verb::Fsck(arguments) => arguments.run(),
             Verb::Reindex(arguments) => arguments.run(),
+            #[cfg(unix)]
+            Verb::Bench(arguments) => arguments.run(),
             Verb::Key(verb) => verb.run(),
             Verb::Token(verb) => verb.run(),
             Verb::Spec(verb) => verb.run(),

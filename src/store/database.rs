@@ -26,8 +26,8 @@ const SEGMENT_BYTES: usize = 512 * 1024;
 const SEGMENT_START_BYTES: usize = 4 + 8;
 const PLACE_MASK: u64 = 0x7fff_ffff_ffff_ffff;
 
-/// Opens sled and its three trees. Of some damaged files sled doesn't say so, but panics.
-pub(super) fn open(path: &Path) -> Result<(sled::Db, [sled::Tree; 3]), StoreError> {
+/// Opens sled and its trees, but those of tiles. Of some damaged files sled doesn't say so, but panics.
+pub(super) fn open(path: &Path) -> Result<(sled::Db, [sled::Tree; 4]), StoreError> {
     remove_unfinished(path).map_err(StoreError::io("clean", path))?;
     read_log(path).map_err(StoreError::io("read", &path.join("db")))?;
     let config = sled::Config::new()
@@ -40,7 +40,7 @@ pub(super) fn open(path: &Path) -> Result<(sled::Db, [sled::Tree; 3]), StoreErro
         let database = config.open()?;
         sync_names(path).map_err(StoreError::io("sync", path))?;
         let tree = |name| database.open_tree(name);
-        let trees = [tree("blocks")?, tree("tiles")?, tree("runs")?];
+        let trees = [tree("blocks")?, tree("bodies")?, tree("pages")?, tree("derived")?];
         Ok((database, trees))
     }));
     opened.unwrap_or_else(|_| {

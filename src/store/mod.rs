@@ -18,11 +18,12 @@
 //! | `recovery.rs` | opening, and what each crash leaves |
 //! | `database.rs` | opening sled, and what it leaves undone |
 //! | `guard.rs` | the last signed block, kept apart |
+//! | `slots.rs` | values of a few KB, which sled writes once |
 //! | `disk.rs` | the embedded database, and syncing it |
 //! | `doubt.rs`, `room.rs` | after a failed write: what must be written again, and when it may go on |
 //! | `body.rs`, `tiles.rs`, `facets.rs` | how leaves, hashes and indexes are laid out |
-//! | `derived.rs` | the rules' records and the search index: in memory, then in runs |
-//! | `runs/` | sorted runs: an ordered map that takes writes at the speed of the disk |
+//! | `derived.rs` | the rules' records and the search index: two sorted maps and their manifest |
+//! | `sorted/` | sorted maps: they take writes at the speed of the disk |
 //! | `read.rs`, `search.rs` | reading at one head |
 //! | `fsck.rs` | re-verifying everything |
 
@@ -40,8 +41,9 @@ mod keys;
 mod read;
 mod recovery;
 mod room;
-mod runs;
 mod search;
+mod slots;
+mod sorted;
 mod tiles;
 
 use std::fs::File;
@@ -55,6 +57,8 @@ use arc_swap::ArcSwap;
 use derived::{Derived, MEMORY_BOUNDS};
 use disk::Disk;
 use doubt::Doubt;
+use slots::Slots;
+use tiles::TileStore;
 
 pub use commit::Committer;
 #[doc(hidden)]
@@ -89,7 +93,8 @@ struct Inner {
     disk: Arc<Disk>,
     doubt: Arc<Doubt>,
     blocks: sled::Tree,
-    tiles: sled::Tree,
+    bodies: Slots,
+    tiles: TileStore,
     derived: Derived,
     head: ArcSwap<Head>,
     /// Whether long readers must end.
@@ -222,13 +227,15 @@ impl Committer {
     pub fn close(self, patience: Duration) -> Result<(), Self> {
         self.store.inner.closing.store(true, Ordering::Relaxed);
         let deadline = Instant::now() + patience;
-        let Self { store, guard, standing } = self;
+        let Self { store, guard, standing, next_chunk } = self;
         let mut shared = store.inner;
         loop {
             shared = match Arc::try_unwrap(shared) {
                 Ok(inner) => break inner.close(),
                 Err(shared) if Instant::now() < deadline => shared,
-                Err(inner) => return Err(Self { store: Store { inner }, guard, standing }),
+                Err(inner) => {
+                    return Err(Self { store: Store { inner }, guard, standing, next_chunk });
+                }
             };
             std::thread::sleep(Duration::from_millis(CLOSING_POLL_MS));
         }
@@ -240,13 +247,13 @@ impl Inner {
     fn close(self) {
         // After a failed sync sled panics when it is dropped. Nothing of it is used after that.
         let closed = std::panic::catch_unwind(AssertUnwindSafe(|| {
-            let Self { _lock, disk, blocks, tiles, derived, .. } = self;
+            let Self { _lock, disk, blocks, bodies, tiles, derived, .. } = self;
             drop(derived);
             // What sled still has in memory, written while somebody watches over it.
             if let Err(error) = disk.sync() {
                 tracing::debug!(%error, "what was not written is left to recovery");
             }
-            drop((blocks, tiles, disk));
+            drop((blocks, bodies, tiles, disk));
         }));
         if closed.is_err() {
             tracing::warn!("the embedded database could not be closed in order");

@@ -19,7 +19,8 @@ use super::error::StoreError;
 use super::guard::{Guard, Guarded};
 use super::read::View;
 use super::room::remove_trial;
-use super::tiles::{Edge, TILE_WIDTH, hashes_at};
+use super::slots::{Lifetime, Slots};
+use super::tiles::{Edge, TILE_WIDTH, TileStore, hashes_at};
 use super::{Head, Inner, Store, database, keys};
 use crate::protocol::block::{Block, Header};
 use crate::protocol::hash::{ChainId, TreeHash};
@@ -124,11 +125,12 @@ fn take_through(
     let file_path = path.join("db");
     let doubt = Arc::new(Doubt::open(directory)?);
     doubt.settle(&[file_path.clone(), guard.join("even"), guard.join("odd")])?;
-    let (database, [blocks, tiles, runs]) = database::open(&path)?;
+    let (database, [blocks, bodies, pages, derived]) = database::open(&path)?;
+    let tiles = TileStore::open(&database)?;
     let disk = Arc::new(Disk::new(database, file_path, doubt.clone())?);
     if opening == Opening::DropDerived {
         // Without a manifest nothing derived counts, whether the rest is dropped already or not.
-        Derived::forget(&runs)?;
+        Derived::forget(&derived)?;
         disk.sync()?;
     }
     let sync = {
@@ -137,8 +139,9 @@ fn take_through(
     };
     let inner = Inner {
         blocks,
+        bodies: Slots::open(bodies, Lifetime::Kept)?,
         tiles,
-        derived: Derived::open(runs, bounds, sync)?,
+        derived: Derived::open(derived, pages, bounds, sync)?,
         head: ArcSwap::from_pointee(genesis_head(&chain)),
         chain,
         disk,
@@ -149,7 +152,8 @@ fn take_through(
     check_chain(&inner)?;
     let store = Store { inner: Arc::new(inner) };
     let guard = Guard::open(&guard)?;
-    let mut committer = Committer { store: store.clone(), guard, standing: Standing::Sound };
+    let (store_copy, standing) = (store.clone(), Standing::Sound);
+    let mut committer = Committer { store: store_copy, guard, standing, next_chunk: 0 };
     recover(&mut committer, &mut progress)?;
     Ok((store, committer))
 }
@@ -199,7 +203,9 @@ fn recover(
 ) -> Result<(), StoreError> {
     let inner = committer.store.inner.clone();
     let guarded = committer.guard.latest()?;
-    let height = whole_height(&committer.store, guarded.as_ref())?;
+    let (height, next_chunk) = stored_head(&inner.blocks)?;
+    committer.next_chunk = next_chunk;
+    let height = whole_height(&committer.store, guarded.as_ref(), height)?;
     let applied = inner.derived.durable_height();
     if applied > height {
         let problem = format!("it has reached height {applied}, the ledger {height}; reindex it");
@@ -207,7 +213,6 @@ fn recover(
     }
     let head = head_at(&committer.store, applied)?;
     inner.head.store(Arc::new(head));
-    sweep(&committer.store, height)?;
     replay(committer, applied, height, progress)?;
     committer.standing = compare_guard(committer, guarded, height)?;
     Ok(())
@@ -216,22 +221,28 @@ fn recover(
 /// The height up to which there are whole blocks. When reading fails in the midst of the batch
 /// that is the commit point, sled leaves what it did of it. That block was never released, and
 /// the guard has it: it is written again as if nothing of it were there.
-fn whole_height(store: &Store, guarded: Option<&Guarded>) -> Result<u64, StoreError> {
-    let height = stored_height(&store.inner.blocks, keys::HEAD)?;
+fn whole_height(store: &Store, guarded: Option<&Guarded>, height: u64) -> Result<u64, StoreError> {
     let Some(guarded) = guarded.filter(|guarded| guarded.height == height && height > 0) else {
         return Ok(height);
     };
     let view = store.view();
     let place = view.stored_header(height).and_then(|stored| {
-        let place = keys::header_index(stored.header.index());
-        Ok((stored.header, stored_height(&store.inner.blocks, &place)?))
+        let place = store.inner.blocks.get(keys::header_index(stored.header.index()))?;
+        Ok((stored.header, place.and_then(|place| keys::trailing_number(&place))))
     });
     let (header, place) = match place {
         Err(StoreError::Damaged { .. }) => return Ok(height - 1),
         place => place?,
     };
+    let found = |block: &Block| {
+        let leaves = (header.first_index..).zip(&block.entries);
+        let mut found = leaves.map(|(index, entry)| (view.stored_leaf(index), entry.leaf()));
+        found.all(|(found, leaf)| found.is_ok_and(|found| found == leaf))
+    };
     match view.stored_block(height) {
-        Ok(block) if place == height && block.encode() == guarded.bytes => Ok(height),
+        Ok(block) if place == Some(height) && block.encode() == guarded.bytes && found(&block) => {
+            Ok(height)
+        }
         Ok(_) | Err(StoreError::Damaged { .. }) => {
             // A block of another history is nothing to mend.
             let same = Block::decode(&guarded.bytes).is_ok_and(|block| block.header == header);
@@ -239,19 +250,6 @@ fn whole_height(store: &Store, guarded: Option<&Guarded>) -> Result<u64, StoreEr
         }
         Err(error) => Err(error),
     }
-}
-
-/// Removes bodies that no header covers: those of a block that was never committed.
-fn sweep(store: &Store, height: u64) -> Result<(), StoreError> {
-    let inner = &store.inner;
-    let size = match height {
-        0 => store.chain().genesis().log_size(),
-        _ => store.view().stored_header(height)?.header.log_size(),
-    };
-    for item in inner.blocks.range(keys::body(size, 0)..=keys::body(u64::MAX, u8::MAX)) {
-        inner.blocks.remove(item?.0)?;
-    }
-    Ok(())
 }
 
 /// Derives what follows from blocks that were committed but no further.
@@ -341,10 +339,10 @@ fn compare_guard(
     Ok(if adopted { Standing::Sound } else { lost })
 }
 
-fn stored_height(tree: &sled::Tree, key: &[u8]) -> Result<u64, StoreError> {
-    let Some(bytes) = tree.get(key)? else { return Ok(0) };
-    let place = String::from_utf8_lossy(key).into_owned();
-    keys::trailing_number(&bytes).ok_or_else(|| StoreError::damaged(place, "not a height"))
+/// The height of the last block, and the number of the next chunk.
+fn stored_head(blocks: &sled::Tree) -> Result<(u64, u64), StoreError> {
+    let Some(value) = blocks.get(keys::HEAD)? else { return Ok((0, 0)) };
+    keys::parse_head(&value).ok_or_else(|| StoreError::damaged("head", "not a height and a chunk"))
 }
 
 /// The head as it was at `height`, which everything derived has reached: the frontier and the
@@ -366,7 +364,7 @@ fn head_at(store: &Store, height: u64) -> Result<Head, StoreError> {
         for number in first..count {
             hashes.push(match level {
                 0 => leaf_hash(&view.stored_leaf(number)?),
-                _ => view.stored_tile_root(level - 1, number)?,
+                _ => view.stored_tile(level - 1, number)?.root(),
             });
         }
         levels.push(hashes);

@@ -14,13 +14,13 @@ use tempfile::TempDir;
 use crate::knowledge::{Knowledge, Owner, knowledge};
 use crate::support::binary::{Node, copy_directory, dev, run};
 use crate::support::faults::Faults;
-use crate::support::load::{Known, Load, post, sale, terms};
+use crate::support::load::{Known, LARGE_BLOCK_SALES, Load, large_block, post, sale, terms};
 use crate::support::random::Random;
-use crate::{SEED, is_long, small_bounds};
+use crate::{SEED, sized, small_bounds};
 
 /// On how many ledgers, and how often on each, a node is killed under load.
-const LEDGERS: (u32, u32) = (2, 25);
-const LONG_LEDGERS: (u32, u32) = (10, 200);
+const LEDGERS: (u32, u32) = (2, 10);
+const KILLS: (u32, u32) = (25, 200);
 /// How long a node is under load after its first acknowledgement, in milliseconds.
 const MAX_LOAD_MS: u64 = 120;
 /// After how many kills everything is verified again.
@@ -35,10 +35,6 @@ const MAX_OPENING: Duration = Duration::from_secs(20);
 const ASKED_AT_ONCE: usize = 1_000;
 /// How many receipts are checked each time.
 const RECEIPTS_CHECKED: usize = 3;
-/// Sales enough that their bodies don't fit a segment of the database, which is then written
-/// before the commit point is.
-const LARGE_BLOCK_SALES: usize = 4_000;
-
 /// A ledger whose node is killed again and again.
 struct Ledger {
     faults: Faults,
@@ -64,8 +60,7 @@ enum End<'a> {
 #[test]
 fn nothing_acknowledged_is_lost_by_kill_9_under_load() {
     let random = Mutex::new(Random::seeded(SEED));
-    let (ledgers, kills) = if is_long() { LONG_LEDGERS } else { LEDGERS };
-    let left = Mutex::new(ledgers);
+    let left = Mutex::new(sized(LEDGERS));
     let take = || {
         let mut left = left.lock().unwrap();
         *left = left.checked_sub(1)?;
@@ -75,15 +70,15 @@ fn nothing_acknowledged_is_lost_by_kill_9_under_load() {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
                 while let Some(random) = take() {
-                    kill_under_load(Ledger::new(random), kills);
+                    kill_under_load(Ledger::new(random));
                 }
             });
         }
     });
 }
 
-fn kill_under_load(mut ledger: Ledger, kills: u32) {
-    for kill in 1..=kills {
+fn kill_under_load(mut ledger: Ledger) {
+    for kill in 1..=sized(KILLS) {
         let milliseconds = ledger.random.below(MAX_LOAD_MS);
         ledger.round(&End::After(Duration::from_millis(milliseconds)));
         if kill % VERIFY_EVERY == 0 {
@@ -123,16 +118,16 @@ fn a_large_block_is_whole_or_not_there_when_its_node_is_killed_before_the_commit
     for (attempt, side) in SIDES.into_iter().enumerate() {
         let node = ledger.start();
         ledger.faults.rule(&format!("write store/db 1 {side}"));
-        let names = (0..LARGE_BLOCK_SALES).map(|number| format!("large-{attempt}-{number}"));
-        let body: Vec<Value> = names.map(|name| sale(&name)).collect();
-        assert!(post(&node.url, &body.into()).is_none(), "it never answered");
+        let block = large_block(&format!("large-{attempt}"));
+        assert!(post(&node.url, &block).is_none(), "it never answered");
         node.wait_for_kill();
         assert_eq!(ledger.faults.fired().len(), attempt + 1);
         ledger.faults.rule("");
         ledger.verify();
         // Whole: the guard had it.
-        let expected = 3 + (1 + LARGE_BLOCK_SALES) * (1 + attempt);
-        assert_eq!(ledger.start().size(), expected as u64, "{side}");
+        let large_blocks = attempt as u64 + 1;
+        let expected = 3 + (LARGE_BLOCK_SALES + 1) * large_blocks;
+        assert_eq!(ledger.start().size(), expected, "{side}");
     }
 }
 

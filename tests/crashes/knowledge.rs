@@ -7,6 +7,7 @@ use std::sync::Arc;
 use counterfoil::ledger::now;
 use counterfoil::protocol::block::EncodedEntry;
 use counterfoil::protocol::checkpoint::Checkpoint;
+use counterfoil::protocol::entry::Body;
 use counterfoil::protocol::hash::{EntryId, TreeHash};
 use counterfoil::protocol::key::SealingKey;
 use counterfoil::protocol::verify::{Chain, Draft};
@@ -18,6 +19,8 @@ use crate::support::faults::{Call, Kind};
 
 /// How many receipts are checked at once.
 const RECEIPTS_CHECKED: usize = 5;
+/// How many entries are sealed after a crash.
+const SEALED_AFTER: usize = 64;
 
 /// What somebody was told.
 #[derive(Clone, Debug)]
@@ -50,7 +53,8 @@ impl Owner {
         }
     }
 
-    /// Opens what a crash left, looks for everything that is known of it, and seals on.
+    /// Opens what a crash left, looks for everything that is known of it, seals on, and verifies
+    /// everything.
     pub fn check<'a>(
         &self,
         directory: &Path,
@@ -59,14 +63,16 @@ impl Owner {
         let (store, mut committer) = self.open(directory)?;
         assert_eq!(*committer.standing(), Standing::Sound);
         self.check_known(&store, known)?;
-        let report = store.fsck(|_| {})?;
-        assert!(report.is_clean(), "{report:#?}");
-        assert_eq!(report.verified_height, store.head().height());
 
         let head = store.head();
         let mut draft = Draft::new(&self.chain, &head.tip, &store, now());
-        draft.admit(after_the_crash()).expect("it is new");
-        committer.commit(&draft.seal(&self.key))?;
+        for entry in after_the_crash() {
+            draft.admit(entry).expect("it is new");
+        }
+        let head = committer.commit(&draft.seal(&self.key))?;
+        let report = store.fsck(|_| {})?;
+        assert!(report.is_clean(), "{report:#?}");
+        assert_eq!(report.verified_height, head.height());
         let blobs = std::fs::read_dir(directory.join("store/blobs")).expect("a directory");
         assert_eq!(blobs.count(), 0, "large values would not be durable");
         Ok(())
@@ -98,10 +104,16 @@ impl Owner {
     }
 }
 
-fn after_the_crash() -> EncodedEntry {
-    let mut entry = terms().entry().clone();
-    entry.external_id = id("after-the-crash");
-    EncodedEntry::new(entry).unwrap()
+/// Entries enough to lie beside whatever bodies a crash left, and shaped unlike them.
+fn after_the_crash() -> impl Iterator<Item = EncodedEntry> {
+    (0..SEALED_AFTER).map(|number| {
+        let mut entry = terms().entry().clone();
+        entry.external_id = id(&format!("{number:0>100}"));
+        if let Body::ProgramTerms(terms) = &mut entry.body {
+            terms.program = id(&format!("after-the-crash-{number}"));
+        }
+        EncodedEntry::new(entry).unwrap()
+    })
 }
 
 /// What the answer to a submission says, or a checkpoint.

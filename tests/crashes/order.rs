@@ -14,7 +14,7 @@ const PLACES: [&str; 2] = ["store/db", "guard/"];
 fn a_node_syncs_store_and_guard_before_it_answers() {
     let home = tempfile::tempdir().unwrap();
     let directory = home.path().join("dev");
-    check(&Recorded::node(&directory), &directory);
+    check(&Recorded::under_load(&directory), &directory);
 }
 
 #[test]

@@ -14,19 +14,24 @@ use crate::recorded::Recorded;
 use crate::support::disk::{Disk, FATES, Fate};
 use crate::support::faults::{Call, Kind};
 use crate::support::random::Random;
-use crate::{SEED, is_long, small_bounds};
+use crate::{SEED, sized, small_bounds};
 
 /// How many power cuts each test plays, and how many in the long suite.
-const CUTS: usize = 110;
-const LONG_CUTS: usize = 1_500;
-/// How many blocks the store in small bounds seals in the long suite.
-const LONG_BLOCKS: usize = 200;
-/// How often the power goes again while the store is opened, and how many first cuts there are.
+const CUTS: (usize, usize) = (110, 1_500);
+/// How many blocks the store in small bounds seals.
+const BLOCKS: (usize, usize) = (small_bounds::BLOCKS, 200);
+/// In how many of those cuts the power goes again while the store is opened, and how often.
+const FIRST_CUTS: (usize, usize) = (3, 60);
 const SECOND_CUTS: usize = 12;
-const FIRST_CUTS: usize = 4;
-const LONG_FIRST_CUTS: usize = 60;
+/// How many power cuts are played while a large block is written.
+const LARGE_BLOCK_CUTS: (usize, usize) = (16, 200);
+/// The most bytes of bodies that the store writes at once, more or less.
+const MAX_BATCH_BYTES: usize = 128 * 1024;
 /// How many power cuts are checked at the same time.
 const CHECKERS: usize = 2;
+
+/// Before which number of the record the power goes, and what becomes of what isn't synced.
+type Moment = (u64, Fate);
 
 /// A power cut, and what it left.
 struct Cut {
@@ -39,31 +44,24 @@ struct Cut {
 
 #[test]
 fn nothing_acknowledged_is_lost_when_the_power_goes() {
+    let mut random = Random::seeded(SEED);
     let home = tempfile::tempdir().unwrap();
-    let recorded = Recorded::node(&home.path().join("dev"));
-    play(
-        &recorded,
-        &Disk::default(),
-        if is_long() { LONG_CUTS } else { CUTS },
-        &mut Random::seeded(SEED),
-    );
+    let recorded = Recorded::under_load(&home.path().join("dev"));
+    let moments = moments(&recorded.calls, sized(CUTS), &mut random);
+    play(&recorded, &Disk::default(), &moments, &mut random);
 }
 
 #[test]
 fn nothing_acknowledged_is_lost_when_the_power_goes_while_runs_are_written() {
+    let mut random = Random::seeded(SEED);
     let home = tempfile::tempdir().unwrap();
-    let blocks = if is_long() { LONG_BLOCKS } else { small_bounds::BLOCKS };
-    let recorded = Recorded::small_bounds(&home.path().join("small"), blocks);
+    let recorded = Recorded::small_bounds(&home.path().join("small"), sized(BLOCKS));
     for thread in ["store-flush", "store-merge"] {
         let synced = |call: &Call| call.kind == Kind::Sync && call.thread == thread;
         assert!(recorded.calls.iter().any(synced), "{thread} works");
     }
-    play(
-        &recorded,
-        &Disk::default(),
-        if is_long() { LONG_CUTS } else { CUTS },
-        &mut Random::seeded(SEED),
-    );
+    let moments = moments(&recorded.calls, sized(CUTS), &mut random);
+    play(&recorded, &Disk::default(), &moments, &mut random);
 }
 
 #[test]
@@ -71,21 +69,42 @@ fn nothing_acknowledged_is_lost_when_the_power_goes_again_while_the_store_is_ope
     let mut random = Random::seeded(SEED);
     let home = tempfile::tempdir().unwrap();
     let recorded = Recorded::small_bounds(&home.path().join("small"), small_bounds::BLOCKS);
-    let moments =
-        moments(&recorded.calls, if is_long() { LONG_FIRST_CUTS } else { FIRST_CUTS }, &mut random);
-    for_each_cut(&recorded, &Disk::default(), &moments, &mut random, |first, random| {
+    let first_moments = moments(&recorded.calls, sized(FIRST_CUTS), &mut random);
+    for_each_cut(&recorded, &Disk::default(), &first_moments, &mut random, |first, random| {
         let disk = Disk::of(first.directory.path());
         let again = Recorded::small_bounds(first.directory.path(), 2);
         let mut released = again.released;
         let known = recorded.released.iter().filter(|known| known.at < first.at);
         released.extend(known.map(|known| Released { at: 0, what: known.what.clone() }));
-        play(&Recorded { released, ..again }, &disk, SECOND_CUTS, random);
+        let moments = moments(&again.calls, SECOND_CUTS, random);
+        play(&Recorded { released, ..again }, &disk, &moments, random);
     });
 }
 
+#[test]
+fn a_large_block_is_whole_or_not_there_when_the_power_goes_while_it_is_written() {
+    let mut random = Random::seeded(SEED);
+    let home = tempfile::tempdir().unwrap();
+    let recorded = Recorded::sealing_a_large_block(&home.path().join("dev"));
+    let last = |kind, path| {
+        let found = |call: &&Call| call.kind == kind && call.path.starts_with(path);
+        recorded.calls.iter().rfind(found).expect("it is made")
+    };
+    let begun = last(Kind::Write, "guard/").issued;
+    let in_store = |call: &&Call| call.path == "store/db" && call.issued > begun;
+    let calls: Vec<&Call> = recorded.calls.iter().filter(in_store).collect();
+    let sync = calls.iter().position(|call| call.kind == Kind::Sync).expect("it is synced");
+    let bodies = calls[..sync].iter().filter(|call| call.data.len() > MAX_BATCH_BYTES);
+    assert!(bodies.count() > 1, "bodies are written before the commit point");
+    // All is written, nothing is synced: guard and bodies may be whole, torn or lost.
+    let moments: Vec<Moment> = (0..sized(LARGE_BLOCK_CUTS))
+        .map(|number| (calls[sync].issued, [Fate::Torn, Fate::Writes][number % 2]))
+        .collect();
+    play(&recorded, &Disk::default(), &moments, &mut random);
+}
+
 /// Plays power cuts on a record that began with `disk`; none may lose anything.
-fn play(recorded: &Recorded, disk: &Disk, cuts: usize, random: &mut Random) {
-    let moments = moments(&recorded.calls, cuts, random);
+fn play(recorded: &Recorded, disk: &Disk, moments: &[Moment], random: &mut Random) {
     let problems = Mutex::new(Vec::new());
     let (sender, receiver) = mpsc::sync_channel::<Cut>(CHECKERS);
     let receiver = Mutex::new(receiver);
@@ -104,11 +123,12 @@ fn play(recorded: &Recorded, disk: &Disk, cuts: usize, random: &mut Random) {
                 }
             });
         }
-        for_each_cut(recorded, disk, &moments, random, |cut, _| sender.send(cut).unwrap());
+        for_each_cut(recorded, disk, moments, random, |cut, _| sender.send(cut).unwrap());
         drop(sender);
     });
     let problems = problems.into_inner().unwrap();
-    assert!(problems.is_empty(), "{} of {cuts}:\n{}", problems.len(), problems.join("\n"));
+    let (count, cuts) = (problems.len(), moments.len());
+    assert!(problems.is_empty(), "{count} of {cuts}:\n{}", problems.join("\n"));
 }
 
 /// Checks what a power cut left; sled and the assertions may panic.
@@ -126,9 +146,9 @@ fn check(recorded: &Recorded, cut: &Cut) -> Result<(), String> {
     })
 }
 
-/// The moments at which the power goes, in order: half of them just before and after syncs and
-/// answers, the others by chance.
-fn moments(calls: &[Call], count: usize, random: &mut Random) -> Vec<u64> {
+/// When the power goes, in order, and what becomes of what isn't synced: half of the moments are
+/// just before and after syncs and answers, the others fall by chance.
+fn moments(calls: &[Call], count: usize, random: &mut Random) -> Vec<Moment> {
     let around = calls.iter().filter(|call| matches!(call.kind, Kind::Sync | Kind::Sent));
     let mut moments: Vec<u64> = around
         .flat_map(|call| [call.issued, call.issued + 1, call.returned, call.returned + 1])
@@ -139,14 +159,14 @@ fn moments(calls: &[Call], count: usize, random: &mut Random) -> Vec<u64> {
     let end = calls.iter().map(|call| call.returned).max().expect("calls") + 2;
     moments.resize_with(count, || random.below(end));
     moments.sort_unstable();
-    moments
+    moments.into_iter().map(|at| (at, FATES[random.index(FATES.len())])).collect()
 }
 
 /// Makes what a power cut at each of the moments leaves, one after the other.
 fn for_each_cut(
     recorded: &Recorded,
     disk: &Disk,
-    moments: &[u64],
+    moments: &[Moment],
     random: &mut Random,
     mut visit: impl FnMut(Cut, &mut Random),
 ) {
@@ -156,7 +176,7 @@ fn for_each_cut(
     events.sort_by_key(|(time, _)| *time);
     let mut events = events.into_iter().peekable();
     let mut disk = disk.clone();
-    for at in moments {
+    for (at, fate) in moments {
         while let Some((time, call)) = events.next_if(|(time, _)| time < at) {
             if time == call.issued {
                 disk.issued(call);
@@ -164,9 +184,9 @@ fn for_each_cut(
                 disk.returned(call);
             }
         }
-        let (fate, seed) = (FATES[random.index(FATES.len())], random.next());
+        let seed = random.next();
         let directory = tempfile::tempdir().unwrap();
-        disk.make(directory.path(), fate, &mut Random::new(seed));
-        visit(Cut { at: *at, fate, seed, directory }, random);
+        disk.make(directory.path(), *fate, &mut Random::new(seed));
+        visit(Cut { at: *at, fate: *fate, seed, directory }, random);
     }
 }

@@ -5,13 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use counterfoil::node::{dev::KEY_FILE, files, secret};
+use counterfoil::protocol::verify::Chain;
 use serde_json::json;
 
 use crate::knowledge::{Knowledge, Owner, Released, answers, released};
 use crate::support::binary::{Node, dev};
 use crate::support::faults::{Call, Faults, Kind};
-use crate::support::load::{Known, Load, post, terms};
-use crate::{is_long, small_bounds};
+use crate::support::load::{Known, Load, large_block, post, terms};
+use crate::{sized, small_bounds};
+
+/// How long a node is under load.
+const LOADED: (Duration, Duration) = (Duration::from_millis(400), Duration::from_secs(3));
 
 /// What a process did to a data directory, and what it told.
 pub struct Recorded {
@@ -21,28 +25,40 @@ pub struct Recorded {
 }
 
 impl Recorded {
-    /// Runs a node under load, twice on one directory.
-    pub fn node(directory: &Path) -> Self {
+    /// A node under load, started twice.
+    pub fn under_load(directory: &Path) -> Self {
         let faults = Faults::watch(directory);
         let known = Arc::new(Known::default());
-        for round in 0..2 {
-            let node = Node::launch(faults.recording(dev(faults.directory(), &["--empty"])));
-            let chain = files::chain_of(directory).unwrap();
-            if round == 0 {
-                post(&node.url, &json!([terms()])).expect("it answers");
-            }
-            let load = Load::start(&node.url, &format!("round-{round}"), &chain, &known);
-            std::thread::sleep(Duration::from_millis(if is_long() { 3_000 } else { 400 }));
-            load.stop();
-            assert_eq!(node.stop().code, 0);
+        for round in ["first", "second"] {
+            run_node(&faults, |node, chain| {
+                let load = Load::start(&node.url, round, chain, &known);
+                std::thread::sleep(sized(LOADED));
+                load.stop();
+            });
         }
+        let recorded = Self::of_node(&faults);
+        let is_entry = |known: &&Released| matches!(known.what, Knowledge::Entry { .. });
+        let entries = recorded.released.iter().filter(is_entry).count();
+        // And the terms, twice.
+        assert_eq!(entries, known.count() + 2, "clients and record agree");
+        recorded
+    }
+
+    /// A node that seals one large block after its terms.
+    pub fn sealing_a_large_block(directory: &Path) -> Self {
+        let faults = Faults::watch(directory);
+        run_node(&faults, |node, _| {
+            let answer = post(&node.url, &large_block("large")).expect("it answers");
+            assert_eq!(answer["results"][0]["status"], "sealed", "{}", answer["results"][0]);
+        });
+        Self::of_node(&faults)
+    }
+
+    fn of_node(faults: &Faults) -> Self {
         let calls = faults.recorded();
-        let chain = files::chain_of(directory).unwrap();
-        let key = secret::read_key(&directory.join(KEY_FILE)).unwrap();
+        let chain = files::chain_of(faults.directory()).unwrap();
+        let key = secret::read_key(&faults.directory().join(KEY_FILE)).unwrap();
         let released = released(answers(&calls), &chain);
-        let entries = released.iter().filter(|known| matches!(known.what, Knowledge::Entry { .. }));
-        // And the terms.
-        assert_eq!(entries.count(), known.count() + 1, "clients and record agree");
         Self { owner: Owner { chain, key, bounds: None }, calls, released }
     }
 
@@ -59,4 +75,12 @@ impl Recorded {
         let released = released(said, &owner.chain);
         Self { owner, calls, released }
     }
+}
+
+/// Starts a node, states the terms, has something done, and stops it.
+fn run_node(faults: &Faults, work: impl FnOnce(&Node, &Arc<Chain>)) {
+    let node = Node::launch(faults.recording(dev(faults.directory(), &["--empty"])));
+    post(&node.url, &json!([terms()])).expect("it answers");
+    work(&node, &files::chain_of(faults.directory()).unwrap());
+    assert_eq!(node.stop().code, 0);
 }

@@ -21,7 +21,7 @@ const SMALL: MemoryBounds = MemoryBounds { records: 120, blocks: 4 };
 /// The sizes of the blocks, one after the other.
 const BLOCK_ENTRIES: [usize; 8] = [1, 2, 5, 20, 1, 60, 1, 150];
 /// How many blocks are sealed where nothing else is said.
-pub const BLOCKS: usize = 64;
+pub const BLOCKS: usize = 40;
 
 /// To the process: the directory, and how many blocks to seal.
 const DIRECTORY: &str = "SMALL_BOUNDS_DIRECTORY";

@@ -19,6 +19,9 @@ const CLIENTS: u64 = 4;
 /// How many sales each request has, one request after the other.
 const REQUEST_SALES: [u64; 5] = [1, 2, 1, 3, 40];
 
+/// How many sales a large block has.
+pub const LARGE_BLOCK_SALES: u64 = 1_200;
+
 /// How long one waits before it looks at the checkpoint again.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 /// How long it may take until something is acknowledged.
@@ -165,4 +168,10 @@ pub fn sale(external_id: &str) -> Value {
         "body": {"order_ref": external_id, "merchant": "shop", "program": "main",
             "action": "sale", "currency": "EUR", "amount": "12.50"},
     })
+}
+
+/// Sales with long names, so many that the store writes their bodies in several batches: so a
+/// part of the block is written before its commit point is.
+pub fn large_block(name: &str) -> Value {
+    (0..LARGE_BLOCK_SALES).map(|number| sale(&format!("{name}-{number:0>100}"))).collect()
 }

@@ -8,5 +8,6 @@ pub mod disk;
 pub mod faults;
 pub mod load;
 pub mod node;
+pub mod postgres;
 pub mod random;
 pub mod site;
