@@ -287,6 +287,34 @@ fn sealing_goes_on_by_itself_when_the_disk_takes_writes_again() {
     bench.stop(node);
 }
 
+/// The store may be a block ahead of the guard, twice in a row, and the second time it crashes.
+#[test]
+fn a_guard_that_tears_again_is_mended_in_between() {
+    let bench = Bench::new();
+    let (node, mut client) = bench.start();
+    let rules = "write guard/ 1 short\nopen trial 1 kill-before\n";
+    let mut node = Some(node);
+    for round in 0..3 {
+        bench.faults.rule(rules);
+        let name = format!("torn-{round}");
+        let sent = block_on(async {
+            let url = format!("{}/v1/entries", client.url);
+            reqwest::Client::new().post(url).json(&json!([sale(&name)])).send().await
+        });
+        drop(sent);
+        drop(node.take());
+        assert_eq!(bench.faults.fired().len(), 2 * (round + 1));
+        bench.faults.rule("");
+        let again = Node::launch(bench.command());
+        client.url.clone_from(&again.url);
+        await_role(&client, "sealing");
+        client.submit_until_sealed(&[&name]);
+        node = Some(again);
+    }
+    client.check_acknowledged();
+    bench.stop(node.unwrap());
+}
+
 /// sled tells nobody of it who waits already.
 #[test]
 fn a_write_that_fails_late_keeps_nobody_waiting() {

@@ -51,7 +51,9 @@ impl Writer {
             }
             committer
         } else {
-            while let Err(error) = store::try_writing(&self.place.directory) {
+            while let Err(error) =
+                store::try_writing(&self.place.directory).and_then(|()| committer.settle())
+            {
                 self.pause(&mut tries, &error)?;
             }
             self.close(committer);

@@ -10,9 +10,10 @@
 //! | nothing | new | last block | committing exactly what the guard has |
 //! | nothing | torn | last block | nothing to mend: the new block was never released |
 //! | chunks written | last, new or torn | last block, loose chunks | the same; the next block's chunks take their place |
-//! | commit point | last or torn | new block | deriving the rest; a store ahead of its guard was never released |
+//! | part of the commit point, because reading failed | new | part of the new block | writing it again from the guard |
+//! | commit point | last or torn | new block | deriving the rest, and putting the block into the guard: it was never released |
 //! | commit point | new | new block | deriving the rest |
-//! | synced | last, new or torn | new block | the same |
+//! | synced | last, new or torn | new block | as above |
 //! | synced, and the guard | new | new block | the same |
 //! | derived | new | new block, all derived | nothing to mend |
 

@@ -21,6 +21,8 @@ const PREAMBLE_BYTES: usize = 16 + 8 + 4 + 32;
 /// The guard's two slots.
 pub(super) struct Guard {
     slots: [Slot; 2],
+    /// The block that couldn't be put in.
+    missing: Option<Guarded>,
 }
 
 struct Slot {
@@ -44,7 +46,7 @@ impl Guard {
         let slots = [Slot::open(directory.join("even"))?, Slot::open(directory.join("odd"))?];
         let folder = File::open(directory).map_err(StoreError::io("open", directory))?;
         folder.sync_all().map_err(StoreError::io("sync", directory))?;
-        Ok(Self { slots })
+        Ok(Self { slots, missing: None })
     }
 
     /// The latest block that is whole in the guard.
@@ -62,14 +64,18 @@ impl Guard {
 
     /// Puts a block in. When this returns, it MUST survive a power cut.
     pub(super) fn put(&mut self, height: u64, bytes: &[u8]) -> Result<(), StoreError> {
-        self.slot(height).write(height, bytes)?;
-        self.sync(height)
+        let put = self.slot(height).put(height, bytes);
+        self.missing = put.is_err().then(|| Guarded { height, bytes: bytes.to_vec() });
+        put
     }
 
-    /// Syncs the slot of `height`: when this returns, what is in it MUST survive a power cut.
-    pub(super) fn sync(&mut self, height: u64) -> Result<(), StoreError> {
-        let slot = self.slot(height);
-        slot.file.sync_data().map_err(StoreError::io("sync", &slot.path))
+    /// Puts in what couldn't be put in last, if anything. When this returns, it MUST survive a
+    /// power cut.
+    pub(super) fn put_missing(&mut self) -> Result<(), StoreError> {
+        match self.missing.take() {
+            Some(missing) => self.put(missing.height, &missing.bytes),
+            None => Ok(()),
+        }
     }
 
     fn slot(&mut self, height: u64) -> &mut Slot {
@@ -101,7 +107,7 @@ impl Slot {
         Ok(parse(&bytes))
     }
 
-    fn write(&mut self, height: u64, bytes: &[u8]) -> Result<(), StoreError> {
+    fn put(&mut self, height: u64, bytes: &[u8]) -> Result<(), StoreError> {
         let length = u32::try_from(bytes.len()).expect("a block is a few MiB at most");
         let mut slot = Vec::with_capacity(PREAMBLE_BYTES + bytes.len());
         slot.extend_from_slice(MAGIC);
@@ -112,7 +118,8 @@ impl Slot {
         self.file
             .seek(SeekFrom::Start(0))
             .and_then(|_| self.file.write_all(&slot))
-            .map_err(StoreError::io("write", &self.path))
+            .map_err(StoreError::io("write", &self.path))?;
+        self.file.sync_data().map_err(StoreError::io("sync", &self.path))
     }
 }
 

@@ -206,17 +206,19 @@ impl StateReader for Store {
 
 impl Committer {
     /// Takes note that `error` came of committing, before anything else is tried.
-    pub fn failed(&mut self, error: &StoreError) {
-        // Recovery may need the block that was being committed. If this fails, too, it needs it
-        // only where the power is cut now.
-        for slot in [0, 1] {
-            if let Err(error) = self.guard.sync(slot) {
-                tracing::debug!(%error, "the guard isn't durable either");
-            }
-        }
+    pub fn failed(&self, error: &StoreError) {
         if error.leaves_doubt() {
             self.store.inner.doubt.mark();
         }
+    }
+
+    /// Makes sure that the guard has the block that was being committed: of that block recovery may
+    /// find half in the store. To be called before the store is closed.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn settle(&mut self) -> Result<(), StoreError> {
+        self.guard.put_missing()
     }
 
     /// Closes the store, so that it can be opened anew in the same process. New views must be out

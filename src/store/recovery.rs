@@ -305,8 +305,11 @@ fn compare_guard(
 ) -> Result<Standing, StoreError> {
     let Some(guarded) = guarded else {
         // One block that the guard never got was never released.
-        let lost = Standing::GuardLost { guard: None, store: height };
-        return Ok(if height <= 1 { Standing::Sound } else { lost });
+        return match height {
+            0 => Ok(Standing::Sound),
+            1 => adopt(committer, height),
+            _ => Ok(Standing::GuardLost { guard: None, store: height }),
+        };
     };
     let decoded =
         Block::decode(&guarded.bytes).map_err(|error| StoreError::damaged("guard", error))?;
@@ -334,9 +337,19 @@ fn compare_guard(
         let (guard_hash, store) = (decoded.header.hash(), stored.header.hash());
         return Err(StoreError::Diverged { height: guard, guard: guard_hash, store });
     }
-    let adopted = height <= guard + 1;
-    let lost = Standing::GuardLost { guard: Some(guard), store: height };
-    Ok(if adopted { Standing::Sound } else { lost })
+    match height - guard {
+        0 => Ok(Standing::Sound),
+        1 => adopt(committer, height),
+        _ => Ok(Standing::GuardLost { guard: Some(guard), store: height }),
+    }
+}
+
+/// Takes on the last block, which the guard doesn't have. The next one takes the slot of the block
+/// before it: were that torn, the guard would have neither.
+fn adopt(committer: &mut Committer, height: u64) -> Result<Standing, StoreError> {
+    let block = committer.store.view().stored_block(height)?;
+    committer.guard.put(height, &block.encode())?;
+    Ok(Standing::Sound)
 }
 
 /// The height of the last block, and the number of the next chunk.
