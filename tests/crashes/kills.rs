@@ -24,7 +24,7 @@ const KILLS: (u32, u32) = (25, 200);
 /// How long a node is under load after its first acknowledgement, in milliseconds.
 const MAX_LOAD_MS: u64 = 120;
 /// After how many kills everything is verified again.
-const VERIFY_EVERY: u32 = 10;
+const VERIFY_EVERY: (u32, u32) = (10, 40);
 /// How many ledgers are worked on at the same time.
 const AT_ONCE: u32 = 2;
 /// How often a process is killed at each place.
@@ -81,7 +81,7 @@ fn kill_under_load(mut ledger: Ledger) {
     for kill in 1..=sized(KILLS) {
         let milliseconds = ledger.random.below(MAX_LOAD_MS);
         ledger.round(&End::After(Duration::from_millis(milliseconds)));
-        if kill % VERIFY_EVERY == 0 {
+        if kill % sized(VERIFY_EVERY) == 0 {
             ledger.verify();
         }
     }
