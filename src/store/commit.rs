@@ -16,6 +16,16 @@
 //! | synced | last, new or torn | new block | as above |
 //! | synced, and the guard | new | new block | the same |
 //! | derived | new | new block, all derived | nothing to mend |
+//!
+//! Each row is played in `tests/crashes/`, all of them by power cuts at any moment
+//! (`power_loss.rs`), and by kill -9 (`kills.rs`) in the tests whose names end so:
+//!
+//! | the store got as far as | kill -9 |
+//! |---|---|
+//! | nothing | `…_on_either_side_of_a_nodes_syncs`, at the guard's write and sync |
+//! | chunks written | `a_large_block_…_is_killed_before_the_commit_point` |
+//! | commit point; synced | `…_on_either_side_of_a_nodes_syncs`, at the store's sync |
+//! | derived | `…_on_either_side_of_the_syncs_of_runs`, `…_by_kill_9_under_load` |
 
 use std::panic::resume_unwind;
 use std::sync::Arc;

@@ -24,7 +24,7 @@ const KILLS: (u32, u32) = (25, 200);
 /// How long a node is under load after its first acknowledgement, in milliseconds.
 const MAX_LOAD_MS: u64 = 120;
 /// After how many kills everything is verified again.
-const VERIFY_EVERY: u32 = 10;
+const VERIFY_EVERY: (u32, u32) = (10, 40);
 /// How many ledgers are worked on at the same time.
 const AT_ONCE: u32 = 2;
 /// How often a process is killed at each place.
@@ -81,7 +81,7 @@ fn kill_under_load(mut ledger: Ledger) {
     for kill in 1..=sized(KILLS) {
         let milliseconds = ledger.random.below(MAX_LOAD_MS);
         ledger.round(&End::After(Duration::from_millis(milliseconds)));
-        if kill % VERIFY_EVERY == 0 {
+        if kill % sized(VERIFY_EVERY) == 0 {
             ledger.verify();
         }
     }
@@ -90,7 +90,7 @@ fn kill_under_load(mut ledger: Ledger) {
 
 /// Where a node is killed: the call, which one of how many, and what that leaves.
 const NODE_PLACES: [(&str, u64); 3] =
-    [("write guard/", 10), ("sync guard/", 10), ("sync store/db", 10)];
+    [("write guard/", 10), ("sync guard/", 10), ("sync store/db@ledger-writer", 10)];
 /// Where a store in small bounds is killed.
 const SMALL_PLACES: [(&str, u64); 3] =
     [("sync store/db@store-flush", 12), ("sync store/db@store-merge", 4), ("write store/db", 40)];
@@ -117,6 +117,7 @@ fn a_large_block_is_whole_or_not_there_when_its_node_is_killed_before_the_commit
     let mut ledger = Ledger::new(Random::seeded(SEED));
     for (attempt, side) in SIDES.into_iter().enumerate() {
         let node = ledger.start();
+        let size = node.size();
         ledger.faults.rule(&format!("write store/db 1 {side}"));
         let block = large_block(&format!("large-{attempt}"));
         assert!(post(&node.url, &block).is_none(), "it never answered");
@@ -124,10 +125,9 @@ fn a_large_block_is_whole_or_not_there_when_its_node_is_killed_before_the_commit
         assert_eq!(ledger.faults.fired().len(), attempt + 1);
         ledger.faults.rule("");
         ledger.verify();
-        // Whole: the guard had it.
-        let large_blocks = attempt as u64 + 1;
-        let expected = 3 + (LARGE_BLOCK_SALES + 1) * large_blocks;
-        assert_eq!(ledger.start().size(), expected, "{side}");
+        let grown = ledger.start().size() - size;
+        assert!([0, LARGE_BLOCK_SALES + 1].contains(&grown), "{side}: by {grown} leaves");
+        println!("{side}: the large block is {}", if grown == 0 { "not there" } else { "whole" });
     }
 }
 

@@ -25,8 +25,8 @@ const FIRST_CUTS: (usize, usize) = (3, 60);
 const SECOND_CUTS: usize = 12;
 /// How many power cuts are played while a large block is written.
 const LARGE_BLOCK_CUTS: (usize, usize) = (16, 200);
-/// The most bytes of bodies that the store writes at once, more or less.
-const MAX_BATCH_BYTES: usize = 128 * 1024;
+/// A write of as many bytes has leaves in it, and not only what refers to them.
+const LEAVES_BYTES: usize = 128 * 1024;
 /// How many power cuts are checked at the same time.
 const CHECKERS: usize = 2;
 
@@ -94,9 +94,10 @@ fn a_large_block_is_whole_or_not_there_when_the_power_goes_while_it_is_written()
     let in_store = |call: &&Call| call.path == "store/db" && call.issued > begun;
     let calls: Vec<&Call> = recorded.calls.iter().filter(in_store).collect();
     let sync = calls.iter().position(|call| call.kind == Kind::Sync).expect("it is synced");
-    let bodies = calls[..sync].iter().filter(|call| call.data.len() > MAX_BATCH_BYTES);
-    assert!(bodies.count() > 1, "bodies are written before the commit point");
-    // All is written, nothing is synced: guard and bodies may be whole, torn or lost.
+    let leaves = calls[..sync].iter().filter(|call| call.data.len() > LEAVES_BYTES);
+    assert!(leaves.count() > 1, "leaves are written before the commit point");
+    // All is written, the store isn't synced: it may have all of the block, a part, or nothing,
+    // and so may the guard unless that was quicker.
     let moments: Vec<Moment> = (0..sized(LARGE_BLOCK_CUTS))
         .map(|number| (calls[sync].issued, [Fate::Torn, Fate::Writes][number % 2]))
         .collect();

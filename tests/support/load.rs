@@ -20,7 +20,7 @@ const CLIENTS: u64 = 4;
 const REQUEST_SALES: [u64; 5] = [1, 2, 1, 3, 40];
 
 /// How many sales a large block has.
-pub const LARGE_BLOCK_SALES: u64 = 1_200;
+pub const LARGE_BLOCK_SALES: u64 = 2_600;
 
 /// How long one waits before it looks at the checkpoint again.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
@@ -170,8 +170,8 @@ pub fn sale(external_id: &str) -> Value {
     })
 }
 
-/// Sales with long names, so many that the store writes their bodies in several batches: so a
-/// part of the block is written before its commit point is.
+/// Sales with long names, so many that they don't fit a segment of the database's log, of 512
+/// KiB: so a part of the block is written before its commit point is.
 pub fn large_block(name: &str) -> Value {
     (0..LARGE_BLOCK_SALES).map(|number| sale(&format!("{name}-{number:0>100}"))).collect()
 }
