@@ -70,7 +70,7 @@ impl Writer {
         self.store.store(None);
         let patience = Duration::from_millis(READERS_PATIENCE_MS);
         while let Err(read) = committer.close(patience) {
-            committer = read;
+            committer = *read;
             if !self.refuse_waiting() {
                 // The process ends, or whoever opened the ledger lets go of it: readers may end
                 // when they like.

@@ -228,7 +228,7 @@ impl Committer {
     ///
     /// # Errors
     /// The committer, where somebody still reads.
-    pub fn close(self, patience: Duration) -> Result<(), Self> {
+    pub fn close(self, patience: Duration) -> Result<(), Box<Self>> {
         self.store.inner.closing.store(true, Ordering::Relaxed);
         let deadline = Instant::now() + patience;
         let Self { store, guard, standing, next_chunk } = self;
@@ -238,7 +238,8 @@ impl Committer {
                 Ok(inner) => break inner.close(),
                 Err(shared) if Instant::now() < deadline => shared,
                 Err(inner) => {
-                    return Err(Self { store: Store { inner }, guard, standing, next_chunk });
+                    let store = Store { inner };
+                    return Err(Box::new(Self { store, guard, standing, next_chunk }));
                 }
             };
             std::thread::sleep(Duration::from_millis(CLOSING_POLL_MS));
