@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::error::TryRecvError;
 
 use super::Health;
-use super::writer::Writer;
+use super::writer::{Place, Writer};
 use crate::store::{self, Committer, RESUME_FREE_BYTES, Store, StoreError};
 
 /// How long it waits before it tries the disk for the second time, in milliseconds; then twice as
@@ -81,10 +81,10 @@ impl Writer {
     }
 
     fn reopen(&mut self, tries: &mut Tries) -> Option<Committer> {
+        let open = |place: &Place| Store::open(&place.directory, place.chain.clone());
+        let mut opened = open(&self.place);
         let mut damaged = 0;
         loop {
-            let opened = store::try_writing(&self.place.directory)
-                .and_then(|()| Store::open(&self.place.directory, self.place.chain.clone()));
             let error = match opened {
                 Ok((_, committer)) => return Some(committer),
                 Err(error) => error,
@@ -94,6 +94,7 @@ impl Writer {
                 return self.give_up(&error);
             }
             self.pause(tries, &error)?;
+            opened = store::try_writing(&self.place.directory).and_then(|()| open(&self.place));
         }
     }
 

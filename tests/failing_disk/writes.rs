@@ -16,7 +16,7 @@ use crate::support::random::Random;
 const READINGS: usize = 8;
 /// How often faults come and go under load.
 const FAULTY_ROUNDS: u32 = 8;
-const LONG_FAULTY_ROUNDS: u32 = 200;
+const LONG_FAULTY_ROUNDS: u32 = 100;
 
 /// Reading goes on. Where the database's own writing failed, it may have to write before it can
 /// read what shares a page with that; then it is refused.
@@ -171,6 +171,10 @@ fn clients_that_try_again_lose_nothing_while_faults_come_and_go() {
         std::thread::sleep(Duration::from_millis(50 + random.below(250)));
         bench.faults.rule("");
         std::thread::sleep(Duration::from_millis(random.below(600)));
+        // It needs a while without faults now and then.
+        if random.below(3) == 0 {
+            await_role(&client, "sealing");
+        }
     }
     stopping.store(true, Ordering::Relaxed);
     for client_of in clients {

@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use counterfoil::protocol::spec::Currencies;
@@ -77,6 +78,8 @@ impl From<Output> for Ran {
 pub struct Node {
     child: Child,
     pub url: String,
+    /// Reads what it says on standard error: it must not wait for somebody who does.
+    said: Option<JoinHandle<String>>,
 }
 
 impl Node {
@@ -106,10 +109,17 @@ impl Node {
         let url = serde_json::from_str::<Value>(&line)
             .ok()
             .and_then(|said| Some(said.get("url")?.as_str()?.to_owned()));
-        match url {
-            Some(url) => Ok(Self { child, url }),
-            None => Err(child.wait_with_output().expect("it was started here").into()),
+        let mut err = child.stderr.take().expect("piped");
+        let said = std::thread::spawn(move || {
+            let mut said = String::new();
+            err.read_to_string(&mut said).expect("UTF-8");
+            said
+        });
+        if let Some(url) = url {
+            return Ok(Self { child, url, said: Some(said) });
         }
+        let code = child.wait().expect("it was started here").code().unwrap_or(-1);
+        Err(Ran { code, out: line, err: said.join().expect("it only reads") })
     }
 
     /// Kills it as a power cut would.
@@ -138,8 +148,8 @@ impl Node {
             assert!(since.elapsed() < PATIENCE, "it does not stop");
             std::thread::sleep(Duration::from_millis(20));
         };
-        let mut err = String::new();
-        self.child.stderr.take().expect("piped").read_to_string(&mut err).expect("UTF-8");
+        let said = self.said.take().expect("it is stopped once");
+        let err = said.join().expect("it only reads");
         Ran { code: status.code().unwrap_or(-1), out: String::new(), err }
     }
 
