@@ -108,7 +108,7 @@ fn the_disk_keeps_what_was_synced_and_may_lose_the_rest() {
     let sync = call(7, 8, Kind::Sync, 0, b"");
     let over = call(9, 10, Kind::Write, 0, &[b'b'; 1024]);
     let whole = |byte: u8| Some(vec![byte; 1024]);
-    let cases: [(&str, Vec<Call>, Option<Vec<u8>>, Option<Vec<u8>>); 7] = [
+    let cases = [
         ("nothing synced", vec![open.clone(), write.clone()], None, whole(b'a')),
         ("a name", vec![open.clone(), named.clone(), write.clone()], Some(vec![]), whole(b'a')),
         (
@@ -131,9 +131,12 @@ fn the_disk_keeps_what_was_synced_and_may_lose_the_rest() {
         ),
         (
             "a write that was under way when the sync was issued",
-            vec![open.clone(), named.clone(), call(5, 8, Kind::Write, 0, &[b'a'; 1024]), {
-                call(7, 9, Kind::Sync, 0, b"")
-            }],
+            vec![
+                open.clone(),
+                named.clone(),
+                call(5, 8, Kind::Write, 0, &[b'a'; 1024]),
+                call(7, 9, Kind::Sync, 0, b""),
+            ],
             Some(vec![]),
             whole(b'a'),
         ),
