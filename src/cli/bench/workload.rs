@@ -44,7 +44,7 @@ pub fn encode(entry: Entry) -> EncodedEntry {
 /// which all of its entries belong to `tenant`. Commissions come to be decided soon.
 pub fn texts_of_client(
     number: u64,
-    tenant: Id,
+    tenant: &Id,
     count: u64,
     until: Timestamp,
     currencies: &Currencies,

@@ -159,9 +159,9 @@ async fn batches(
         let slice: Vec<_> = blocks.by_ref().take(slice).collect();
         let count = slice.iter().map(Vec::len).sum::<usize>() as u64;
         let began = Instant::now();
-        let sealed = seal(&mut sealer, &slice)?;
+        let done_blocks = seal(&mut sealer, &slice)?;
         ledger.push(timed(done, count, began));
-        let rows: Vec<Vec<Row>> = sealed.iter().map(rows_of).collect();
+        let rows: Vec<Vec<Row>> = done_blocks.iter().map(rows_of).collect();
         for Contender { table, way, slices, .. } in &mut contenders {
             let began = Instant::now();
             send(&mut connections, table, *way, &rows).await?;
