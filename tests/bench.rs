@@ -36,6 +36,7 @@ const FIGURES: [(&str, &[&str]); 7] = [
             "ingest.block_p99",
             "ingest.block_max",
             "ingest.waited",
+            "ingest.processor_per_entry",
             "ingest.disk_per_entry",
             "ingest.memory_peak",
             "ingest.memory",

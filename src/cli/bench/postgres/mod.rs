@@ -366,7 +366,9 @@ fn ratios(findings: &mut Findings) {
 async fn settings(connection: &mut Connection) -> anyhow::Result<String> {
     let version: String = connection.value("SHOW server_version".to_owned()).await?;
     let mut said = format!("PostgreSQL {version}");
-    for name in ["fsync", "synchronous_commit", "full_page_writes", "wal_sync_method"] {
+    for name in
+        ["fsync", "synchronous_commit", "full_page_writes", "wal_sync_method", "shared_buffers"]
+    {
         let value: String = connection.value(format!("SHOW {name}")).await?;
         said = format!("{said}, {name} = {value}");
     }
