@@ -1,16 +1,22 @@
 //! Committing a block: the one place where the ledger grows.
 //!
-//! What a crash leaves, step by step, and how opening the store mends it (`recovery.rs`):
+//! The guard is written and synced by a thread of its own while the store is, so that a commit
+//! waits for the slower of two syncs and not for both. What a crash leaves, step by step, and how
+//! opening the store mends it (`recovery.rs`):
 //!
-//! | crash after | guard | store | mended by |
+//! | the store got as far as | guard | store | mended by |
 //! |---|---|---|---|
 //! | nothing | last block | last block | nothing to mend |
-//! | guard written | new or torn | last block | whole: committing it; torn: nothing, it was never released |
-//! | chunks written | new or torn | last block, loose chunks | the same; the next block's chunks take their place |
-//! | commit point | new or torn | new block | deriving the rest; a store ahead of its guard was never released |
-//! | synced | new | new block | deriving the rest |
+//! | nothing | new | last block | committing exactly what the guard has |
+//! | nothing | torn | last block | nothing to mend: the new block was never released |
+//! | chunks written | last, new or torn | last block, loose chunks | the same; the next block's chunks take their place |
+//! | commit point | last or torn | new block | deriving the rest; a store ahead of its guard was never released |
+//! | commit point | new | new block | deriving the rest |
+//! | synced | last, new or torn | new block | the same |
+//! | synced, and the guard | new | new block | the same |
 //! | derived | new | new block, all derived | nothing to mend |
 
+use std::panic::resume_unwind;
 use std::sync::Arc;
 
 use sled::Batch;
@@ -55,46 +61,19 @@ impl Committer {
     /// # Panics
     /// If the block doesn't follow the head.
     pub fn commit(&mut self, block: &VerifiedBlock) -> Result<Arc<Head>, StoreError> {
-        self.guard.write(block.header().height, &block.encode())?;
-        let head = self.write(block)?;
-        self.guard.sync(block.header().height)?;
-        self.standing.advanced_to(block.header());
+        let Self { store, guard, next_chunk, standing } = self;
+        let height = block.header().height;
+        let head = std::thread::scope(|scope| {
+            let guarding = std::thread::Builder::new()
+                .name("store-guard".to_owned())
+                .spawn_scoped(scope, || guard.put(height, &block.encode()))
+                .map_err(|source| guard_thread(store, source))?;
+            let written = write(store, next_chunk, block);
+            let guarded = guarding.join().unwrap_or_else(|panic| resume_unwind(panic));
+            guarded.and(written)
+        })?;
+        standing.advanced_to(block.header());
         self.publish(block, head)
-    }
-
-    /// Writes a block to the store and syncs it.
-    pub(super) fn write(&mut self, block: &VerifiedBlock) -> Result<Head, StoreError> {
-        let inner = &self.store.inner;
-        let before = self.store.head();
-        let header = block.header();
-        assert_eq!(header.parent, before.tip.header_hash, "verified against the head");
-        assert_eq!(header.height, before.height() + 1, "verified against the head");
-
-        let leaves = block.entries().iter().map(EncodedEntry::leaf);
-        let mut batch = Batch::default();
-        let mut chunks = self.next_chunk..;
-        for (chunk, number) in body::pack(header.first_index, leaves).into_iter().zip(&mut chunks) {
-            inner.bodies.put(number, chunk.value)?;
-            if let Some(index) = chunk.first_index {
-                batch.insert(&keys::chunk_start(index), &number.to_be_bytes());
-            }
-        }
-        let mut value = block.signature().0.to_vec();
-        value.extend_from_slice(block.header_leaf());
-        batch.insert(&keys::header(header.height), value);
-        batch.insert(&keys::header_index(header.index()), &header.height.to_be_bytes());
-        batch.insert(keys::HEAD, &keys::head(header.height, chunks.start));
-        // The commit point. Before: chunks that nothing refers to, written over by the next block.
-        // After: the whole block, with everything derived from it made anew if need be.
-        inner.blocks.apply_batch(batch)?;
-        inner.disk.sync()?;
-        self.next_chunk = chunks.start;
-        Ok(Head {
-            header: header.clone(),
-            signature: Some(*block.signature()),
-            tip: block.tip().clone(),
-            edge: before.edge.clone(),
-        })
     }
 
     /// Derives what follows from a durable block and makes it the head.
@@ -118,6 +97,45 @@ impl Committer {
         inner.head.store(head.clone());
         Ok(head)
     }
+}
+
+/// Writes a block to the store and syncs it; its leaves go into chunks from `next_chunk` on.
+fn write(store: &Store, next_chunk: &mut u64, block: &VerifiedBlock) -> Result<Head, StoreError> {
+    let inner = &store.inner;
+    let before = store.head();
+    let header = block.header();
+    assert_eq!(header.parent, before.tip.header_hash, "verified against the head");
+    assert_eq!(header.height, before.height() + 1, "verified against the head");
+
+    let leaves = block.entries().iter().map(EncodedEntry::leaf);
+    let mut batch = Batch::default();
+    let mut chunks = *next_chunk..;
+    for (chunk, number) in body::pack(header.first_index, leaves).into_iter().zip(&mut chunks) {
+        inner.bodies.put(number, chunk.value)?;
+        if let Some(index) = chunk.first_index {
+            batch.insert(&keys::chunk_start(index), &number.to_be_bytes());
+        }
+    }
+    let mut value = block.signature().0.to_vec();
+    value.extend_from_slice(block.header_leaf());
+    batch.insert(&keys::header(header.height), value);
+    batch.insert(&keys::header_index(header.index()), &header.height.to_be_bytes());
+    batch.insert(keys::HEAD, &keys::head(header.height, chunks.start));
+    // The commit point. Before: chunks that nothing refers to, written over by the next block.
+    // After: the whole block, with everything derived from it made anew if need be.
+    inner.blocks.apply_batch(batch)?;
+    inner.disk.sync()?;
+    *next_chunk = chunks.start;
+    Ok(Head {
+        header: header.clone(),
+        signature: Some(*block.signature()),
+        tip: block.tip().clone(),
+        edge: before.edge.clone(),
+    })
+}
+
+fn guard_thread(store: &Store, source: std::io::Error) -> StoreError {
+    StoreError::io("start a thread for", &store.inner.disk.path)(source)
 }
 
 /// What each leaf of a block can be found by.

@@ -25,8 +25,8 @@ use crate::protocol::hash::StateKey;
 use crate::protocol::rules::StoredRecord;
 
 /// When memory is frozen.
-#[derive(Clone, Copy)]
-pub(super) struct MemoryBounds {
+#[derive(Clone, Copy, Debug)]
+pub struct MemoryBounds {
     /// The most records and postings that it takes.
     pub records: usize,
     /// The most blocks that it takes: as many are verified again when the store is opened.
@@ -82,7 +82,8 @@ struct Work {
     frozen: u64,
     /// The height that active memory has reached.
     active: u64,
-    failed: Option<String>,
+    /// Why nothing more is written out; the store must be opened anew.
+    failed: Option<Arc<StoreError>>,
     closing: bool,
 }
 
@@ -138,7 +139,7 @@ impl Derived {
         .into_iter()
         .map(|(name, work)| {
             let shared = shared.clone();
-            std::thread::Builder::new().name(name.to_owned()).spawn(move || work(&shared))
+            std::thread::Builder::new().name(name.to_owned()).spawn(move || shared.supervise(work))
         })
         .collect::<Result<_, _>>()
         .map_err(|source| StoreError::Io {
@@ -201,6 +202,9 @@ impl Derived {
         records: impl Iterator<Item = (&'a StateKey, &'a StoredRecord)>,
         postings: impl Iterator<Item = (u64, u64)>,
     ) -> Result<(), StoreError> {
+        if let Some(cause) = &self.shared.work().failed {
+            return Err(StoreError::NotWrittenOut(cause.clone()));
+        }
         let shared = &self.shared;
         let maps = shared.maps.load();
         let records =
@@ -267,8 +271,8 @@ impl Shared {
         while self.maps.load().state.is_frozen() && work.failed.is_none() {
             work = self.wake.wait(work).unwrap_or_else(PoisonError::into_inner);
         }
-        if let Some(problem) = &work.failed {
-            return Err(StoreError::damaged("runs", problem));
+        if let Some(cause) = &work.failed {
+            return Err(StoreError::NotWrittenOut(cause.clone()));
         }
         work.frozen = work.active;
         let maps = self.maps.load();
@@ -278,11 +282,19 @@ impl Shared {
         Ok(())
     }
 
+    /// Runs one of the loops; whoever waits for it learns of a panic in it, too.
+    fn supervise(&self, work: fn(&Self)) {
+        let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(self)));
+        if caught.is_err() {
+            self.fail(StoreError::Panicked);
+        }
+    }
+
     fn flush_loop(&self) {
         let frozen = |maps: &Maps| maps.state.is_frozen().then(|| maps.clone());
         while let Some(maps) = self.wait_for(frozen) {
             if let Err(error) = self.flush(&maps) {
-                return self.fail(&error);
+                return self.fail(error);
             }
         }
     }
@@ -314,7 +326,7 @@ impl Shared {
                 Due::Postings(runs) => self.merge(&runs, |maps| &mut maps.postings),
             };
             if let Err(error) = merged {
-                return self.fail(&error);
+                return self.fail(error);
             }
         }
     }
@@ -370,9 +382,9 @@ impl Shared {
         }
     }
 
-    fn fail(&self, error: &StoreError) {
+    fn fail(&self, error: StoreError) {
         tracing::error!(%error, "what is derived can't be written out");
-        self.work().failed = Some(error.to_string());
+        self.work().failed = Some(Arc::new(error));
         self.wake.notify_all();
     }
 

@@ -7,17 +7,21 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use arc_swap::ArcSwap;
 
 use super::commit::Committer;
-use super::derived::{Derived, MEMORY_BOUNDS};
+use super::derived::{Derived, MemoryBounds};
+use super::disk::Disk;
+use super::doubt::Doubt;
 use super::error::StoreError;
 use super::guard::{Guard, Guarded};
 use super::read::View;
+use super::room::remove_trial;
 use super::slots::{Lifetime, Slots};
 use super::tiles::{Edge, TILE_WIDTH, TileStore, hashes_at};
-use super::{CACHE_BYTES, Disk, Head, Inner, Store, keys};
+use super::{Head, Inner, Store, database, keys};
 use crate::protocol::block::{Block, Header};
 use crate::protocol::hash::{ChainId, TreeHash};
 use crate::protocol::tree::{Frontier, leaf_hash};
@@ -98,17 +102,32 @@ pub(super) enum Opening {
 pub(super) fn open(
     directory: &Path,
     chain: Arc<Chain>,
+    bounds: MemoryBounds,
+    opening: Opening,
+    progress: impl FnMut(u64, u64),
+) -> Result<(Store, Committer), StoreError> {
+    // sled panics here and there where the disk fails. Nothing of it is used after a panic.
+    let opened = AssertUnwindSafe(|| take_through(directory, chain, bounds, opening, progress));
+    std::panic::catch_unwind(opened).unwrap_or(Err(StoreError::Panicked))
+}
+
+fn take_through(
+    directory: &Path,
+    chain: Arc<Chain>,
+    bounds: MemoryBounds,
     opening: Opening,
     mut progress: impl FnMut(u64, u64),
 ) -> Result<(Store, Committer), StoreError> {
     std::fs::create_dir_all(directory).map_err(StoreError::io("create", directory))?;
     let lock = lock(directory)?;
-    let path = directory.join("store");
-    let (database, [blocks, bodies, pages, derived]) = open_database(&path)?;
+    remove_trial(directory)?;
+    let (path, guard) = (directory.join("store"), directory.join("guard"));
     let file_path = path.join("db");
-    let file = File::open(&file_path).map_err(StoreError::io("open", &file_path))?;
+    let doubt = Arc::new(Doubt::open(directory)?);
+    doubt.settle(&[file_path.clone(), guard.join("even"), guard.join("odd")])?;
+    let (database, [blocks, bodies, pages, derived]) = database::open(&path)?;
     let tiles = TileStore::open(&database)?;
-    let disk = Arc::new(Disk { database, file, path: file_path });
+    let disk = Arc::new(Disk::new(database, file_path, doubt.clone())?);
     if opening == Opening::DropDerived {
         // Without a manifest nothing derived counts, whether the rest is dropped already or not.
         Derived::forget(&derived)?;
@@ -116,45 +135,27 @@ pub(super) fn open(
     }
     let sync = {
         let disk = disk.clone();
-        move || disk.sync()
+        move || disk.sync_behind()
     };
     let inner = Inner {
         blocks,
         bodies: Slots::open(bodies, Lifetime::Kept)?,
         tiles,
-        derived: Derived::open(derived, pages, MEMORY_BOUNDS, sync)?,
+        derived: Derived::open(derived, pages, bounds, sync)?,
         head: ArcSwap::from_pointee(genesis_head(&chain)),
         chain,
         disk,
+        doubt,
+        closing: AtomicBool::new(false),
         _lock: lock,
     };
     check_chain(&inner)?;
     let store = Store { inner: Arc::new(inner) };
-    let guard = Guard::open(&directory.join("guard"))?;
+    let guard = Guard::open(&guard)?;
     let (store_copy, standing) = (store.clone(), Standing::Sound);
     let mut committer = Committer { store: store_copy, guard, standing, next_chunk: 0 };
     recover(&mut committer, &mut progress)?;
     Ok((store, committer))
-}
-
-/// Opens sled and its trees but those of tiles. Of some damaged files sled doesn't say so, but panics.
-fn open_database(path: &Path) -> Result<(sled::Db, [sled::Tree; 4]), StoreError> {
-    let config = sled::Config::new()
-        .path(path)
-        .mode(sled::Mode::HighThroughput)
-        .cache_capacity(CACHE_BYTES)
-        .flush_every_ms(None);
-    // Nothing of it is used after a panic.
-    let opened = std::panic::catch_unwind(AssertUnwindSafe(|| {
-        let database = config.open()?;
-        let tree = |name| database.open_tree(name);
-        let trees = [tree("blocks")?, tree("bodies")?, tree("pages")?, tree("derived")?];
-        Ok((database, trees))
-    }));
-    opened.unwrap_or_else(|_| {
-        let place = path.join("db").display().to_string();
-        Err(StoreError::damaged(place, "the database can't be read; restore a backup"))
-    })
 }
 
 fn lock(directory: &Path) -> Result<File, StoreError> {
@@ -201,8 +202,10 @@ fn recover(
     progress: &mut impl FnMut(u64, u64),
 ) -> Result<(), StoreError> {
     let inner = committer.store.inner.clone();
+    let guarded = committer.guard.latest()?;
     let (height, next_chunk) = stored_head(&inner.blocks)?;
     committer.next_chunk = next_chunk;
+    let height = whole_height(&committer.store, guarded.as_ref(), height)?;
     let applied = inner.derived.durable_height();
     if applied > height {
         let problem = format!("it has reached height {applied}, the ledger {height}; reindex it");
@@ -211,9 +214,42 @@ fn recover(
     let head = head_at(&committer.store, applied)?;
     inner.head.store(Arc::new(head));
     replay(committer, applied, height, progress)?;
-    let guarded = committer.guard.latest()?;
     committer.standing = compare_guard(committer, guarded, height)?;
     Ok(())
+}
+
+/// The height up to which there are whole blocks. When reading fails in the midst of the batch
+/// that is the commit point, sled leaves what it did of it. That block was never released, and
+/// the guard has it: it is written again as if nothing of it were there.
+fn whole_height(store: &Store, guarded: Option<&Guarded>, height: u64) -> Result<u64, StoreError> {
+    let Some(guarded) = guarded.filter(|guarded| guarded.height == height && height > 0) else {
+        return Ok(height);
+    };
+    let view = store.view();
+    let place = view.stored_header(height).and_then(|stored| {
+        let place = store.inner.blocks.get(keys::header_index(stored.header.index()))?;
+        Ok((stored.header, place.and_then(|place| keys::trailing_number(&place))))
+    });
+    let (header, place) = match place {
+        Err(StoreError::Damaged { .. }) => return Ok(height - 1),
+        place => place?,
+    };
+    let found = |block: &Block| {
+        let leaves = (header.first_index..).zip(&block.entries);
+        let mut found = leaves.map(|(index, entry)| (view.stored_leaf(index), entry.leaf()));
+        found.all(|(found, leaf)| found.is_ok_and(|found| found == leaf))
+    };
+    match view.stored_block(height) {
+        Ok(block) if place == Some(height) && block.encode() == guarded.bytes && found(&block) => {
+            Ok(height)
+        }
+        Ok(_) | Err(StoreError::Damaged { .. }) => {
+            // A block of another history is nothing to mend.
+            let same = Block::decode(&guarded.bytes).is_ok_and(|block| block.header == header);
+            Ok(if same { height - 1 } else { height })
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Derives what follows from blocks that were committed but no further.
@@ -235,7 +271,7 @@ fn derive(committer: &Committer, block: Block) -> Result<(), StoreError> {
     let (store, head) = (&committer.store, committer.store.head());
     let height = block.header.height;
     let verified = verify::verify(store.chain(), &head.tip, store, block)
-        .map_err(|invalid| damaged_block(store, height, &invalid))?;
+        .map_err(|invalid| damaged_block(store, height, invalid))?;
     let next = Head {
         header: verified.header().clone(),
         signature: Some(*verified.signature()),
@@ -246,7 +282,12 @@ fn derive(committer: &Committer, block: Block) -> Result<(), StoreError> {
 }
 
 /// Names what is wrong with a block that doesn't verify: the leaf, where its stored hash tells.
-fn damaged_block(store: &Store, height: u64, invalid: &Invalid<StoreError>) -> StoreError {
+fn damaged_block(store: &Store, height: u64, invalid: Invalid<StoreError>) -> StoreError {
+    let invalid = match invalid {
+        // It could not even be looked at.
+        Invalid::State(error) => return error,
+        invalid => invalid,
+    };
     match store.view().altered_leaf(height) {
         Ok(Some(index)) => StoreError::damaged(
             format!("the leaf at index {index} (block {height})"),
@@ -274,8 +315,13 @@ fn compare_guard(
         // Signed and perhaps released: exactly these bytes, and no others, come next.
         let head = committer.store.head();
         let store = committer.store.clone();
-        let block = verify::verify(store.chain(), &head.tip, &store, decoded)
-            .map_err(|error| StoreError::damaged("guard", error))?;
+        let block =
+            verify::verify(store.chain(), &head.tip, &store, decoded).map_err(|invalid| {
+                match invalid {
+                    Invalid::State(error) => error,
+                    invalid => StoreError::damaged("guard", invalid),
+                }
+            })?;
         committer.commit(&block)?;
         return Ok(Standing::Sound);
     }
