@@ -1,5 +1,7 @@
-//! The shim that other tests put under the binary: it sees what the node does, and its rules hold.
+//! What other tests stand on: the shim under the binary sees what the node does, and its rules
+//! hold; the model of a disk keeps what was synced and may lose the rest.
 #![cfg(target_os = "linux")]
+#![allow(clippy::indexing_slicing, reason = "a test stops where something isn't as it expects")]
 
 mod support;
 
@@ -7,7 +9,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use support::binary::{Node, block_on, dev};
-use support::faults::{Faults, Kind};
+use support::disk::{Disk, Fate};
+use support::faults::{Call, Faults, Kind};
+use support::random::Random;
 
 fn submit(node: &Node, external_id: &str) -> Option<u16> {
     block_on(async {
@@ -69,4 +73,105 @@ fn the_shim_records_what_a_node_does_and_its_rules_hold() {
     }
     let full = calls.iter().find(|call| call.kind == Kind::Write && !call.succeeded());
     assert_eq!(full.map(|call| call.result), Some(-28), "ENOSPC");
+}
+
+/// A call on the file `f`, whose inode is 1, or on the directory, whose inode is 2.
+fn call(issued: u64, returned: u64, kind: Kind, offset: u64, data: &[u8]) -> Call {
+    let on_directory = kind == Kind::Sync && offset > 0;
+    let path = if on_directory { "" } else { "f" };
+    let inode = if on_directory { 2 } else { 1 };
+    let (path, thread, data) = (path.to_owned(), String::new(), data.to_vec());
+    Call { issued, returned, kind, path, inode, offset, result: 0, data, thread }
+}
+
+/// What is in `f` after the calls and a power cut; `None` where it has no such name.
+fn left(calls: &[Call], fate: Fate, seed: u64) -> Option<Vec<u8>> {
+    let mut events: Vec<(u64, bool, &Call)> = Vec::new();
+    for call in calls {
+        events.extend([(call.issued, true, call), (call.returned, false, call)]);
+    }
+    events.sort_by_key(|(time, ..)| *time);
+    let mut disk = Disk::default();
+    for (_, issued, call) in events {
+        if issued { disk.issued(call) } else { disk.returned(call) }
+    }
+    let directory = tempfile::tempdir().expect("a directory");
+    disk.make(directory.path(), fate, &mut Random::new(seed));
+    std::fs::read(directory.path().join("f")).ok()
+}
+
+#[test]
+fn the_disk_keeps_what_was_synced_and_may_lose_the_rest() {
+    let open = call(1, 2, Kind::Open, 0, b"");
+    let named = call(3, 4, Kind::Sync, 1, b"");
+    let write = call(5, 6, Kind::Write, 0, &[b'a'; 1024]);
+    let sync = call(7, 8, Kind::Sync, 0, b"");
+    let over = call(9, 10, Kind::Write, 0, &[b'b'; 1024]);
+    let whole = |byte: u8| Some(vec![byte; 1024]);
+    let cases = [
+        ("nothing synced", vec![open.clone(), write.clone()], None, whole(b'a')),
+        ("a name", vec![open.clone(), named.clone(), write.clone()], Some(vec![]), whole(b'a')),
+        (
+            "a name and a write",
+            vec![open.clone(), named.clone(), write.clone(), sync.clone()],
+            whole(b'a'),
+            whole(b'a'),
+        ),
+        (
+            "a write over it",
+            vec![open.clone(), named.clone(), write.clone(), sync.clone(), over.clone()],
+            whole(b'a'),
+            whole(b'b'),
+        ),
+        (
+            "a range",
+            vec![open.clone(), named.clone(), write.clone(), call(7, 8, Kind::Range, 0, b"")],
+            Some(vec![]),
+            whole(b'a'),
+        ),
+        (
+            "a write that was under way when the sync was issued",
+            vec![
+                open.clone(),
+                named.clone(),
+                call(5, 8, Kind::Write, 0, &[b'a'; 1024]),
+                call(7, 9, Kind::Sync, 0, b""),
+            ],
+            Some(vec![]),
+            whole(b'a'),
+        ),
+        (
+            "a cut",
+            vec![open, named, write, sync, call(9, 10, Kind::Truncate, 3, b"")],
+            whole(b'a'),
+            Some(b"aaa".to_vec()),
+        ),
+    ];
+    for (name, calls, lost, kept) in cases {
+        assert_eq!(left(&calls, Fate::Lost, 1), lost, "{name}, all of it lost");
+        assert_eq!(left(&calls, Fate::Kept, 1), kept, "{name}, all of it kept");
+    }
+}
+
+#[test]
+fn the_disk_tears_writes_between_sectors_and_nowhere_else() {
+    let calls = [
+        call(1, 2, Kind::Open, 0, b""),
+        call(3, 4, Kind::Sync, 1, b""),
+        call(5, 6, Kind::Write, 0, &[b'a'; 1024]),
+        call(7, 8, Kind::Sync, 0, b""),
+        call(9, 10, Kind::Write, 100, &[b'b'; 824]),
+    ];
+    let mut seen = std::collections::BTreeSet::new();
+    for seed in 0..200 {
+        let bytes = left(&calls, Fate::Sectors, seed).expect("its name is synced");
+        let sectors: Vec<bool> = bytes.chunks(512).map(|sector| sector.contains(&b'b')).collect();
+        let expected = |at: usize| {
+            let written = (100..924).contains(&at);
+            if written && sectors[at / 512] { b'b' } else { b'a' }
+        };
+        assert!(bytes.iter().enumerate().all(|(at, byte)| *byte == expected(at)), "seed {seed}");
+        seen.insert(sectors);
+    }
+    assert_eq!(seen.len(), 4, "each sector may be old or new: {seen:?}");
 }

@@ -34,10 +34,10 @@ fn check(recorded: &Recorded, directory: &Path) {
             let stored = view.header(height).unwrap().unwrap();
             let signature = stored.signature.expect("after genesis").0;
             // The guard's slot has the signature, and in the store it lies with the header.
-            let wrote = |call: &&Call| {
+            let has_block = |call: &&Call| {
                 call.kind == Kind::Write && call.data.windows(64).any(|bytes| bytes == signature)
             };
-            let write = calls.by_ref().find(wrote).expect("the block is written");
+            let write = calls.by_ref().find(has_block).expect("the block is written");
             let sent = first_of_block(&recorded.released, height, stored.header.log_size());
             let synced = recorded.calls.iter().filter(here).any(|call| {
                 call.kind == Kind::Sync && call.issued > write.returned && call.returned < sent
