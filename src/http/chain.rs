@@ -129,7 +129,7 @@ pub async fn get_chain(State(shared): State<Shared>) -> Json<ChainView> {
         role: match ledger.health() {
             Health::Sealing => "sealing",
             Health::NoKey => "serving",
-            Health::Standing(_) | Health::Failed(_) => "halted",
+            Health::Standing(_) | Health::Held(_) | Health::Failed(_) => "halted",
         },
     })
 }

@@ -43,7 +43,7 @@ pub async fn readyz(State(shared): State<Shared>) -> Result<Json<Well>, Problem>
     match shared.api.ledger.health() {
         Health::Sealing => Ok(Json(Well { status: "sealing" })),
         Health::NoKey => Ok(Json(Well { status: "serving" })),
-        health @ (Health::Standing(_) | Health::Failed(_)) => {
+        health @ (Health::Standing(_) | Health::Held(_) | Health::Failed(_)) => {
             Err(Problem::new(ProblemType::NotReady, health.to_string()))
         }
     }

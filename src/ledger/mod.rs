@@ -7,10 +7,12 @@
 //! |---|---|
 //! | `pool.rs` | what waits to be sealed, bounded |
 //! | `writer.rs` | the thread that seals and appends: all roads meet there |
+//! | `hold.rs` | sealing that waits for what was published |
 //! | `outcome.rs` | what became of an entry |
 //! | `archive.rs` | a whole ledger in one file |
 
 pub mod archive;
+mod hold;
 mod outcome;
 mod pool;
 mod writer;
@@ -21,6 +23,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::{Semaphore, watch};
 
+pub use hold::{Hold, Published};
 pub use outcome::{AppendError, OpenError, Outcome, Position, Rejection, SubmitError};
 pub use pool::{Atomicity, Enqueued, MAX_POOL_BYTES, MAX_POOL_ENTRIES, MAX_REQUEST_ENTRIES};
 
@@ -44,6 +47,7 @@ struct Inner {
     pool: pool::Pool,
     heads: watch::Receiver<Arc<Head>>,
     health: watch::Receiver<Health>,
+    hold: watch::Sender<Option<Hold>>,
     reads: Semaphore,
 }
 
@@ -56,6 +60,8 @@ pub enum Health {
     NoKey,
     /// Guard and store disagree.
     Standing(Standing),
+    /// It is not known yet, or known to be wrong, that nothing newer was published.
+    Held(Hold),
     /// Writing failed; it must be opened anew.
     Failed(String),
 }
@@ -84,13 +90,14 @@ impl Ledger {
         }
         let (store, committer) = Store::open(directory, chain)?;
         let (pool, requests) = pool::Pool::new();
-        let (writer, heads, health) = writer::Writer::new(committer, key, requests);
+        let (hold, held) = watch::channel(None);
+        let (writer, heads, health) = writer::Writer::new(committer, key, requests, held);
         let thread = std::thread::Builder::new()
             .name("ledger-writer".to_owned())
             .spawn(move || writer.run())
             .map_err(OpenError::Thread)?;
         let reads = Semaphore::new(MAX_CONCURRENT_READS);
-        let inner = Inner { store, pool, heads, health, reads };
+        let inner = Inner { store, pool, heads, health, hold, reads };
         Ok((Self { inner: Arc::new(inner) }, WriterThread { thread }))
     }
 
@@ -139,7 +146,13 @@ impl Ledger {
 
     /// Whether the ledger takes entries.
     pub fn health(&self) -> Health {
-        self.inner.health.borrow().clone()
+        self.inner.health.borrow().clone().held_by(&self.inner.hold.borrow())
+    }
+
+    /// Makes a ledger that could seal wait, or lets it go on. What is being sealed already isn't
+    /// stopped by it.
+    pub fn hold(&self, hold: Option<Hold>) {
+        self.inner.hold.send_replace(hold);
     }
 
     /// The latest head.
@@ -184,6 +197,16 @@ impl Ledger {
     }
 }
 
+impl Health {
+    /// What it comes to where sealing is held back.
+    fn held_by(self, hold: &Option<Hold>) -> Self {
+        match (self, hold) {
+            (Self::Sealing, Some(hold)) => Self::Held(hold.clone()),
+            (health, _) => health,
+        }
+    }
+}
+
 impl WriterThread {
     /// Waits until everything that was submitted is written. Every [`Ledger`] must be gone, or
     /// this waits for ever.
@@ -200,6 +223,7 @@ impl std::fmt::Display for Health {
             Self::Sealing => f.write_str("sealing"),
             Self::NoKey => f.write_str("this node has no sealing key, it only serves"),
             Self::Standing(standing) => standing.fmt(f),
+            Self::Held(hold) => hold.fmt(f),
             Self::Failed(cause) => write!(f, "writing failed, restart the node: {cause}"),
         }
     }

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::hold::Hold;
 use super::outcome::{AppendError, Outcome, Position, Rejection, SubmitError};
 use super::pool::{Atomicity, Request, Submission};
 use super::{Health, now};
@@ -33,6 +34,7 @@ pub(super) struct Writer {
     requests: mpsc::UnboundedReceiver<Request>,
     heads: watch::Sender<Arc<Head>>,
     health: watch::Sender<Health>,
+    hold: watch::Receiver<Option<Hold>>,
 }
 
 /// A submission of which some entries are done.
@@ -51,10 +53,11 @@ impl Writer {
         committer: Committer,
         key: Option<SealingKey>,
         requests: mpsc::UnboundedReceiver<Request>,
+        hold: watch::Receiver<Option<Hold>>,
     ) -> (Self, Heads, watch::Receiver<Health>) {
         let (heads, heads_receiver) = watch::channel(committer.store().head());
         let (health, health_receiver) = watch::channel(standing(&committer, key.as_ref()));
-        (Self { committer, key, requests, heads, health }, heads_receiver, health_receiver)
+        (Self { committer, key, requests, heads, health, hold }, heads_receiver, health_receiver)
     }
 
     /// Works until every handle is gone.
@@ -81,7 +84,7 @@ impl Writer {
     /// Seals one block: of `first`, and of what else waits as far as there is room. Gives back
     /// the request that didn't fit whole.
     fn seal(&mut self, first: InProgress) -> Option<InProgress> {
-        let health = self.health.borrow().clone();
+        let health = self.health.borrow().clone().held_by(&self.hold.borrow());
         let (Some(key), Health::Sealing) = (&self.key, &health) else {
             first.fail(&SubmitError::NotSealing(health));
             return None;
@@ -134,7 +137,7 @@ impl Writer {
         let store = self.committer.store().clone();
         let verified = verify::verify(store.chain(), &store.head().tip, &store, block)
             .map_err(|invalid| AppendError::Invalid(without_cause(invalid)))?;
-        match self.committer.commit(&verified) {
+        match self.committer.append(&verified) {
             Ok(head) => {
                 self.heads.send_replace(head);
                 self.health.send_replace(standing(&self.committer, self.key.as_ref()));
@@ -180,9 +183,10 @@ fn fail(
 
 fn standing(committer: &Committer, key: Option<&SealingKey>) -> Health {
     match (key, committer.standing()) {
-        (_, standing) if !standing.may_seal() => Health::Standing(standing.clone()),
-        (None, _) => Health::NoKey,
-        (Some(_), _) => Health::Sealing,
+        // Whoever can't seal anyway may serve a copy.
+        (None, standing) if standing.is_whole() => Health::NoKey,
+        (Some(_), standing) if standing.may_seal() => Health::Sealing,
+        (_, standing) => Health::Standing(standing.clone()),
     }
 }
 

@@ -18,6 +18,7 @@ use sled::Batch;
 use super::error::StoreError;
 use super::facets::{self, Facet};
 use super::guard::Guard;
+use super::home::Home;
 use super::recovery::Standing;
 use super::tiles::{FullTile, HALF_TILE_HASHES};
 use super::{Head, Store, body, keys};
@@ -31,6 +32,7 @@ const MAX_BATCH_BYTES: usize = 128 * 1024;
 pub struct Committer {
     pub(super) store: Store,
     pub(super) guard: Guard,
+    pub(super) home: Home,
     pub(super) standing: Standing,
 }
 
@@ -45,9 +47,9 @@ impl Committer {
         &self.standing
     }
 
-    /// Appends a block that was verified against the head.
+    /// Appends a block that was sealed here, after the head.
     ///
-    /// When this returns, the block MUST survive a power cut; only then may anything of it be
+    /// The first block of all makes this the directory that seals. When this returns, the block MUST survive a power cut; only then may anything of it be
     /// released. After an error the store must be opened anew before anything else is
     /// committed: how much of the block was written is for recovery to find out.
     ///
@@ -57,11 +59,50 @@ impl Committer {
     /// # Panics
     /// If the block doesn't follow the head.
     pub fn commit(&mut self, block: &VerifiedBlock) -> Result<Arc<Head>, StoreError> {
+        self.home.settle()?;
+        self.append(block)
+    }
+
+    /// Appends a block that was sealed elsewhere and verified against the head.
+    ///
+    /// When this returns, the block MUST survive a power cut. A directory whose first block came
+    /// this way isn't the one that seals until it is adopted.
+    ///
+    /// # Errors
+    /// [`StoreError`]; what follows from one is as for [`Committer::commit`].
+    ///
+    /// # Panics
+    /// If the block doesn't follow the head.
+    pub fn append(&mut self, block: &VerifiedBlock) -> Result<Arc<Head>, StoreError> {
+        self.home.received();
         self.guard.write(block.header().height, &block.encode())?;
         let head = self.write(block)?;
         self.guard.sync(block.header().height)?;
-        self.standing.advanced_to(block.header());
+        self.standing.advanced_to(block.header(), &self.home);
         self.publish(block, head)
+    }
+
+    /// Makes this the directory that seals: the guard takes the last block, and the record of
+    /// where the directory lives is made anew. Both MUST survive a power cut when this returns.
+    ///
+    /// The caller vouches that no other copy will seal again, and that nothing was released after
+    /// the last block.
+    ///
+    /// # Errors
+    /// [`StoreError::BlocksMissing`] where the guard knows that more was released.
+    pub fn adopt(&mut self) -> Result<(), StoreError> {
+        if let Standing::RolledBack { guard, store, .. } = &self.standing {
+            return Err(StoreError::BlocksMissing { guard: *guard, store: *store });
+        }
+        let view = self.store.view();
+        let height = view.head().height();
+        if let Some(block) = view.block(height)? {
+            self.guard.write(height, &block.encode())?;
+            self.guard.sync(height)?;
+        }
+        self.home.adopt()?;
+        self.standing = Standing::Sound;
+        Ok(())
     }
 
     /// Writes a block to the store and syncs it.

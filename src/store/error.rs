@@ -44,9 +44,29 @@ pub enum StoreError {
         /// What is wrong there.
         problem: String,
     },
+    /// The guard knows of blocks that the store lacks, so the directory can't be adopted.
+    #[error(
+        "the store ends at height {store}, but block {guard} was already signed: import the missing blocks first (`counterfoil import`)"
+    )]
+    BlocksMissing {
+        /// The height that the guard has seen.
+        guard: u64,
+        /// The height of the store.
+        store: u64,
+    },
+    /// The guard holds another chain's block.
+    #[error(
+        "the guard holds a block of chain {found}, the store is of {expected}: put back the guard that belongs to this store, or move the folder `guard` away and run `counterfoil adopt`"
+    )]
+    OtherGuard {
+        /// The chain of the guard's block.
+        found: ChainId,
+        /// The chain of the store.
+        expected: ChainId,
+    },
     /// Guard and store name different blocks at one height: two stories.
     #[error(
-        "the guard has block {guard} at height {height}, the store has {store}: one of them is of another history"
+        "the guard has block {guard} at height {height}, the store has {store}: two histories, and one key may have signed both; put back the guard and the store that belong together, and keep the others"
     )]
     Diverged {
         /// The height.

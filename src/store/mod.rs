@@ -17,6 +17,7 @@
 //! | `commit.rs` | the commit point |
 //! | `recovery.rs` | opening, and what each crash leaves |
 //! | `guard.rs` | the last signed block, kept apart |
+//! | `home.rs` | where the directory lives, so that a copy doesn't seal |
 //! | `body.rs`, `tiles.rs`, `facets.rs` | how leaves, hashes and indexes are laid out |
 //! | `derived.rs` | the rules' records and the search index: in memory, then in runs |
 //! | `runs/` | sorted runs: an ordered map that takes writes at the speed of the disk |
@@ -30,6 +31,7 @@ mod error;
 mod facets;
 mod fsck;
 mod guard;
+mod home;
 mod keys;
 mod read;
 mod recovery;
@@ -47,6 +49,7 @@ use derived::Derived;
 pub use commit::Committer;
 pub use error::StoreError;
 pub use fsck::{Finding, FsckReport, MAX_FINDINGS};
+pub use home::NotAtHome;
 pub use read::{StoredHeader, View};
 pub use recovery::Standing;
 pub use search::{Direction, EntryHit, Filter, MAX_SCANNED_ENTRIES, Page};

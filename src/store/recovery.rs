@@ -14,6 +14,7 @@ use super::commit::Committer;
 use super::derived::{Derived, MEMORY_BOUNDS};
 use super::error::StoreError;
 use super::guard::{Guard, Guarded};
+use super::home::{Home, NotAtHome};
 use super::read::View;
 use super::tiles::{Edge, TILE_WIDTH, hashes_at};
 use super::{CACHE_BYTES, Disk, Head, Inner, Store, keys};
@@ -22,7 +23,8 @@ use crate::protocol::hash::{ChainId, TreeHash};
 use crate::protocol::tree::{Frontier, leaf_hash};
 use crate::protocol::verify::{self, Chain, Invalid, Tip};
 
-/// Whether a store may be sealed on: what guard and store say of each other.
+/// Whether a store may be sealed on: what guard and store say of each other, and of where they
+/// are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {
     /// They agree.
@@ -46,6 +48,9 @@ pub enum Standing {
         /// The height of the store.
         store: u64,
     },
+    /// Guard and store agree, but this may not be the directory that seals: another one may
+    /// have gone on from here, or still do.
+    NotAtHome(NotAtHome),
 }
 
 impl Standing {
@@ -54,13 +59,26 @@ impl Standing {
         *self == Self::Sound
     }
 
+    /// Whether guard and store agree, so that nothing is known to be missing.
+    pub fn is_whole(&self) -> bool {
+        matches!(self, Self::Sound | Self::NotAtHome(_))
+    }
+
+    fn at(home: &Home) -> Self {
+        home.problem().map_or(Self::Sound, Self::NotAtHome)
+    }
+
     /// Takes note of a committed block: one that was missing may have come back.
-    pub(super) fn advanced_to(&mut self, header: &Header) {
-        if let Self::RolledBack { guard, guarded, store } = self {
-            *store = header.height;
-            if header.height == *guard && header == guarded.as_ref() {
-                *self = Self::Sound;
+    pub(super) fn advanced_to(&mut self, header: &Header, home: &Home) {
+        match self {
+            Self::RolledBack { guard, guarded, store } => {
+                *store = header.height;
+                if header.height == *guard && header == guarded.as_ref() {
+                    *self = Self::at(home);
+                }
             }
+            Self::Sound | Self::NotAtHome(_) => *self = Self::at(home),
+            Self::GuardLost { store, .. } => *store = header.height,
         }
     }
 }
@@ -77,7 +95,19 @@ impl std::fmt::Display for Standing {
                 let seen = guard.map_or("no block".to_owned(), |height| format!("block {height}"));
                 write!(
                     f,
-                    "the store ends at height {store}, but the guard beside it has seen {seen}: the guard was lost or rolled back. Put the guard back, or import the ledger into an empty directory"
+                    "the store ends at height {store}, but the guard beside it has seen {seen}: the guard was lost or rolled back. Put the guard back, or run `counterfoil adopt`"
+                )
+            }
+            Self::NotAtHome(problem) => {
+                let what = match problem {
+                    NotAtHome::Copied => "this directory is a copy of another",
+                    NotAtHome::NoRecord => {
+                        "this directory was filled from elsewhere, or its guard was"
+                    }
+                };
+                write!(
+                    f,
+                    "{what}: it serves and verifies, but two copies that seal would tell two stories. Once no other copy will ever seal again, run `counterfoil adopt`"
                 )
             }
         }
@@ -127,8 +157,11 @@ pub(super) fn open(
     };
     check_chain(&inner)?;
     let store = Store { inner: Arc::new(inner) };
-    let guard = Guard::open(&directory.join("guard"))?;
-    let mut committer = Committer { store: store.clone(), guard, standing: Standing::Sound };
+    let guard_directory = directory.join("guard");
+    let mut guard = Guard::open(&guard_directory)?;
+    let is_new = stored_height(&store.inner.blocks, keys::HEAD)? == 0 && guard.latest()?.is_none();
+    let home = Home::open(&guard_directory, is_new)?;
+    let mut committer = Committer { store: store.clone(), guard, home, standing: Standing::Sound };
     recover(&mut committer, &mut progress)?;
     Ok((store, committer))
 }
@@ -208,7 +241,10 @@ fn recover(
     sweep(&committer.store, height)?;
     replay(committer, applied, height, progress)?;
     let guarded = committer.guard.latest()?;
-    committer.standing = compare_guard(committer, guarded, height)?;
+    committer.standing = match compare_guard(committer, guarded, height)? {
+        Standing::Sound => Standing::at(&committer.home),
+        problem => problem,
+    };
     Ok(())
 }
 
@@ -278,6 +314,10 @@ fn compare_guard(
     };
     let decoded =
         Block::decode(&guarded.bytes).map_err(|error| StoreError::damaged("guard", error))?;
+    let (found, expected) = (decoded.header.chain_id, committer.store.chain().id());
+    if found != expected {
+        return Err(StoreError::OtherGuard { found, expected });
+    }
     let guard = guarded.height;
     if guard == height + 1 {
         // Signed and perhaps released: exactly these bytes, and no others, come next.
@@ -285,7 +325,7 @@ fn compare_guard(
         let store = committer.store.clone();
         let block = verify::verify(store.chain(), &head.tip, &store, decoded)
             .map_err(|error| StoreError::damaged("guard", error))?;
-        committer.commit(&block)?;
+        committer.append(&block)?;
         return Ok(Standing::Sound);
     }
     if guard > height {

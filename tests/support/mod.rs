@@ -4,5 +4,6 @@
 pub mod binary;
 pub mod browser;
 pub mod chain;
+pub mod home;
 pub mod node;
 pub mod site;
