@@ -24,9 +24,9 @@ use crate::protocol::codec;
 use crate::protocol::hash::StateKey;
 use crate::protocol::rules::StoredRecord;
 
-/// When memory is frozen.
-#[derive(Clone, Copy)]
-pub(super) struct MemoryBounds {
+/// When what is derived and still in memory is frozen, to be written out as runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryBounds {
     /// The most records and postings that it takes.
     pub records: usize,
     /// The most blocks that it takes: as many are verified again when the store is opened.

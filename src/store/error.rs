@@ -19,7 +19,7 @@ pub enum StoreError {
     },
     /// The embedded database refused.
     #[error("the embedded database failed: {0}")]
-    Database(#[from] sled::Error),
+    Database(sled::Error),
     /// Another process has the same data directory open.
     #[error("{} is in use by another process; stop that one first", path.display())]
     Locked {
@@ -76,6 +76,25 @@ pub enum StoreError {
         /// The store's block.
         store: HeaderHash,
     },
+}
+
+impl From<sled::Error> for StoreError {
+    /// What sled can't read was damaged; anything else is its or the machine's failure.
+    fn from(error: sled::Error) -> Self {
+        use std::io::ErrorKind::{InvalidData, UnexpectedEof};
+        match error {
+            sled::Error::Corruption { at, .. } => {
+                let at =
+                    at.map_or(String::new(), |at| format!(" at byte {} of store/db", at.lid()));
+                Self::damaged(format!("the database{at}"), "it isn't what was written")
+            }
+            sled::Error::ReportableBug(problem) => Self::damaged("the database", problem),
+            sled::Error::Io(error) if [InvalidData, UnexpectedEof].contains(&error.kind()) => {
+                Self::damaged("the database", error)
+            }
+            error => Self::Database(error),
+        }
+    }
 }
 
 impl StoreError {

@@ -44,9 +44,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use derived::Derived;
+use derived::{Derived, MEMORY_BOUNDS};
 
 pub use commit::Committer;
+pub use derived::MemoryBounds;
 pub use error::StoreError;
 pub use fsck::{Finding, FsckReport, MAX_FINDINGS};
 pub use home::NotAtHome;
@@ -119,7 +120,20 @@ impl Store {
     /// # Errors
     /// [`StoreError`]: in use, another chain's, or damaged.
     pub fn open(directory: &Path, chain: Arc<Chain>) -> Result<(Self, Committer), StoreError> {
-        recovery::open(directory, chain, recovery::Opening::KeepDerived, |_, _| {})
+        Self::open_bounded(directory, chain, MEMORY_BOUNDS)
+    }
+
+    /// Opens the store as [`Store::open`] does, with other bounds of what is derived and still in
+    /// memory. With small ones even a small ledger comes to have all that a large one has.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn open_bounded(
+        directory: &Path,
+        chain: Arc<Chain>,
+        bounds: MemoryBounds,
+    ) -> Result<(Self, Committer), StoreError> {
+        recovery::open(directory, chain, recovery::Opening::KeepDerived, bounds, |_, _| {})
     }
 
     /// Opens the store as [`Store::open`] does, but first drops everything derived from the
@@ -134,7 +148,7 @@ impl Store {
         chain: Arc<Chain>,
         progress: impl FnMut(u64, u64),
     ) -> Result<(Self, Committer), StoreError> {
-        recovery::open(directory, chain, recovery::Opening::DropDerived, progress)
+        recovery::open(directory, chain, recovery::Opening::DropDerived, MEMORY_BOUNDS, progress)
     }
 
     /// The chain whose ledger this is.

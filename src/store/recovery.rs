@@ -11,7 +11,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use super::commit::Committer;
-use super::derived::{Derived, MEMORY_BOUNDS};
+use super::derived::{Derived, MemoryBounds};
 use super::error::StoreError;
 use super::guard::{Guard, Guarded};
 use super::home::{Home, NotAtHome};
@@ -128,6 +128,7 @@ pub(super) fn open(
     directory: &Path,
     chain: Arc<Chain>,
     opening: Opening,
+    bounds: MemoryBounds,
     mut progress: impl FnMut(u64, u64),
 ) -> Result<(Store, Committer), StoreError> {
     std::fs::create_dir_all(directory).map_err(StoreError::io("create", directory))?;
@@ -149,7 +150,7 @@ pub(super) fn open(
     let inner = Inner {
         blocks,
         tiles,
-        derived: Derived::open(runs, MEMORY_BOUNDS, sync)?,
+        derived: Derived::open(runs, bounds, sync)?,
         head: ArcSwap::from_pointee(genesis_head(&chain)),
         chain,
         disk,
