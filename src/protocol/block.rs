@@ -1,5 +1,7 @@
 //! Blocks: runs of entry leaves, each closed by a header leaf and signed by a checkpoint.
 
+use std::sync::Arc;
+
 use bincode::{Decode, Encode, de::Decoder, error::DecodeError};
 use serde::Serialize;
 
@@ -112,8 +114,13 @@ impl Leaf {
 }
 
 /// An entry with its leaf and what follows from it, computed once and carried along.
+///
+/// Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EncodedEntry {
+pub struct EncodedEntry(Arc<Encoded>);
+
+#[derive(Debug, PartialEq, Eq)]
+struct Encoded {
     entry: Entry,
     leaf: Vec<u8>,
     id: EntryId,
@@ -157,37 +164,37 @@ impl EncodedEntry {
         let id = EntryId(Domain::Entry.digest(canonical));
         let key = Subject::Entry(entry.kind(), &entry.external_id).key(&entry.tenant);
         let leaf_hash = tree::leaf_hash(&leaf);
-        Self { entry, leaf, id, key, leaf_hash }
+        Self(Arc::new(Encoded { entry, leaf, id, key, leaf_hash }))
     }
 
     /// What is stated.
     pub fn entry(&self) -> &Entry {
-        &self.entry
+        &self.0.entry
     }
 
     /// The leaf's bytes.
     pub fn leaf(&self) -> &[u8] {
-        &self.leaf
+        &self.0.leaf
     }
 
     /// The entry's identity.
     pub fn id(&self) -> EntryId {
-        self.id
+        self.0.id
     }
 
     /// The entry's kind.
     pub fn kind(&self) -> Kind {
-        self.entry.kind()
+        self.0.entry.kind()
     }
 
     /// The name of the entry's own record in the rules' state.
     pub fn key(&self) -> StateKey {
-        self.key
+        self.0.key
     }
 
     /// The hash of the leaf.
     pub fn leaf_hash(&self) -> TreeHash {
-        self.leaf_hash
+        self.0.leaf_hash
     }
 }
 
@@ -204,13 +211,13 @@ pub struct Block {
 
 /// The canonical form of a [`Block`].
 #[derive(Encode)]
-struct BlockWire {
+struct BlockWire<L> {
     header: Header,
     signature: Signature,
-    leaves: Vec<Vec<u8>>,
+    leaves: Vec<L>,
 }
 
-impl<Context> Decode<Context> for BlockWire {
+impl<Context> Decode<Context> for BlockWire<Vec<u8>> {
     fn decode<D: Decoder<Context = Context>>(decoder: &mut D) -> Result<Self, DecodeError> {
         let (header, signature) = Decode::decode(decoder)?;
         // A hostile list of empty leaves would take many times its own bytes.
@@ -230,7 +237,7 @@ impl Block {
     /// # Errors
     /// [`NotCanonical`].
     pub fn decode(bytes: &[u8]) -> Result<Self, NotCanonical> {
-        let wire: BlockWire = codec::decode(bytes, MAX_BLOCK_WIRE_BYTES)?;
+        let wire: BlockWire<Vec<u8>> = codec::decode(bytes, MAX_BLOCK_WIRE_BYTES)?;
         let entries =
             wire.leaves.into_iter().map(EncodedEntry::decode).collect::<Result<_, _>>()?;
         Ok(Self { header: wire.header, signature: wire.signature, entries })
@@ -239,8 +246,8 @@ impl Block {
 
 /// The canonical bytes of a block, from its parts.
 pub fn encode_block(header: &Header, signature: &Signature, entries: &[EncodedEntry]) -> Vec<u8> {
-    let leaves = entries.iter().map(|entry| entry.leaf.clone()).collect();
-    codec::encode(&BlockWire { header: header.clone(), signature: *signature, leaves })
+    let leaves = entries.iter().map(EncodedEntry::leaf).collect();
+    codec::encode(&BlockWire::<&[u8]> { header: header.clone(), signature: *signature, leaves })
 }
 
 /// The checkpoint that ends at `header`, given the root of the log that ends there.

@@ -4,7 +4,9 @@
 //! standard configuration, which is variable-length little-endian integers. That format has
 //! several encodings of one integer and ignores trailing bytes; [`decode`] accepts neither.
 
-use bincode::{Decode, Encode, config, de::Decoder, error::DecodeError};
+use bincode::enc::write::Writer;
+use bincode::error::{DecodeError, EncodeError};
+use bincode::{Decode, Encode, config, de::Decoder};
 
 /// The most memory that decoding one value may claim, in bytes. Bounds allocation by hostile
 /// lengths; the length of the bytes themselves is each caller's to bound.
@@ -52,10 +54,30 @@ pub fn decode<T: Encode + Decode<()>>(bytes: &[u8], limit_bytes: usize) -> Resul
     if consumed != bytes.len() {
         return Err(NotCanonical::Trailing(bytes.len().saturating_sub(consumed)));
     }
-    if encode(&value) != bytes {
+    if !encodes_to(&value, bytes) {
         return Err(NotCanonical::Ambiguous);
     }
     Ok(value)
+}
+
+/// Whether `bytes` are the canonical bytes of `value`.
+fn encodes_to<T: Encode>(value: &T, bytes: &[u8]) -> bool {
+    let mut comparison = Comparison { rest: bytes };
+    let same = bincode::encode_into_writer(value, &mut comparison, config::standard());
+    same.is_ok() && comparison.rest.is_empty()
+}
+
+/// Takes what is written only as long as it is what is expected.
+struct Comparison<'a> {
+    /// What is still to come.
+    rest: &'a [u8],
+}
+
+impl Writer for &mut Comparison<'_> {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
+        self.rest = self.rest.strip_prefix(bytes).ok_or(EncodeError::Other("another encoding"))?;
+        Ok(())
+    }
 }
 
 /// A reason that a person can read, without the codec's internals where it has a message.

@@ -4,7 +4,12 @@
 //! purpose can stand for another. The log tree alone uses SHA-256, because RFC 6962 and C2SP
 //! `tlog-tiles` do (see [`tree`](super::tree)).
 
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::LazyLock;
+
 use bincode::{Decode, Encode};
+use blake3::hazmat::{ContextKey, HasherExt, hash_derive_key_context};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// Length of every digest, in bytes.
@@ -26,6 +31,9 @@ pub enum Domain {
 }
 
 impl Domain {
+    const ALL: [Self; 5] =
+        [Self::Chain, Self::Entry, Self::Header, Self::EmptyAccounts, Self::State];
+
     /// The BLAKE3 key-derivation context.
     pub const fn context(self) -> &'static str {
         match self {
@@ -39,8 +47,41 @@ impl Domain {
 
     /// BLAKE3 of `bytes` under this domain.
     pub fn digest(self, bytes: &[u8]) -> [u8; DIGEST_BYTES] {
-        blake3::derive_key(self.context(), bytes)
+        *blake3::Hasher::new_from_context_key(self.key()).update(bytes).finalize().as_bytes()
     }
+
+    /// What BLAKE3 makes of the context. Kept, for it costs as much as a short message.
+    fn key(self) -> &'static ContextKey {
+        static KEYS: LazyLock<[ContextKey; Domain::ALL.len()]> =
+            LazyLock::new(|| Domain::ALL.map(|domain| hash_derive_key_context(domain.context())));
+        KEYS.get(self as usize).expect("every domain is among all, in the order of declaration")
+    }
+}
+
+/// A map whose keys are digests, or begin with one.
+pub type DigestMap<K, V> = HashMap<K, V, BuildHasherDefault<DigestHasher>>;
+
+/// Hashes what is a digest already: by its first eight bytes.
+#[derive(Default)]
+pub struct DigestHasher(u64);
+
+impl Hasher for DigestHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(first) = bytes.first_chunk() {
+            self.0 = u64::from_le_bytes(*first);
+        }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = number;
+    }
+
+    // The length of an array, which says nothing.
+    fn write_usize(&mut self, _: usize) {}
 }
 
 /// A text that is not a digest.

@@ -1,8 +1,10 @@
 //! Opaque identifiers: bounded, printable, never free text.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
-use bincode::{Decode, Encode, de::Decoder, enc::Encoder, error::DecodeError, error::EncodeError};
+use bincode::de::{Decoder, read::Reader};
+use bincode::{Decode, Encode, enc::Encoder, error::DecodeError, error::EncodeError};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// The longest identifier, in bytes.
@@ -14,7 +16,8 @@ pub const MAX_ID_BYTES: usize = 128;
 /// characters, nothing that looks like another text yet differs from it. Its meaning is the
 /// submitter's; it must not be personal data.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Id(Box<str>);
+// Shared: an entry's ids go on into records and indexes.
+pub struct Id(Arc<str>);
 
 /// Why a text is no identifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -89,9 +92,18 @@ impl Encode for Id {
 
 impl<Context> Decode<Context> for Id {
     fn decode<D: Decoder<Context = Context>>(decoder: &mut D) -> Result<Self, DecodeError> {
-        let text = String::decode(decoder)?;
-        check(&text).map_err(|error| DecodeError::OtherString(error.to_string()))?;
-        Ok(Self(text.into_boxed_str()))
+        let refuse = |error: IdError| DecodeError::OtherString(error.to_string());
+        let length = usize::decode(decoder)?;
+        let mut buffer = [0; MAX_ID_BYTES];
+        let bytes = buffer.get_mut(..length).ok_or_else(|| refuse(IdError::TooLong(length)))?;
+        decoder.claim_bytes_read(length)?;
+        decoder.reader().read(bytes)?;
+        // Not ASCII, then, either: a byte beyond it is what is told of.
+        let text = str::from_utf8(bytes).map_err(|error| {
+            let valid = bytes.iter().position(|byte| !byte.is_ascii_graphic());
+            refuse(IdError::BadCharacter(valid.unwrap_or(error.valid_up_to())))
+        })?;
+        Self::new(text).map_err(refuse)
     }
 }
 

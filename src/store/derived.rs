@@ -10,8 +10,6 @@
 //! - Pages are synced before the manifest names them, and the manifest is synced before a run
 //!   that it no longer names is removed.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
@@ -21,7 +19,7 @@ use bincode::{Decode, Encode};
 use super::error::StoreError;
 use super::runs::{KeyRange, Merge, Order, PageStore, Record, Run, RunMeta, RunSet, Source, merge};
 use crate::protocol::codec;
-use crate::protocol::hash::StateKey;
+use crate::protocol::hash::{DigestMap, StateKey};
 use crate::protocol::rules::StoredRecord;
 
 /// When what is derived and still in memory is frozen, to be written out as runs.
@@ -88,35 +86,12 @@ struct Work {
 /// What came since the last freeze.
 #[derive(Default)]
 struct Memory {
-    state: HashMap<StateMapKey, StoredRecord, BuildHasherDefault<DigestHasher>>,
+    state: DigestMap<StateMapKey, StoredRecord>,
     /// Log indexes in rising order, by a facet's digest.
-    postings: HashMap<u64, Vec<u64>, BuildHasherDefault<DigestHasher>>,
+    postings: DigestMap<u64, Vec<u64>>,
     posting_count: usize,
     blocks: u64,
     height: u64,
-}
-
-/// Hashes keys that are digests already, by their first eight bytes.
-#[derive(Default)]
-pub(super) struct DigestHasher(u64);
-
-impl Hasher for DigestHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        if let Some(first) = bytes.first_chunk() {
-            self.0 = u64::from_le_bytes(*first);
-        }
-    }
-
-    fn write_u64(&mut self, number: u64) {
-        self.0 = number;
-    }
-
-    // The length of an array, which says nothing.
-    fn write_usize(&mut self, _: usize) {}
 }
 
 #[derive(Encode, Decode)]

@@ -8,7 +8,7 @@ use super::lifecycle::{CommissionState, Step};
 use super::refusal::{AdmitError, Refusal};
 use crate::protocol::codec;
 use crate::protocol::entry::{Kind, ProgramTerms, Reward};
-use crate::protocol::hash::{Domain, StateKey};
+use crate::protocol::hash::{DigestMap, Domain, StateKey};
 use crate::protocol::id::Id;
 use crate::protocol::money::{Amount, Currency};
 use crate::protocol::time::Timestamp;
@@ -236,7 +236,7 @@ impl<H: std::hash::BuildHasher> StateReader for HashMap<StateKey, StoredRecord, 
 /// Changes on top of a state that stays as it is, and that can be taken back.
 pub struct Overlay<'a, S> {
     base: &'a S,
-    changes: HashMap<StateKey, StoredRecord>,
+    changes: DigestMap<StateKey, StoredRecord>,
     /// What stood in `changes` before each write, the latest last.
     undo: Vec<(StateKey, Option<StoredRecord>)>,
 }
@@ -248,7 +248,7 @@ pub struct Mark(usize);
 impl<'a, S: StateReader> Overlay<'a, S> {
     /// No changes on top of `base`.
     pub fn new(base: &'a S) -> Self {
-        Self { base, changes: HashMap::new(), undo: Vec::new() }
+        Self { base, changes: DigestMap::default(), undo: Vec::new() }
     }
 
     /// The record under `key`, the latest.
