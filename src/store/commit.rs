@@ -13,13 +13,12 @@
 
 use std::sync::Arc;
 
-use sled::Batch;
-
 use super::error::StoreError;
 use super::facets::{self, Facet};
 use super::guard::Guard;
 use super::home::Home;
 use super::recovery::Standing;
+use super::table::Batch;
 use super::tiles::{FullTile, HALF_TILE_HASHES};
 use super::{Head, Store, body, keys};
 use crate::protocol::block::EncodedEntry;

@@ -18,6 +18,7 @@ use bincode::{Decode, Encode};
 
 use super::error::StoreError;
 use super::runs::{KeyRange, Merge, Order, PageStore, Record, Run, RunMeta, RunSet, Source, merge};
+use super::table::Table;
 use crate::protocol::codec;
 use crate::protocol::hash::{DigestMap, StateKey};
 use crate::protocol::rules::StoredRecord;
@@ -105,12 +106,12 @@ struct Manifest {
 impl Derived {
     /// Opens what is derived; `sync` must make everything written to the database durable.
     pub(super) fn open(
-        tree: sled::Tree,
+        table: Table,
         bounds: MemoryBounds,
         sync: impl Fn() -> Result<(), StoreError> + Send + Sync + 'static,
     ) -> Result<Self, StoreError> {
-        let pages = PageStore { tree };
-        let manifest = match pages.tree.get(MANIFEST)? {
+        let pages = PageStore { table };
+        let manifest = match pages.table.get(MANIFEST)? {
             None => Manifest { height: 0, next_run: 0, state: Vec::new(), postings: Vec::new() },
             Some(bytes) => codec::decode(&bytes, MAX_MANIFEST_BYTES)
                 .map_err(|error| StoreError::damaged("manifest", error))?,
@@ -157,9 +158,8 @@ impl Derived {
     }
 
     /// Makes the next [`Derived::open`] begin with nothing.
-    pub(super) fn forget(tree: &sled::Tree) -> Result<(), StoreError> {
-        tree.remove(MANIFEST)?;
-        Ok(())
+    pub(super) fn forget(table: &Table) -> Result<(), StoreError> {
+        table.remove(MANIFEST)
     }
 
     /// The height that is on disk; what came after must be derived again.
@@ -430,8 +430,7 @@ impl Shared {
             postings: layers.postings.metas(),
         });
         assert!(manifest.len() <= MAX_MANIFEST_BYTES, "a few dozen runs are described in less");
-        self.pages.tree.insert(MANIFEST, manifest)?;
-        Ok(())
+        self.pages.table.insert(MANIFEST, manifest)
     }
 }
 
@@ -511,7 +510,7 @@ mod tests {
     }
 
     fn open(database: &sled::Db) -> Derived {
-        Derived::open(database.open_tree("runs").unwrap(), BOUNDS, || Ok(())).unwrap()
+        Derived::open(Table::open(database, "runs").unwrap(), BOUNDS, || Ok(())).unwrap()
     }
 
     proptest! {

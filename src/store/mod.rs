@@ -13,7 +13,7 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `keys.rs` | the layout |
+//! | `keys.rs`, `table.rs` | the layout; what is read is what was written |
 //! | `commit.rs` | the commit point |
 //! | `recovery.rs` | opening, and what each crash leaves |
 //! | `guard.rs` | the last signed block, kept apart |
@@ -37,6 +37,7 @@ mod read;
 mod recovery;
 mod runs;
 mod search;
+mod table;
 mod tiles;
 
 use std::fs::File;
@@ -45,6 +46,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use derived::{Derived, MEMORY_BOUNDS};
+use table::Table;
 
 pub use commit::Committer;
 pub use derived::MemoryBounds;
@@ -74,8 +76,8 @@ pub struct Store {
 struct Inner {
     chain: Arc<Chain>,
     disk: Arc<Disk>,
-    blocks: sled::Tree,
-    tiles: sled::Tree,
+    blocks: Table,
+    tiles: Table,
     derived: Derived,
     head: ArcSwap<Head>,
     /// Held as long as the store is open, so that nobody opens it twice.

@@ -16,6 +16,7 @@ use super::error::StoreError;
 use super::guard::{Guard, Guarded};
 use super::home::{Home, NotAtHome};
 use super::read::View;
+use super::table::Table;
 use super::tiles::{Edge, TILE_WIDTH, hashes_at};
 use super::{CACHE_BYTES, Disk, Head, Inner, Store, keys};
 use crate::protocol::block::{Block, Header};
@@ -168,7 +169,7 @@ pub(super) fn open(
 }
 
 /// Opens sled and its three trees. Of some damaged files sled doesn't say so, but panics.
-fn open_database(path: &Path) -> Result<(sled::Db, [sled::Tree; 3]), StoreError> {
+fn open_database(path: &Path) -> Result<(sled::Db, [Table; 3]), StoreError> {
     let config = sled::Config::new()
         .path(path)
         .mode(sled::Mode::HighThroughput)
@@ -177,9 +178,9 @@ fn open_database(path: &Path) -> Result<(sled::Db, [sled::Tree; 3]), StoreError>
     // Nothing of it is used after a panic.
     let opened = std::panic::catch_unwind(AssertUnwindSafe(|| {
         let database = config.open()?;
-        let tree = |name| database.open_tree(name);
-        let trees = [tree("blocks")?, tree("tiles")?, tree("runs")?];
-        Ok((database, trees))
+        let table = |name| Table::open(&database, name);
+        let tables = [table("blocks")?, table("tiles")?, table("runs")?];
+        Ok((database, tables))
     }));
     opened.unwrap_or_else(|_| {
         let place = path.join("db").display().to_string();
@@ -206,8 +207,8 @@ fn lock(directory: &Path) -> Result<File, StoreError> {
 fn check_chain(inner: &Inner) -> Result<(), StoreError> {
     let expected = inner.chain.id();
     match inner.blocks.get(keys::CHAIN)? {
-        None if inner.blocks.is_empty() => {
-            inner.blocks.insert(keys::CHAIN, expected.as_bytes())?;
+        None if inner.blocks.is_empty()? => {
+            inner.blocks.insert(keys::CHAIN, *expected.as_bytes())?;
             inner.disk.sync()
         }
         None => Err(StoreError::damaged("chain", "the chain id is missing")),
@@ -343,8 +344,8 @@ fn compare_guard(
     Ok(if adopted { Standing::Sound } else { lost })
 }
 
-fn stored_height(tree: &sled::Tree, key: &[u8]) -> Result<u64, StoreError> {
-    let Some(bytes) = tree.get(key)? else { return Ok(0) };
+fn stored_height(table: &Table, key: &[u8]) -> Result<u64, StoreError> {
+    let Some(bytes) = table.get(key)? else { return Ok(0) };
     let place = String::from_utf8_lossy(key).into_owned();
     keys::trailing_number(&bytes).ok_or_else(|| StoreError::damaged(place, "not a height"))
 }

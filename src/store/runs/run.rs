@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use bincode::{Decode, Encode};
-use sled::Batch;
 use xorf::{BinaryFuse8, Filter};
 
 use super::page::{PageBuilder, Records};
 use crate::protocol::codec;
 use crate::store::error::StoreError;
+use crate::store::table::{Batch, Table};
 
 /// The most bytes of pages in one batch: larger ones make sled hold far more in memory.
 const MAX_BATCH_BYTES: usize = 64 * 1024;
@@ -21,7 +21,7 @@ pub(in crate::store) type Record<const K: usize> = ([u8; K], Vec<u8>);
 /// Where runs keep their pages. Each run's keys begin with its number.
 #[derive(Clone)]
 pub(in crate::store) struct PageStore {
-    pub tree: sled::Tree,
+    pub table: Table,
 }
 
 /// The parts of a run.
@@ -40,7 +40,7 @@ impl PageStore {
     }
 
     fn page(&self, run: u64, number: u32) -> Result<sled::IVec, StoreError> {
-        self.tree.get(Self::key(run, Part::Page, number))?.ok_or_else(|| {
+        self.table.get(Self::key(run, Part::Page, number))?.ok_or_else(|| {
             StoreError::damaged(format!("page {number} of run {run}"), "it is missing")
         })
     }
@@ -48,7 +48,7 @@ impl PageStore {
     /// Removes every run that `is_live` doesn't name.
     pub(in crate::store) fn sweep(&self, is_live: impl Fn(u64) -> bool) -> Result<(), StoreError> {
         let mut from = 0u64;
-        while let Some(item) = self.tree.range(from.to_be_bytes()..).next() {
+        while let Some(item) = self.table.range(from.to_be_bytes()..).next() {
             let (key, _) = item?;
             let Some(number) = key.first_chunk().filter(|_| key.len() == 13) else { break };
             let run = u64::from_be_bytes(*number);
@@ -63,7 +63,7 @@ impl PageStore {
 
     fn remove(&self, run: u64) -> Result<(), StoreError> {
         loop {
-            let keys = self.tree.scan_prefix(run.to_be_bytes()).keys().take(64);
+            let keys = self.table.keys_from(run.to_be_bytes()).take(64);
             let keys = keys.collect::<Result<Vec<_>, _>>()?;
             if keys.is_empty() {
                 return Ok(());
@@ -72,7 +72,7 @@ impl PageStore {
             for key in keys {
                 batch.remove(key);
             }
-            self.tree.apply_batch(batch)?;
+            self.table.apply_batch(batch)?;
         }
     }
 }
@@ -160,7 +160,7 @@ impl<const K: usize> Run<K> {
         let mut bytes = Vec::new();
         for chunk in 0..meta.directory_chunks {
             let key = PageStore::key(meta.number, Part::Directory, chunk);
-            let value = store.tree.get(key)?.ok_or_else(|| damaged("it is missing"))?;
+            let value = store.table.get(key)?.ok_or_else(|| damaged("it is missing"))?;
             bytes.extend_from_slice(&value);
         }
         let directory: Directory =
@@ -341,7 +341,7 @@ impl Writer<'_> {
         self.bytes += value.len();
         self.batch.insert(&key[..], value);
         if self.bytes >= MAX_BATCH_BYTES {
-            self.store.tree.apply_batch(std::mem::take(&mut self.batch))?;
+            self.store.table.apply_batch(std::mem::take(&mut self.batch))?;
             self.bytes = 0;
         }
         Ok(())
@@ -361,7 +361,7 @@ impl Writer<'_> {
             self.put(PageStore::key(self.number, Part::Directory, chunks), chunk.to_vec())?;
             chunks += 1;
         }
-        self.store.tree.apply_batch(self.batch)?;
+        self.store.table.apply_batch(self.batch)?;
         Ok((self.pages, chunks))
     }
 }
