@@ -126,7 +126,8 @@ impl Committer {
         let mut value = block.signature().0.to_vec();
         value.extend_from_slice(block.header_leaf());
         batch.insert(&keys::header(header.height), value);
-        batch.insert(&keys::header_index(header.index()), &header.height.to_be_bytes());
+        let place = keys::block_place(header.first_index, header.height);
+        batch.insert(keys::header_index(header.index()), place);
         batch.insert(keys::HEAD, &header.height.to_be_bytes());
         // The commit point. Before: bodies without a header, swept at the next start. After:
         // the whole block, with everything derived from it made anew if need be.

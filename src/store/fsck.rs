@@ -5,13 +5,13 @@
 
 use std::collections::HashMap;
 
-use super::Store;
 use super::commit::postings;
 use super::error::StoreError;
 use super::read::View;
 use super::runs::Order;
 use super::tiles::{Edge, FullTile, HALF_TILE_HASHES, TILE_WIDTH};
-use crate::protocol::block::EncodedEntry;
+use super::{Store, keys};
+use crate::protocol::block::{EncodedEntry, Header};
 use crate::protocol::hash::{StateKey, TreeHash};
 use crate::protocol::rules::StoredRecord;
 use crate::protocol::tree::leaf_hash;
@@ -132,6 +132,7 @@ impl Check {
         for tile in &full {
             self.tile(tile)?;
         }
+        self.header_index(header)?;
         for (digest, index) in postings(block) {
             self.postings += 1;
             let found =
@@ -139,6 +140,23 @@ impl Check {
             if found.collect::<Result<Vec<_>, _>>()? != [index] {
                 self.report.add(format!("search index at {index}"), "a posting is missing");
             }
+        }
+        Ok(())
+    }
+
+    /// Among a block's indexes its header's, and no other, must lead to its height.
+    fn header_index(&mut self, header: &Header) -> Result<(), StoreError> {
+        let (first, last) = (header.first_index, header.index());
+        let blocks = &self.view.store.inner.blocks;
+        let found = blocks.range(keys::header_index(first)..=keys::header_index(last));
+        let expected = keys::block_place(first, header.height);
+        match found.collect::<Result<Vec<_>, _>>().as_deref() {
+            Ok([(key, place)]) if *key == keys::header_index(last) && *place == expected => {}
+            Ok(_) => self.report.add(
+                format!("the height of the header at index {last}"),
+                "missing, or not the only one",
+            ),
+            Err(error) => self.report.add("heights of headers", error),
         }
         Ok(())
     }

@@ -6,7 +6,7 @@
 //! |---|---|
 //! | `b` index fragment | entry leaves from that log index on, or a fragment of a long one |
 //! | `h` height | the block's header leaf and signature |
-//! | `x` index | the height of the block whose header has that log index |
+//! | `x` index | of the block whose header has that log index: where it begins, and its height |
 //! | `chain` | the chain id |
 //! | `head` | the height of the last block |
 //!
@@ -51,6 +51,21 @@ pub(super) fn header(height: u64) -> [u8; 9] {
 
 pub(super) fn header_index(index: u64) -> [u8; 9] {
     numbered(family::HEADER_INDEX, index)
+}
+
+/// The value under [`header_index`]: the index that a block begins with, and its height.
+pub(super) fn block_place(first_index: u64, height: u64) -> [u8; 16] {
+    let mut place = [0; 16];
+    place[..8].copy_from_slice(&first_index.to_be_bytes());
+    place[8..].copy_from_slice(&height.to_be_bytes());
+    place
+}
+
+/// The height of the block of `index`, by the first value of that kind from its key on; `None`
+/// where that is another block's.
+pub(super) fn height_of(index: u64, place: &[u8]) -> Option<u64> {
+    let first = place.first_chunk().map(|first| u64::from_be_bytes(*first))?;
+    trailing_number(place).filter(|_| first <= index)
 }
 
 pub(super) fn tile(level: u8, tile: u64, half: u8) -> [u8; 10] {
