@@ -245,7 +245,7 @@ mod tests {
         let cases = [
             ("https://a.example/checkpoint", Some("https://a.example/checkpoint")),
             ("http://user:secret@a.example:81/x?token=secret#y", Some("http://a.example:81/x")),
-            ("/home/secret/latest.checkpoint", Some("the file latest.checkpoint")),
+            ("/secret/latest.checkpoint", Some("the file latest.checkpoint")),
             ("latest", Some("the file latest")),
             ("", None),
             ("ftp://a.example/checkpoint", None),

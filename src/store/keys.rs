@@ -81,26 +81,24 @@ pub(super) fn trailing_number(bytes: &[u8]) -> Option<u64> {
 }
 
 /// What stands under a key of a table, for people.
-pub(super) fn place(table: &[u8], key: &[u8]) -> String {
+pub(super) fn place(table: &str, key: &[u8]) -> String {
     let number = trailing_number(key);
     let from = |start: usize| key.get(start..start + 8).and_then(trailing_number);
     let found = match (table, key.first(), key.len()) {
-        (b"blocks", _, _) if key == CHAIN || key == HEAD => {
+        ("blocks", _, _) if key == CHAIN || key == HEAD => {
             Some(String::from_utf8_lossy(key).into_owned())
         }
-        (b"blocks", Some(&family::BODY), 10) => {
+        ("blocks", Some(&family::BODY), 10) => {
             from(1).map(|index| format!("body from index {index}"))
         }
-        (b"blocks", Some(&family::HEADER), 9) => number.map(|height| format!("header {height}")),
-        (b"blocks", Some(&family::HEADER_INDEX), 9) => {
+        ("blocks", Some(&family::HEADER), 9) => number.map(|height| format!("header {height}")),
+        ("blocks", Some(&family::HEADER_INDEX), 9) => {
             number.map(|index| format!("the height of the header at index {index}"))
         }
-        (b"tiles", Some(level), 10) => from(1).map(|number| format!("tile {level}/{number}")),
-        (b"runs", _, 8) => Some("manifest".to_owned()),
-        (b"runs", _, 13) => from(0).map(|run| format!("run {run}")),
+        ("tiles", Some(level), 10) => from(1).map(|number| format!("tile {level}/{number}")),
+        ("runs", _, 8) => Some("manifest".to_owned()),
+        ("runs", _, 13) => from(0).map(|run| format!("run {run}")),
         _ => None,
     };
-    found.unwrap_or_else(|| {
-        format!("{} under key {}", String::from_utf8_lossy(table), hex::encode(key))
-    })
+    found.unwrap_or_else(|| format!("{table} under key {}", hex::encode(key)))
 }

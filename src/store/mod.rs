@@ -190,7 +190,7 @@ impl Disk {
     /// Everything written so far MUST survive a power cut when this returns.
     fn sync(&self) -> Result<(), StoreError> {
         // sled's flush only asks the kernel to start writing.
-        self.database.flush()?;
+        table::guarded(|| self.path.display().to_string(), || self.database.flush())?;
         self.file.sync_data().map_err(StoreError::io("sync", &self.path))
     }
 }

@@ -4,7 +4,6 @@
 //! leaves stands in `commit.rs`.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -16,7 +15,7 @@ use super::error::StoreError;
 use super::guard::{Guard, Guarded};
 use super::home::{Home, NotAtHome};
 use super::read::View;
-use super::table::Table;
+use super::table::{self, Table};
 use super::tiles::{Edge, TILE_WIDTH, hashes_at};
 use super::{CACHE_BYTES, Disk, Head, Inner, Store, keys};
 use crate::protocol::block::{Block, Header};
@@ -168,24 +167,17 @@ pub(super) fn open(
     Ok((store, committer))
 }
 
-/// Opens sled and its three trees. Of some damaged files sled doesn't say so, but panics.
+/// Opens sled and its three tables.
 fn open_database(path: &Path) -> Result<(sled::Db, [Table; 3]), StoreError> {
     let config = sled::Config::new()
         .path(path)
         .mode(sled::Mode::HighThroughput)
         .cache_capacity(CACHE_BYTES)
         .flush_every_ms(None);
-    // Nothing of it is used after a panic.
-    let opened = std::panic::catch_unwind(AssertUnwindSafe(|| {
-        let database = config.open()?;
-        let table = |name| Table::open(&database, name);
-        let tables = [table("blocks")?, table("tiles")?, table("runs")?];
-        Ok((database, tables))
-    }));
-    opened.unwrap_or_else(|_| {
-        let place = path.join("db").display().to_string();
-        Err(StoreError::damaged(place, "the database can't be read; restore a backup"))
-    })
+    let database = table::guarded(|| path.join("db").display().to_string(), || config.open())?;
+    let table = |name| Table::open(&database, name);
+    let tables = [table("blocks")?, table("tiles")?, table("runs")?];
+    Ok((database, tables))
 }
 
 fn lock(directory: &Path) -> Result<File, StoreError> {
@@ -239,6 +231,7 @@ fn recover(
         return Err(StoreError::damaged("derived", problem));
     }
     let head = head_at(&committer.store, applied)?;
+    check_signed(&committer.store, &head)?;
     inner.head.store(Arc::new(head));
     sweep(&committer.store, height)?;
     replay(committer, applied, height, progress)?;
@@ -248,6 +241,15 @@ fn recover(
         problem => problem,
     };
     Ok(())
+}
+
+/// What everything that is read leads to must be what the authority signed.
+fn check_signed(store: &Store, head: &Head) -> Result<(), StoreError> {
+    let Some(signature) = &head.signature else { return Ok(()) };
+    let chain = store.chain();
+    head.tip.checkpoint(chain).verify(&chain.spec().authority(), signature).map_err(|error| {
+        StoreError::damaged(format!("the checkpoint of block {}", head.height()), error)
+    })
 }
 
 /// Removes bodies that no header covers: those of a block that was never committed.

@@ -33,7 +33,8 @@ pub(super) struct Batch {
 impl Table {
     /// The table of that name, empty where there is none.
     pub(super) fn open(database: &sled::Db, name: &str) -> Result<Self, StoreError> {
-        Ok(Self { tree: database.open_tree(name)? })
+        let tree = guarded(|| format!("store/db, in {name}"), || database.open_tree(name))?;
+        Ok(Self { tree })
     }
 
     /// The value under `key`.
@@ -83,17 +84,12 @@ impl Table {
         self.keys_from([]).next().transpose().map(|key| key.is_none())
     }
 
-    /// Runs an operation of sled's, which may panic where the file is damaged. Nothing of ours
-    /// is left half-done by that: what was to be written isn't acknowledged.
     fn guarded<T>(&self, operation: impl FnOnce() -> sled::Result<T>) -> Result<T, StoreError> {
-        match catch_unwind(AssertUnwindSafe(operation)) {
-            Ok(result) => Ok(result?),
-            Err(_) => {
-                let name = String::from_utf8_lossy(&self.tree.name()).into_owned();
-                let problem = "the database can't make sense of what it reads";
-                Err(StoreError::damaged(format!("the table {name} in store/db"), problem))
-            }
-        }
+        guarded(|| format!("store/db, in {}", self.name()), operation)
+    }
+
+    fn name(&self) -> String {
+        String::from_utf8_lossy(&self.tree.name()).into_owned()
     }
 
     /// A value without its sum.
@@ -104,7 +100,7 @@ impl Table {
             .map(|(content, _)| value.subslice(0, content.len()))
             .ok_or_else(|| {
                 let problem = "it isn't what was written (its sum is another)";
-                StoreError::damaged(keys::place(&self.tree.name(), key), problem)
+                StoreError::damaged(keys::place(&self.name(), key), problem)
             })
     }
 }
@@ -156,6 +152,21 @@ impl DoubleEndedIterator for Items {
         let items = &mut self.items;
         let item = self.table.guarded(|| items.next_back().transpose());
         self.checked(item)
+    }
+}
+
+/// Runs an operation of sled's, which may panic where its file is damaged. What it was to write
+/// isn't acknowledged, so nothing half-done counts.
+pub(super) fn guarded<T>(
+    place: impl FnOnce() -> String,
+    operation: impl FnOnce() -> sled::Result<T>,
+) -> Result<T, StoreError> {
+    match catch_unwind(AssertUnwindSafe(operation)) {
+        Ok(result) => Ok(result?),
+        Err(_) => {
+            let problem = "the database can't make sense of what it reads";
+            Err(StoreError::damaged(place(), problem))
+        }
     }
 }
 
