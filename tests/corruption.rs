@@ -100,7 +100,7 @@ fn damage_is_named_or_mended_and_never_served() {
                             *fates.lock().unwrap().entry((damage, fate)).or_default() += 1;
                         }
                         Err(lie) => {
-                            lies.lock().unwrap().push(format!("case {number}: {what}: {lie}"))
+                            lies.lock().unwrap().push(format!("case {number}: {what}: {lie}"));
                         }
                     }
                 }

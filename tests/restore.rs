@@ -25,6 +25,8 @@ use support::binary::{Node, block_on, copy_directory, json, operator, path, run}
 const PAGE: &str = include_str!("../docs/recovery.md");
 /// What the page calls a node that has a copy of the ledger.
 const MIRROR: &str = "https://mirror.example";
+/// What a node says that is ready to seal.
+const SEALING: &str = "\"sealing\"";
 /// How long a node may take to find out that it may seal.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -49,12 +51,17 @@ struct Site {
 }
 
 impl Site {
-    /// A ledger of a few blocks whose node isn't running.
-    fn new() -> Self {
+    /// A ledger without any blocks.
+    fn empty() -> Self {
         let home = operator();
         let spec = fs::read_to_string(home.path().join("spec.toml")).unwrap();
         let spec = ChainSpec::parse(&spec).unwrap();
-        let mut site = Self { home, spec, seen: BTreeMap::new(), sales: 0 };
+        Self { home, spec, seen: BTreeMap::new(), sales: 0 }
+    }
+
+    /// A ledger of a few blocks whose node isn't running.
+    fn new() -> Self {
+        let mut site = Self::empty();
         let node = site.node("ledger", &[]);
         assert_eq!(site.submit(&node, &json!([terms()])).0, 200);
         site.seal(&node, 2);
@@ -113,10 +120,7 @@ impl Site {
         assert_eq!(status, 503, "{problem}");
         let said = problem["detail"].as_str().unwrap().to_owned();
         says(&said, reason);
-        let (ready, told) = block_on(async {
-            let answer = reqwest::get(format!("{}/readyz", node.url)).await.unwrap();
-            (answer.status().as_u16(), answer.text().await.unwrap())
-        });
+        let (ready, told) = readiness(node);
         assert!(ready == 503 && told.contains(reason), "{told}");
         self.look(node);
         said
@@ -159,7 +163,7 @@ impl Site {
     /// `fsck` and `verify` have nothing to say.
     fn is_back(&mut self, name: &str, more: &[&str]) {
         let node = self.node(name, more);
-        self.wait_until_sealing(&node);
+        wait_until_ready_says(&node, SEALING);
         let newest = *self.seen.keys().next_back().unwrap();
         assert!(node.size() >= newest, "{} of {newest}", node.size());
         self.seal(&node, 2);
@@ -171,14 +175,6 @@ impl Site {
         let node = self.node(name, &[]);
         self.seal(&node, 1);
         node.stop();
-    }
-
-    fn wait_until_sealing(&self, node: &Node) {
-        let since = Instant::now();
-        while node.json("/v1/chain")["role"] != "sealing" {
-            assert!(since.elapsed() < PATIENCE, "it does not come to sealing");
-            std::thread::sleep(Duration::from_millis(20));
-        }
     }
 }
 
@@ -339,21 +335,13 @@ fn after_a_snapshot_of_the_machine_what_was_published_knows_better() {
     assert!(!said.contains("secret"), "{said}");
     // Then it answers, and knows of more.
     let mirror = site.mirror("mirror", &listen);
-    let since = Instant::now();
-    while !String::from_utf8(not_ready(&node)).unwrap().contains("blocks that were published") {
-        assert!(since.elapsed() < PATIENCE, "it does not ask again");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    wait_until_ready_says(&node, "blocks that were published");
     site.refused(&node, "blocks that were published are missing here");
     node.stop();
     // The same by a file.
     let newest = site.path("newest.checkpoint");
     let node = site.node("ledger", &["--published", &newest]);
-    let since = Instant::now();
-    while !String::from_utf8(not_ready(&node)).unwrap().contains("blocks that were published") {
-        assert!(since.elapsed() < PATIENCE, "it does not read the file");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    wait_until_ready_says(&node, "blocks that were published");
     let said = site.refused(&node, "blocks that were published are missing here");
     assert!(said.contains("the file newest.checkpoint") && !said.contains('/'), "{said}");
     node.stop();
@@ -386,11 +374,7 @@ fn after_a_snapshot_that_nobody_noticed_two_histories_are_never_mended() {
     let mirror = site.mirror("mirror", "127.0.0.1:0");
     let place = format!("{}/checkpoint", mirror.url);
     let node = site.node("ledger", &["--published", &place]);
-    let since = Instant::now();
-    while !String::from_utf8(not_ready(&node)).unwrap().contains("two histories") {
-        assert!(since.elapsed() < PATIENCE, "it does not find out");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    wait_until_ready_says(&node, "two histories");
     site.refused(&node, "two histories");
     node.stop();
     let dir = site.path("ledger");
@@ -407,53 +391,20 @@ fn after_a_snapshot_that_nobody_noticed_two_histories_are_never_mended() {
 
 #[test]
 fn a_new_ledger_waits_for_nothing_that_can_not_be_there() {
-    let home = operator();
-    let token = fs::read_to_string(home.path().join("token")).unwrap();
-    let at = |name: &str| path(home.path(), name);
-    let place = at("not-yet-published");
-    let start = || {
-        let (dir, key, token) = (at("ledger"), at("key"), at("token"));
-        Node::start(&[
-            "node",
-            "--dir",
-            &dir,
-            "--key-file",
-            &key,
-            "--token-file",
-            &token,
-            "--listen",
-            "127.0.0.1:0",
-            "--json",
-            "--published",
-            &place,
-        ])
-    };
-    let node = start();
-    let since = Instant::now();
-    while node.json("/v1/chain")["role"] != "sealing" {
-        assert!(since.elapsed() < PATIENCE);
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    let status = block_on(async {
-        let request = reqwest::Client::new().post(format!("{}/v1/entries", node.url));
-        let request = request.bearer_auth(token.trim()).json(&json!([terms()]));
-        request.send().await.unwrap().status()
-    });
-    assert_eq!(status, 200);
-    let note = node.get("/checkpoint");
+    let mut site = Site::empty();
+    let place = site.path("not-yet-published");
+    let node = site.node("ledger", &["--published", &place]);
+    wait_until_ready_says(&node, SEALING);
+    assert_eq!(site.submit(&node, &json!([terms()])).0, 200);
+    let checkpoint = node.get("/checkpoint");
     node.stop();
     // Once it has begun, a place without anything may have lost it.
-    let node = start();
-    std::thread::sleep(Duration::from_millis(300));
-    let said = String::from_utf8(not_ready(&node)).unwrap();
-    assert!(said.contains("waiting for the file not-yet-published"), "{said}");
-    assert!(said.contains("nothing is published there"), "{said}");
-    fs::write(&place, note).unwrap();
-    let since = Instant::now();
-    while node.json("/v1/chain")["role"] != "sealing" {
-        assert!(since.elapsed() < PATIENCE);
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    let node = site.node("ledger", &["--published", &place]);
+    wait_until_ready_says(&node, "nothing is published there");
+    site.refused(&node, "waiting for the file not-yet-published");
+    fs::write(&place, checkpoint).unwrap();
+    wait_until_ready_says(&node, SEALING);
+    site.seal(&node, 1);
 }
 
 #[test]
@@ -585,11 +536,24 @@ fn a_copied_development_ledger_says_what_to_type() {
     assert_eq!(post(&Node::dev(&copy, &[])).0, 200);
 }
 
-/// What a node that isn't ready says.
-fn not_ready(node: &Node) -> Vec<u8> {
+/// Waits until a node that is asked whether it is ready says this.
+fn wait_until_ready_says(node: &Node, expected: &str) {
+    let since = Instant::now();
+    loop {
+        let (_, said) = readiness(node);
+        if said.contains(expected) {
+            return;
+        }
+        assert!(since.elapsed() < PATIENCE, "it does not say {expected:?} but {said}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Whether a node is ready, and what it says of that.
+fn readiness(node: &Node) -> (u16, String) {
     block_on(async {
         let answer = reqwest::get(format!("{}/readyz", node.url)).await.unwrap();
-        answer.bytes().await.unwrap().to_vec()
+        (answer.status().as_u16(), answer.text().await.unwrap())
     })
 }
 

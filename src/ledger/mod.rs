@@ -90,8 +90,8 @@ impl Ledger {
         }
         let (store, committer) = Store::open(directory, chain)?;
         let (pool, requests) = pool::Pool::new();
-        let (hold, held) = watch::channel(None);
-        let (writer, heads, health) = writer::Writer::new(committer, key, requests, held);
+        let (hold, hold_receiver) = watch::channel(None);
+        let (writer, heads, health) = writer::Writer::new(committer, key, requests, hold_receiver);
         let thread = std::thread::Builder::new()
             .name("ledger-writer".to_owned())
             .spawn(move || writer.run())
@@ -146,7 +146,7 @@ impl Ledger {
 
     /// Whether the ledger takes entries.
     pub fn health(&self) -> Health {
-        self.inner.health.borrow().clone().held_by(&self.inner.hold.borrow())
+        self.inner.health.borrow().clone().held_by(self.inner.hold.borrow().as_ref())
     }
 
     /// Makes a ledger that could seal wait, or lets it go on. What is being sealed already isn't
@@ -199,7 +199,7 @@ impl Ledger {
 
 impl Health {
     /// What it comes to where sealing is held back.
-    fn held_by(self, hold: &Option<Hold>) -> Self {
+    fn held_by(self, hold: Option<&Hold>) -> Self {
         match (self, hold) {
             (Self::Sealing, Some(hold)) => Self::Held(hold.clone()),
             (health, _) => health,

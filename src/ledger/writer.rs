@@ -84,7 +84,7 @@ impl Writer {
     /// Seals one block: of `first`, and of what else waits as far as there is room. Gives back
     /// the request that didn't fit whole.
     fn seal(&mut self, first: InProgress) -> Option<InProgress> {
-        let health = self.health.borrow().clone().held_by(&self.hold.borrow());
+        let health = self.health.borrow().clone().held_by(self.hold.borrow().as_ref());
         let (Some(key), Health::Sealing) = (&self.key, &health) else {
             first.fail(&SubmitError::NotSealing(health));
             return None;

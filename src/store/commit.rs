@@ -117,7 +117,7 @@ impl Committer {
         let mut batch_bytes = 0;
         for (key, value) in body::pack(header.first_index, leaves) {
             batch_bytes += value.len();
-            batch.insert(&key, value);
+            batch.insert(key, value);
             if batch_bytes > MAX_BATCH_BYTES {
                 inner.blocks.apply_batch(std::mem::take(&mut batch))?;
                 batch_bytes = 0;
@@ -125,10 +125,10 @@ impl Committer {
         }
         let mut value = block.signature().0.to_vec();
         value.extend_from_slice(block.header_leaf());
-        batch.insert(&keys::header(header.height), value);
+        batch.insert(keys::header(header.height), value);
         let place = keys::block_place(header.first_index, header.height);
         batch.insert(keys::header_index(header.index()), place);
-        batch.insert(keys::HEAD, &header.height.to_be_bytes());
+        batch.insert(keys::HEAD, header.height.to_be_bytes());
         // The commit point. Before: bodies without a header, swept at the next start. After:
         // the whole block, with everything derived from it made anew if need be.
         inner.blocks.apply_batch(batch)?;
@@ -168,7 +168,7 @@ fn tile_batch(tile: &FullTile) -> Batch {
     let mut batch = Batch::default();
     for (half, hashes) in (0u8..).zip(tile.hashes.chunks(HALF_TILE_HASHES)) {
         let value: Vec<u8> = hashes.iter().flat_map(|hash| hash.0).collect();
-        batch.insert(&keys::tile(tile.level, tile.number, half), value);
+        batch.insert(keys::tile(tile.level, tile.number, half), value);
     }
     batch
 }

@@ -97,7 +97,10 @@ pub(super) fn place(table: &str, key: &[u8]) -> String {
         }
         ("tiles", Some(level), 10) => from(1).map(|number| format!("tile {level}/{number}")),
         ("runs", _, 8) => Some("manifest".to_owned()),
-        ("runs", _, 13) => from(0).map(|run| format!("run {run}")),
+        ("runs", _, 13) => from(0).zip(key.get(8)).map(|(run, part)| {
+            let part = if *part == 0 { "a page" } else { "the directory" };
+            format!("{part} of run {run}")
+        }),
         _ => None,
     };
     found.unwrap_or_else(|| format!("{table} under key {}", hex::encode(key)))

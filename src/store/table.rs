@@ -161,13 +161,11 @@ pub(super) fn guarded<T>(
     place: impl FnOnce() -> String,
     operation: impl FnOnce() -> sled::Result<T>,
 ) -> Result<T, StoreError> {
-    match catch_unwind(AssertUnwindSafe(operation)) {
-        Ok(result) => Ok(result?),
-        Err(_) => {
-            let problem = "the database can't make sense of what it reads";
-            Err(StoreError::damaged(place(), problem))
-        }
-    }
+    let Ok(result) = catch_unwind(AssertUnwindSafe(operation)) else {
+        let problem = "the database can't make sense of what it reads";
+        return Err(StoreError::damaged(place(), problem));
+    };
+    Ok(result?)
 }
 
 fn summed(key: &[u8], mut value: Vec<u8>) -> Vec<u8> {

@@ -151,7 +151,8 @@ fn served(
         }
     }
     for ((level, number), tile) in &original.tiles {
-        if (number + 1) * TILE_WIDTH << (8 * u32::from(*level)) <= size {
+        let end = ((number + 1) * TILE_WIDTH) << (8 * u32::from(*level));
+        if end <= size {
             let found = view.tile(*level, *number, TILE_WIDTH);
             let found = found.map(|found| found.as_ref() == Some(tile));
             same(&format!("tile {level}/{number}"), found)?;
