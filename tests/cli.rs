@@ -14,7 +14,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use support::binary::{Node, counterfoil, json, operated, operator, path, run, seal};
 
-const VERBS: [&[&str]; 17] = [
+const VERBS: [&[&str]; 18] = [
     &["dev"],
     &["init"],
     &["node"],
@@ -25,6 +25,7 @@ const VERBS: [&[&str]; 17] = [
     &["import"],
     &["fsck"],
     &["reindex"],
+    &["bench"],
     &["key", "generate"],
     &["key", "show"],
     &["token", "generate"],

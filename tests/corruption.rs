@@ -19,8 +19,6 @@ mod checks;
 mod damage;
 #[path = "corruption/original.rs"]
 mod original;
-#[path = "corruption/random.rs"]
-mod random;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -31,8 +29,8 @@ use std::time::{Duration, Instant};
 use checks::{Fate, check};
 use damage::{DAMAGES, write};
 use original::{Original, original};
-use random::Random;
 use support::home;
+use support::random::Random;
 
 /// How many cases there are, and how many in the long suite.
 const CASES: u64 = 2_000;
@@ -42,7 +40,7 @@ const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A case: a fresh copy, its damage, and all that is asked of it. A lie is an `Err`.
 fn run_case(original: &Original, seed: u64, number: u64) -> (String, Result<Fate, String>) {
-    let mut random = Random::new(seed, number);
+    let mut random = Random::new(seed.wrapping_add(number));
     let directory = tempfile::tempdir().unwrap();
     write(directory.path(), &original.files);
     home::settle(directory.path());

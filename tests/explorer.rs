@@ -173,7 +173,7 @@ async fn a_block_shows_its_header_and_its_entries() {
     let site = Site::start().await;
     let positions = site.seal(lives()).await;
     site.seal(vec![sale(3, 100)]).await;
-    let view = site.ledger.view();
+    let view = site.ledger.view().unwrap();
     let header = view.header(1).unwrap().unwrap().header;
     let (checkpoint, signature) = view.checkpoint(1).unwrap().unwrap();
     let note = checkpoint.to_note(&header.authority, &signature.unwrap());
@@ -260,7 +260,7 @@ fn turn(page: &Page, relation: &str) -> Option<String> {
 async fn the_search_knows_what_was_typed() {
     let site = Site::start().await;
     let positions = site.seal(lives()).await;
-    let block = site.ledger.view().header(1).unwrap().unwrap().header.hash().to_string();
+    let block = site.ledger.view().unwrap().header(1).unwrap().unwrap().header.hash().to_string();
     let sold = positions[1].id.to_string();
     let entry = format!("./entries/{sold}");
     let redirects = [

@@ -11,7 +11,7 @@ use support::chain::{chain, chain_with, commission, decision, key, reversal, sal
 
 /// Re-verifies the whole ledger, and that nothing but `entries` entries are on it.
 fn check(ledger: &Ledger, entries: u64) {
-    let report = ledger.store().fsck(|_| {}).expect("the store can be read");
+    let report = ledger.store().expect("it is open").fsck(|_| {}).expect("the store can be read");
     assert!(report.is_clean(), "{report:#?}");
     assert_eq!(report.entries, entries);
 }
@@ -179,7 +179,7 @@ async fn what_was_answered_is_there_after_a_restart() {
     let (ledger, _) = Ledger::open(directory.path(), chain("ledger"), Some(key())).unwrap();
     for outcome in outcomes {
         let Outcome::Sealed(position) = outcome else { panic!() };
-        let receipt = ledger.view().receipt(position.index).unwrap().unwrap();
+        let receipt = ledger.view().unwrap().receipt(position.index).unwrap().unwrap();
         assert_eq!(receipt.verify(ledger.chain()).unwrap().entry.id(), position.id);
     }
     check(&ledger, 2);
@@ -205,7 +205,7 @@ async fn a_replica_appends_only_what_follows_and_holds() {
     let (replica, _) = Ledger::open(&root.path().join("replica"), chain("ledger"), None).unwrap();
     submit(&authority, vec![terms(), sale(1, 1000)]).await;
     submit(&authority, vec![commission(1, 100)]).await;
-    let block = |height| authority.view().block(height).unwrap().unwrap();
+    let block = |height| authority.view().unwrap().block(height).unwrap().unwrap();
     assert!(replica.append(block(2)).await.is_err(), "not the next one");
     replica.append(block(1)).await.unwrap();
     let mut altered = block(2);

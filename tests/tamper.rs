@@ -322,19 +322,20 @@ fn an_altered_leaf_in_the_store_is_found_and_named() {
 /// means and with the sum that the store keeps of it made right; the leaf's index.
 fn alter_a_stored_leaf(store: &Path) -> u64 {
     let database = sled::Config::new().path(store).flush_every_ms(None).open().unwrap();
-    let blocks = database.open_tree("blocks").unwrap();
-    let bodies: Vec<_> = blocks.scan_prefix(b"b").map(Result::unwrap).collect();
-    let (key, value) = &bodies[bodies.len() / 2];
-    let first = u64::from_be_bytes(key[1..9].try_into().unwrap());
+    let bodies = database.open_tree("bodies").unwrap();
+    let full = |(_, value): &(sled::IVec, sled::IVec)| !value.is_empty();
+    let chunks: Vec<_> = bodies.iter().map(Result::unwrap).filter(full).collect();
+    let (key, value) = &chunks[chunks.len() / 2];
     let mut value = value.to_vec();
-    // A chunk of whole leaves, the first of which begins after its length.
+    // A chunk of whole leaves: the index of the first, then each after its length.
     assert_eq!(value[0], 0);
-    let length = usize::from(u16::from_be_bytes([value[1], value[2]]));
-    value[2 + length] ^= 1;
+    let first = u64::from_be_bytes(value[1..9].try_into().unwrap());
+    let length = usize::from(u16::from_be_bytes([value[9], value[10]]));
+    value[10 + length] ^= 1;
     let content = value.len() - 8;
     let sum = blake3::Hasher::new().update(key).update(&value[..content]).finalize();
     value[content..].copy_from_slice(&sum.as_bytes()[..8]);
-    blocks.insert(key, value).unwrap();
+    bodies.insert(key, value).unwrap();
     database.flush().unwrap();
     first
 }

@@ -5,6 +5,8 @@
 
 mod address;
 mod adopt;
+#[cfg(unix)]
+mod bench;
 mod dev;
 mod export;
 mod fsck;
@@ -88,6 +90,8 @@ enum Verb {
     Adopt(adopt::Arguments),
     Fsck(fsck::Arguments),
     Reindex(reindex::Arguments),
+    #[cfg(unix)]
+    Bench(bench::Arguments),
     #[command(subcommand)]
     Key(key::Verb),
     #[command(subcommand)]
@@ -147,6 +151,8 @@ impl Command {
             Verb::Adopt(arguments) => arguments.run(),
             Verb::Fsck(arguments) => arguments.run(),
             Verb::Reindex(arguments) => arguments.run(),
+            #[cfg(unix)]
+            Verb::Bench(arguments) => arguments.run(),
             Verb::Key(verb) => verb.run(),
             Verb::Token(verb) => verb.run(),
             Verb::Spec(verb) => verb.run(),

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 
 use super::assets::{LOGO, STYLE};
 use super::values::{Digest, Moment};
-use crate::ledger::{self, Ledger};
+use crate::ledger::{self, Ledger, NotOpen};
 use crate::protocol::money::MoneyError;
 use crate::protocol::time::Timestamp;
 use crate::protocol::verify::Chain;
@@ -17,6 +17,8 @@ use crate::store::{StoreError, View};
 
 /// The most characters of an address that an error page repeats.
 const MAX_REPEATED_CHARACTERS: usize = 128;
+/// When to try again after what passes by itself, in seconds.
+const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("2");
 
 /// What every handler has.
 #[derive(Clone)]
@@ -90,6 +92,8 @@ pub(super) enum ExplorerError {
     BadQuery { problem: String },
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    NotOpen(#[from] NotOpen),
     #[error("an entry of another chain: {0}")]
     Money(#[from] MoneyError),
     #[error("a template failed: {0}")]
@@ -116,16 +120,16 @@ impl Explorer {
         read: impl FnOnce(&Reader<'_>) -> Result<Answer, ExplorerError> + Send + 'static,
     ) -> Response {
         let (site, chain) = (self.site.clone(), self.ledger.chain().clone());
-        self.ledger
-            .read(move |view| {
-                let root = place.root();
-                let reader = Reader { view, chain: &chain, now: ledger::now(), site: &site, root };
-                match read(&reader) {
-                    Ok(answer) => answer.into_response(root),
-                    Err(error) => error.into_response(&reader),
-                }
-            })
-            .await
+        let root = place.root();
+        let read = move |view: &View| {
+            let reader = Reader { view, chain: &chain, now: ledger::now(), site: &site, root };
+            read(&reader)
+        };
+        let answer = self.ledger.read(read).await.unwrap_or_else(|error| Err(error.into()));
+        match answer {
+            Ok(answer) => answer.into_response(root),
+            Err(error) => error.into_response(&self.site, root, self.ledger.head().height()),
+        }
     }
 }
 
@@ -138,10 +142,16 @@ impl Place {
     }
 }
 
+impl<'a> Frame<'a> {
+    fn new(site: &'a Site, root: &'static str, section: Section) -> Self {
+        Self { site, root, section, query: "" }
+    }
+}
+
 impl<'a> Reader<'a> {
     /// What surrounds a page of `section`.
     pub(super) fn frame(&self, section: Section) -> Frame<'a> {
-        Frame { site: self.site, root: self.root, section, query: "" }
+        Frame::new(self.site, self.root, section)
     }
 
     /// A point in time as seen from now.
@@ -182,6 +192,8 @@ impl ExplorerError {
         match self {
             Self::NoSuchBlock { .. } | Self::NoSuchEntry { .. } => StatusCode::NOT_FOUND,
             Self::BadQuery { .. } => StatusCode::BAD_REQUEST,
+            Self::NotOpen(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Store(error) if error.can_pass() => StatusCode::SERVICE_UNAVAILABLE,
             Self::Store(_) | Self::Money(_) | Self::Template(_) => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
@@ -189,7 +201,7 @@ impl ExplorerError {
     }
 
     /// The page that says so.
-    fn into_response(self, reader: &Reader<'_>) -> Response {
+    fn into_response(self, site: &Site, root: &'static str, height: u64) -> Response {
         let status = self.status();
         if status.is_server_error() {
             tracing::error!(error = %self, "a page failed");
@@ -199,12 +211,17 @@ impl ExplorerError {
             Self::NoSuchEntry { .. } => Section::Entries,
             _ => Section::Search,
         };
-        let height = reader.view.head().height();
-        let page = ErrorPage { frame: reader.frame(section), status, error: &self, height };
-        match page.render() {
-            Ok(html) => (status, [(header::CACHE_CONTROL, "no-cache")], Html(html)).into_response(),
-            Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        let page =
+            ErrorPage { frame: Frame::new(site, root, section), status, error: &self, height };
+        let Ok(html) = page.render() else {
+            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+        };
+        let mut response =
+            (status, [(header::CACHE_CONTROL, "no-cache")], Html(html)).into_response();
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS);
         }
+        response
     }
 }
 

@@ -45,7 +45,8 @@ pub struct ChainView {
     limits: LimitsView,
     /// The last block.
     head: HeadView,
-    /// What this node does: `sealing`, `serving`, or `halted` where it can't seal.
+    /// What this node does: `sealing`, `serving`, `recovering` after a failed
+    /// write, or `halted` where it can't seal.
     #[schema(example = "sealing")]
     role: &'static str,
 }
@@ -129,7 +130,8 @@ pub async fn get_chain(State(shared): State<Shared>) -> Json<ChainView> {
         role: match ledger.health() {
             Health::Sealing => "sealing",
             Health::NoKey => "serving",
-            Health::Standing(_) | Health::Held(_) | Health::Failed(_) => "halted",
+            Health::Recovering(_) => "recovering",
+            Health::Standing(_) | Health::Held(_) | Health::Failed => "halted",
         },
     })
 }

@@ -81,9 +81,13 @@ struct SharedState {
 impl SharedState {
     /// Reads from the ledger as it stands now, on a thread that may block; what is logged there
     /// has the request's id.
-    async fn read<T: Send + 'static>(&self, read: impl FnOnce(&View) -> T + Send + 'static) -> T {
+    async fn read<T: Send + 'static, E: Into<Problem> + Send + 'static>(
+        &self,
+        read: impl FnOnce(&View) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, Problem> {
         let span = tracing::Span::current();
-        self.api.ledger.read(move |view| span.in_scope(|| read(view))).await
+        let read = self.api.ledger.read(move |view| span.in_scope(|| read(view))).await?;
+        read.map_err(E::into)
     }
 }
 

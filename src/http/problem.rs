@@ -9,7 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::results::{EntryResult, Placed};
-use crate::ledger::{Health, SubmitError};
+use crate::ledger::{Health, NotOpen, SubmitError};
 use crate::protocol::block::EntryTooLong;
 use crate::protocol::money::MoneyError;
 use crate::protocol::rules::Refusal;
@@ -92,6 +92,8 @@ problem_types! {
         "The request was given up. What it submitted may or may not be sealed; submitting the same again is safe and tells.";
     NotSealing "not-sealing" SERVICE_UNAVAILABLE "The node takes no entries now":
         "What is on the ledger is served, but nothing is sealed until the operator has put right what `detail` names.";
+    Recovering "recovering" SERVICE_UNAVAILABLE "The node recovers from a failed write":
+        "Its disk refused a write: it is full, read-only or failing. The node tries again and goes on by itself when the disk works; try again after `Retry-After` seconds. An entry that was submitted just then may or may not be sealed; submitting the same again is safe and tells. What is on the ledger is served meanwhile, but for the moments in which the store is opened anew.";
     NotReady "not-ready" SERVICE_UNAVAILABLE "The node is not ready":
         "It runs, but it doesn't seal what it ought to seal. `detail` says why.";
     Interrupted "interrupted" BAD_REQUEST "The upload was cut off":
@@ -358,6 +360,7 @@ impl From<SubmitError> for Problem {
     fn from(error: SubmitError) -> Self {
         let kind = match &error {
             SubmitError::NotSealing(Health::NoKey) => ProblemType::NoSealingKey,
+            SubmitError::NotSealing(Health::Recovering(_)) => ProblemType::Recovering,
             SubmitError::NotSealing(_) | SubmitError::Stopped => ProblemType::NotSealing,
             SubmitError::TooLarge { .. } => ProblemType::TooLarge,
             SubmitError::Overloaded => ProblemType::Overloaded,
@@ -368,7 +371,17 @@ impl From<SubmitError> for Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
+        if error.can_pass() {
+            tracing::error!(%error, "the store can't be read");
+            return Self::plain(ProblemType::Recovering);
+        }
         Self::internal(&error)
+    }
+}
+
+impl From<NotOpen> for Problem {
+    fn from(_: NotOpen) -> Self {
+        Self::plain(ProblemType::Recovering)
     }
 }
 

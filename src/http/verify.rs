@@ -21,12 +21,13 @@ use super::extract::{MediaType, Parameters, media_type, read_body};
 use super::problem::{Problem, ProblemType};
 use super::schema::EntryDocument;
 use super::verify_range::{Progress, RangeReport, verify_range};
+use crate::ledger::NotOpen;
 use crate::protocol::hash::{EntryId, HeaderHash, TreeHash};
 use crate::protocol::receipt::{MAX_RECEIPT_BYTES, ProvenEntry, Receipt};
 use crate::protocol::text::EntryText;
 use crate::protocol::time::Timestamp;
 use crate::protocol::verify::Chain;
-use crate::store::{StoreError, View};
+use crate::store::{Store, StoreError, View};
 
 /// The most verifications at the same time: each keeps a thread busy.
 pub const MAX_CONCURRENT_VERIFICATIONS: usize = 2;
@@ -69,7 +70,8 @@ pub async fn verify_ledger(
     Parameters(query): Parameters<RangeQuery>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let view = shared.api.ledger.view();
+    let store = shared.api.ledger.store()?;
+    let view = store.view();
     let head = view.head().height();
     let (from, to) = (query.from.unwrap_or(0), query.to.unwrap_or(head));
     for (name, value, end) in [("to", to, head), ("from", from, to)] {
@@ -86,7 +88,7 @@ pub async fn verify_ledger(
     let span = tracing::Span::current();
     let task = tokio::task::spawn_blocking(move || {
         let _permit = permit;
-        span.in_scope(|| verify_range(&view, view.chain(), (from, to), reporter(sender)))
+        span.in_scope(|| verify_range(&view, view.chain(), (from, to), reporter(sender, store)))
     });
     let accept = request.headers().get_all(ACCEPT).iter();
     if accept.filter_map(|value| value.to_str().ok()).any(|value| value.contains("x-ndjson")) {
@@ -98,8 +100,12 @@ pub async fn verify_ledger(
     Ok(Json(report).into_response())
 }
 
-/// Sends progress now and then; breaks off when nobody waits for the answer any more.
-fn reporter(sender: mpsc::Sender<Progress>) -> impl FnMut(Progress) -> ControlFlow<()> {
+/// Sends progress now and then; breaks off when nobody waits for the answer any more, and when
+/// the store is closed.
+fn reporter(
+    sender: mpsc::Sender<Progress>,
+    store: Store,
+) -> impl FnMut(Progress) -> ControlFlow<()> {
     let interval = Duration::from_millis(PROGRESS_INTERVAL_MS);
     let mut last = Instant::now();
     move |progress| {
@@ -108,7 +114,10 @@ fn reporter(sender: mpsc::Sender<Progress>) -> impl FnMut(Progress) -> ControlFl
             // Whoever reads slowly misses some.
             let _ = sender.try_send(progress);
         }
-        if sender.is_closed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if sender.is_closed() || store.is_closing() {
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
     }
 }
 
@@ -116,7 +125,8 @@ type Task = JoinHandle<Result<Option<RangeReport>, StoreError>>;
 
 async fn finished(task: Task) -> Result<RangeReport, Problem> {
     match task.await {
-        Ok(report) => Ok(report?.expect("it is broken off only when nobody waits")),
+        // It was broken off; if somebody waits, the store was closed.
+        Ok(report) => Ok(report?.ok_or(NotOpen)?),
         Err(error) => Err(Problem::internal(&error)),
     }
 }

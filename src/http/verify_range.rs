@@ -318,11 +318,12 @@ mod tests {
         ];
         for (range, problem, blocks) in cases {
             let proceed = |_| ControlFlow::Continue(());
-            let report = verify_range(&ledger.view(), &other, range, proceed).unwrap().unwrap();
+            let report =
+                verify_range(&ledger.view().unwrap(), &other, range, proceed).unwrap().unwrap();
             let found = report.problem.unwrap_or_default();
             assert!(!report.valid && found.starts_with(problem), "{found}");
             assert_eq!((report.blocks, report.end.height), (blocks, 0));
-            let own = verify_range(&ledger.view(), ledger.chain(), range, proceed);
+            let own = verify_range(&ledger.view().unwrap(), ledger.chain(), range, proceed);
             assert!(own.unwrap().unwrap().valid);
         }
     }
@@ -332,7 +333,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let ledger = ledger(directory.path(), 3).await;
         let mut reached = Vec::new();
-        let report = verify_range(&ledger.view(), ledger.chain(), (0, 3), |progress| {
+        let report = verify_range(&ledger.view().unwrap(), ledger.chain(), (0, 3), |progress| {
             reached.push(progress.height);
             if progress.height == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `pool.rs` | what waits to be sealed, bounded |
 //! | `writer.rs` | the thread that seals and appends: all roads meet there |
+//! | `resume.rs` | what it does after a failed write, until it can seal again |
 //! | `hold.rs` | sealing that waits for what was published |
 //! | `outcome.rs` | what became of an entry |
 //! | `archive.rs` | a whole ledger in one file |
@@ -15,16 +16,18 @@ pub mod archive;
 mod hold;
 mod outcome;
 mod pool;
+mod resume;
 mod writer;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use arc_swap::ArcSwapOption;
 use tokio::sync::{Semaphore, watch};
 
 pub use hold::{Hold, Published};
-pub use outcome::{AppendError, OpenError, Outcome, Position, Rejection, SubmitError};
+pub use outcome::{AppendError, NotOpen, OpenError, Outcome, Position, Rejection, SubmitError};
 pub use pool::{Atomicity, Enqueued, MAX_POOL_BYTES, MAX_POOL_ENTRIES, MAX_REQUEST_ENTRIES};
 
 use crate::protocol::block::{Block, EncodedEntry};
@@ -43,13 +46,17 @@ pub struct Ledger {
 }
 
 struct Inner {
-    store: Store,
+    chain: Arc<Chain>,
+    store: Arc<OpenStore>,
     pool: pool::Pool,
     heads: watch::Receiver<Arc<Head>>,
     health: watch::Receiver<Health>,
     hold: watch::Sender<Option<Hold>>,
     reads: Semaphore,
 }
+
+/// The store, as long as it is open: after a failed write it is closed and opened anew.
+type OpenStore = ArcSwapOption<Store>;
 
 /// Whether the ledger takes entries, and why not.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,8 +69,10 @@ pub enum Health {
     Standing(Standing),
     /// It is not known yet, or known to be wrong, that nothing newer was published.
     Held(Hold),
-    /// Writing failed; it must be opened anew.
-    Failed(String),
+    /// Writing failed, for the reason given. It goes on by itself when the disk works again.
+    Recovering(&'static str),
+    /// What is stored can't be relied on any more; only an operator can help.
+    Failed,
 }
 
 /// The thread that writes. Ends when every [`Ledger`] is gone, after what was submitted.
@@ -88,22 +97,25 @@ impl Ledger {
             let (found, expected) = (key.public(), chain.spec().authority());
             return Err(OpenError::WrongKey { found, expected });
         }
-        let (store, committer) = Store::open(directory, chain)?;
+        let (store, committer) = Store::open(directory, chain.clone())?;
+        let store = Arc::new(OpenStore::from_pointee(store));
         let (pool, requests) = pool::Pool::new();
+        let place = writer::Place { directory: directory.to_owned(), chain: chain.clone() };
         let (hold, hold_receiver) = watch::channel(None);
-        let (writer, heads, health) = writer::Writer::new(committer, key, requests, hold_receiver);
+        let (writer, heads, health) =
+            writer::Writer::new(place, store.clone(), &committer, key, requests, hold_receiver);
         let thread = std::thread::Builder::new()
             .name("ledger-writer".to_owned())
-            .spawn(move || writer.run())
+            .spawn(move || writer.run(committer))
             .map_err(OpenError::Thread)?;
         let reads = Semaphore::new(MAX_CONCURRENT_READS);
-        let inner = Inner { store, pool, heads, health, hold, reads };
+        let inner = Inner { chain, store, pool, heads, health, hold, reads };
         Ok((Self { inner: Arc::new(inner) }, WriterThread { thread }))
     }
 
     /// The chain whose ledger this is.
     pub fn chain(&self) -> &Arc<Chain> {
-        self.inner.store.chain()
+        &self.inner.chain
     }
 
     /// Submits entries, at most [`MAX_REQUEST_ENTRIES`], and waits until all that can be
@@ -157,7 +169,7 @@ impl Ledger {
 
     /// The latest head.
     pub fn head(&self) -> Arc<Head> {
-        self.inner.store.head()
+        self.inner.heads.borrow().clone()
     }
 
     /// A receiver that always has the latest durable head, and wakes at each.
@@ -167,24 +179,36 @@ impl Ledger {
 
     /// A view of the ledger as it stands now. Reading from it may wait for the disk: in async
     /// code use [`Ledger::read`].
-    pub fn view(&self) -> View {
-        self.inner.store.view()
+    ///
+    /// # Errors
+    /// [`NotOpen`].
+    pub fn view(&self) -> Result<View, NotOpen> {
+        self.store().map(|store| store.view())
     }
 
-    /// The store.
-    pub fn store(&self) -> &Store {
-        &self.inner.store
+    /// The store. Whoever keeps it for long must let go of it when it [is closing].
+    ///
+    /// [is closing]: Store::is_closing
+    ///
+    /// # Errors
+    /// [`NotOpen`].
+    pub fn store(&self) -> Result<Store, NotOpen> {
+        self.inner.store.load_full().map(|store| (*store).clone()).ok_or(NotOpen)
     }
 
-    /// Runs `read` on a view of the ledger as it stands now, on a thread that may block.
+    /// Runs `read` on a view of the ledger as it stands now, on a thread that may block. It must
+    /// be done within seconds.
+    ///
+    /// # Errors
+    /// [`NotOpen`].
     pub async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&View) -> T + Send + 'static,
-    ) -> T {
+    ) -> Result<T, NotOpen> {
         let _permit = self.inner.reads.acquire().await.expect("the semaphore is never closed");
-        let view = self.view();
+        let view = self.view()?;
         match tokio::task::spawn_blocking(move || read(&view)).await {
-            Ok(value) => value,
+            Ok(value) => Ok(value),
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         }
     }
@@ -224,7 +248,13 @@ impl std::fmt::Display for Health {
             Self::NoKey => f.write_str("this node has no sealing key, it only serves"),
             Self::Standing(standing) => standing.fmt(f),
             Self::Held(hold) => hold.fmt(f),
-            Self::Failed(cause) => write!(f, "writing failed, restart the node: {cause}"),
+            Self::Recovering(cause) => write!(
+                f,
+                "writing failed ({cause}); it goes on by itself when the disk works again"
+            ),
+            Self::Failed => f.write_str(
+                "what is stored can't be relied on any more: the operator is needed, the node's log says more",
+            ),
         }
     }
 }

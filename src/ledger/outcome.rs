@@ -84,6 +84,11 @@ pub enum AppendError {
     Stopped,
 }
 
+/// There is no store to read from: after a failed write it is being opened anew, or can't be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the store is not open")]
+pub struct NotOpen;
+
 /// Why a ledger can't be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {

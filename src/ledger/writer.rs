@@ -3,12 +3,14 @@
 //! Invariants:
 //! - It alone holds the committer.
 //! - A request is answered only when every block that holds an entry of it is durable.
-//! - After a failed write it seals nothing more: what was written of the block is for the
-//!   next start to find out.
+//! - After a failed write it seals nothing more on what is open: what was written of the block
+//!   is for recovery to find out, when the store was opened anew (`resume.rs`).
 //!
 //! Blocks are cut by group commit: while one block is being made durable, what comes in
 //! waits, and goes into the next together. A lone submitter waits for nobody.
 
+use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
@@ -16,24 +18,31 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::hold::Hold;
 use super::outcome::{AppendError, Outcome, Position, Rejection, SubmitError};
 use super::pool::{Atomicity, Request, Submission};
-use super::{Health, now};
+use super::{Health, OpenStore, now};
 use crate::protocol::block::{Block, EncodedEntry};
 use crate::protocol::key::SealingKey;
 use crate::protocol::rules::{AdmitError, Refusal};
 use crate::protocol::text::EntryText;
-use crate::protocol::verify::{self, Draft, Invalid};
-use crate::store::{Committer, Head, Store, StoreError};
+use crate::protocol::verify::{self, Chain, Draft, Invalid};
+use crate::store::{self, Committer, Head, MIN_FREE_BYTES, Store, StoreError};
 
 /// The most requests that one block answers. More than it has entries only where requests add
 /// none; they mustn't keep the others waiting for ever.
 const MAX_BLOCK_REQUESTS: usize = 10_000;
 
+/// Which ledger is written, and where.
+pub(super) struct Place {
+    pub directory: PathBuf,
+    pub chain: Arc<Chain>,
+}
+
 pub(super) struct Writer {
-    committer: Committer,
+    pub(super) place: Place,
+    pub(super) store: Arc<OpenStore>,
+    pub(super) requests: mpsc::UnboundedReceiver<Request>,
     key: Option<SealingKey>,
-    requests: mpsc::UnboundedReceiver<Request>,
     heads: watch::Sender<Arc<Head>>,
-    health: watch::Sender<Health>,
+    pub(super) health: watch::Sender<Health>,
     hold: watch::Receiver<Option<Hold>>,
 }
 
@@ -50,46 +59,94 @@ type Heads = watch::Receiver<Arc<Head>>;
 
 impl Writer {
     pub(super) fn new(
-        committer: Committer,
+        place: Place,
+        store: Arc<OpenStore>,
+        committer: &Committer,
         key: Option<SealingKey>,
         requests: mpsc::UnboundedReceiver<Request>,
         hold: watch::Receiver<Option<Hold>>,
     ) -> (Self, Heads, watch::Receiver<Health>) {
         let (heads, heads_receiver) = watch::channel(committer.store().head());
-        let (health, health_receiver) = watch::channel(standing(&committer, key.as_ref()));
-        (Self { committer, key, requests, heads, health, hold }, heads_receiver, health_receiver)
+        let (health, health_receiver) = watch::channel(standing(committer, key.as_ref()));
+        let writer = Self { place, store, requests, key, heads, health, hold };
+        (writer, heads_receiver, health_receiver)
     }
 
     /// Works until every handle is gone.
-    pub(super) fn run(mut self) {
+    pub(super) fn run(mut self, committer: Committer) {
+        let mut open = Some(committer);
+        while let Some(mut committer) = open.take() {
+            match self.work(&mut committer) {
+                Ok(()) => self.close(committer),
+                Err(error) => open = self.resume(committer, &error),
+            }
+        }
+    }
+
+    /// Works until every handle is gone, or the store must be opened anew.
+    fn work(&mut self, committer: &mut Committer) -> Result<(), StoreError> {
         let mut carried: Option<InProgress> = None;
         loop {
             let next = match carried.take() {
                 Some(in_progress) => in_progress,
                 None => match self.requests.blocking_recv() {
-                    None => return,
+                    None => return Ok(()),
                     Some(Request::Append { block, reply }) => {
-                        let result = self.append(*block);
-                        // Whoever asked may be gone; the block stays.
-                        let _ = reply.send(result);
+                        self.append(committer, *block, reply)?;
                         continue;
                     }
                     Some(Request::Submit(submission)) => InProgress::new(submission),
                 },
             };
-            carried = self.seal(next);
+            carried = self.seal(committer, next)?;
+        }
+    }
+
+    /// Takes up a store that was opened, and tells everybody.
+    pub(super) fn take_up(&self, committer: &Committer) {
+        self.store.store(Some(Arc::new(committer.store().clone())));
+        self.heads.send_replace(committer.store().head());
+        self.health.send_replace(standing(committer, self.key.as_ref()));
+    }
+
+    /// Tells everybody that nothing is sealed, and why.
+    pub(super) fn halt(&self, health: Health) {
+        self.health.send_replace(health);
+    }
+
+    /// Answers a request that can't be served now.
+    pub(super) fn refuse(&self, request: Request) {
+        let health = self.health.borrow().clone();
+        // Whoever asked may be gone.
+        match request {
+            Request::Submit(submission) => {
+                let _ = submission.reply.send(Err(SubmitError::NotSealing(health)));
+            }
+            Request::Append { reply, .. } => {
+                let _ = reply.send(Err(AppendError::Failed(health.to_string())));
+            }
         }
     }
 
     /// Seals one block: of `first`, and of what else waits as far as there is room. Gives back
     /// the request that didn't fit whole.
-    fn seal(&mut self, first: InProgress) -> Option<InProgress> {
+    ///
+    /// # Errors
+    /// Where reading or writing failed. Everything in hand is answered then.
+    fn seal(
+        &mut self,
+        committer: &mut Committer,
+        first: InProgress,
+    ) -> Result<Option<InProgress>, StoreError> {
         let health = self.health.borrow().clone().held_by(self.hold.borrow().as_ref());
         let (Some(key), Health::Sealing) = (&self.key, &health) else {
             first.fail(&SubmitError::NotSealing(health));
-            return None;
+            return Ok(None);
         };
-        let store = self.committer.store().clone();
+        if let Err(error) = store::check_free(&self.place.directory, MIN_FREE_BYTES) {
+            return Err(self.fail(error, [first]));
+        }
+        let store = committer.store().clone();
         let head = store.head();
         let chain = store.chain().clone();
         let mut draft = Draft::new(&chain, &head.tip, &store, now());
@@ -103,10 +160,7 @@ impl Writer {
                     carried = Some(request);
                     break;
                 }
-                Err(error) => {
-                    fail(&self.health, &error, done.into_iter().chain([request]));
-                    return None;
-                }
+                Err(error) => return Err(self.fail(error, done.into_iter().chain([request]))),
             }
             if done.len() < MAX_BLOCK_REQUESTS {
                 next = waiting(&mut self.requests);
@@ -114,42 +168,68 @@ impl Writer {
         }
         if !draft.entries().is_empty() {
             let block = draft.seal(key);
-            match self.committer.commit(&block) {
+            match caught(|| committer.commit(&block)) {
                 Ok(head) => {
                     let (height, entries) = (head.height(), block.entries().len());
                     tracing::debug!(height, entries, size = head.size(), "block sealed");
                     self.heads.send_replace(head);
                 }
-                Err(error) => {
-                    fail(&self.health, &error, done.into_iter().chain(carried));
-                    return None;
-                }
+                Err(error) => return Err(self.fail(error, done.into_iter().chain(carried))),
             }
         }
         done.into_iter().for_each(InProgress::finish);
-        carried
+        Ok(carried)
     }
 
-    fn append(&mut self, block: Block) -> Result<(), AppendError> {
-        if let Health::Failed(cause) = &*self.health.borrow() {
-            return Err(AppendError::Failed(cause.clone()));
-        }
-        let store = self.committer.store().clone();
-        let verified = verify::verify(store.chain(), &store.head().tip, &store, block)
-            .map_err(|invalid| AppendError::Invalid(without_cause(invalid)))?;
-        match self.committer.append(&verified) {
+    fn append(
+        &mut self,
+        committer: &mut Committer,
+        block: Block,
+        reply: oneshot::Sender<Result<(), AppendError>>,
+    ) -> Result<(), StoreError> {
+        let store = committer.store().clone();
+        let appended = store::check_free(&self.place.directory, MIN_FREE_BYTES)
+            .map_err(Invalid::State)
+            .and_then(|()| verify::verify(store.chain(), &store.head().tip, &store, block))
+            .and_then(|verified| caught(|| committer.append(&verified)).map_err(Invalid::State));
+        let (answer, result) = match appended {
             Ok(head) => {
                 self.heads.send_replace(head);
-                self.health.send_replace(standing(&self.committer, self.key.as_ref()));
-                Ok(())
+                self.health.send_replace(standing(committer, self.key.as_ref()));
+                (Ok(()), Ok(()))
             }
-            Err(error) => {
-                let cause = error.to_string();
-                fail(&self.health, &error, std::iter::empty());
-                Err(AppendError::Failed(cause))
+            Err(Invalid::State(error)) => {
+                let answer = AppendError::Failed(error.to_string());
+                (Err(answer), Err(self.fail(error, [])))
             }
-        }
+            Err(invalid) => (Err(AppendError::Invalid(without_cause(invalid))), Ok(())),
+        };
+        // Whoever asked may be gone; the block stays.
+        let _ = reply.send(answer);
+        result
     }
+
+    /// Stops sealing: how much of the last block was written isn't known.
+    fn fail(
+        &self,
+        error: StoreError,
+        requests: impl IntoIterator<Item = InProgress>,
+    ) -> StoreError {
+        tracing::error!(%error, "the store failed; nothing is sealed until the disk works again");
+        // The cause stays in the log: callers get no paths.
+        let health = Health::Recovering(error.in_general());
+        self.halt(health.clone());
+        for request in requests {
+            request.fail(&SubmitError::NotSealing(health.clone()));
+        }
+        error
+    }
+}
+
+/// Commits a block. sled panics here and there where the disk fails; as after any other error,
+/// the store must be opened anew then.
+fn caught(commit: impl FnOnce() -> Result<Arc<Head>, StoreError>) -> Result<Arc<Head>, StoreError> {
+    std::panic::catch_unwind(AssertUnwindSafe(commit)).unwrap_or(Err(StoreError::Panicked))
 }
 
 /// A submission that waits already, if one does. A block from elsewhere is refused: nobody may
@@ -163,21 +243,6 @@ fn waiting(requests: &mut mpsc::UnboundedReceiver<Request>) -> Option<InProgress
             None
         }
         Err(_) => None,
-    }
-}
-
-/// Stops sealing: how much of the last block was written isn't known.
-fn fail(
-    health: &watch::Sender<Health>,
-    error: &StoreError,
-    requests: impl Iterator<Item = InProgress>,
-) {
-    tracing::error!(%error, "writing failed; nothing more is sealed until a restart");
-    // The cause stays in the log: callers get no paths.
-    let failed = Health::Failed("see the node's log".to_owned());
-    health.send_replace(failed.clone());
-    for request in requests {
-        request.fail(&SubmitError::NotSealing(failed.clone()));
     }
 }
 

@@ -14,10 +14,10 @@ use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
 use super::files;
-use crate::ledger::{Hold, Ledger, Published};
+use crate::ledger::{Health, Hold, Ledger, Published};
 use crate::protocol::checkpoint::{Checkpoint, CheckpointError, MAX_NOTE_BYTES};
 use crate::protocol::verify::Chain;
-use crate::store::StoreError;
+use crate::store::View;
 
 /// The most places that a node asks.
 pub const MAX_PLACES: usize = 16;
@@ -187,7 +187,7 @@ pub async fn confirm(ledger: Ledger, places: Vec<Place>, stopping: CancellationT
             }
             Ok(Some(hold)) => {
                 let found = !matches!(hold, Hold::Awaiting(_));
-                if found && ledger.health() != crate::ledger::Health::Held(hold.clone()) {
+                if found && ledger.health() != Health::Held(hold.clone()) {
                     tracing::error!("{hold}");
                 }
                 let for_good = matches!(hold, Hold::Contradicted { .. });
@@ -207,7 +207,7 @@ pub async fn confirm(ledger: Ledger, places: Vec<Place>, stopping: CancellationT
 }
 
 /// Asks all places once; what stands against sealing.
-async fn ask(ledger: &Ledger, places: &[Place]) -> Result<Option<Hold>, StoreError> {
+async fn ask(ledger: &Ledger, places: &[Place]) -> anyhow::Result<Option<Hold>> {
     let chain = ledger.chain().clone();
     let answers = join_all(places.iter().map(|place| place.checkpoint(&chain))).await;
     let is_new = ledger.head().height() == 0;
@@ -224,8 +224,8 @@ async fn ask(ledger: &Ledger, places: &[Place]) -> Result<Option<Hold>, StoreErr
             }
         };
         let place = place.to_string();
-        let compare = move |view: &crate::store::View| Published::compare(view, &checkpoint);
-        match ledger.read(compare).await? {
+        let compare = move |view: &View| Published::compare(view, &checkpoint);
+        match ledger.read(compare).await?? {
             Published::Held => {}
             Published::Newer { size, own } => behind = Some(Hold::Behind { place, size, own }),
             Published::Contradicts { size, published, own } => {

@@ -1,59 +1,74 @@
 //! How entry leaves are packed into values.
 //!
-//! sled moves large values into files that it never syncs, so no value may be large. Leaves
-//! are packed into chunks of at most [`MAX_VALUE_BYTES`]; a leaf that is longer by itself is
-//! cut into fragments under keys that follow its own.
+//! Leaves are packed into chunks of at most [`MAX_VALUE_BYTES`]; a leaf that is longer by itself
+//! is cut into fragments, a chunk each. Chunks are numbered through the whole ledger.
+//!
+//! | chunk | bytes |
+//! |---|---|
+//! | of whole leaves | 0, index of the first (8), then for each its length (2) and its bytes |
+//! | of a fragment | 1, index of the leaf (8), the fragment's number from 0, how many there are, its bytes |
 
 use super::error::StoreError;
 use super::keys;
+use super::slots::MAX_VALUE_BYTES;
 
-/// The longest value that the store writes, in bytes.
-pub(super) const MAX_VALUE_BYTES: usize = 6 * 1024;
-
-/// The first byte of a chunk of whole leaves, each after its length (two bytes, big-endian).
+/// The first byte of a chunk of whole leaves.
 const PACKED: u8 = 0;
-/// The first byte of a long leaf's first fragment; the number of fragments follows.
+/// The first byte of a fragment of a long leaf.
 const FRAGMENTED: u8 = 1;
+/// Bytes of a chunk before the first leaf: its kind and an index.
+const PREAMBLE_BYTES: usize = 1 + 8;
 /// The payload of a fragment, in bytes.
-const FRAGMENT_BYTES: usize = MAX_VALUE_BYTES - 2;
+const FRAGMENT_BYTES: usize = MAX_VALUE_BYTES - PREAMBLE_BYTES - 2;
 
-/// Packs leaves that follow each other from `first_index` on into keys and values.
-pub(super) fn pack<'a>(
-    first_index: u64,
-    leaves: impl Iterator<Item = &'a [u8]>,
-) -> Vec<([u8; 10], Vec<u8>)> {
-    let mut values = Vec::new();
-    let mut chunk: Option<(u64, Vec<u8>)> = None;
-    for (index, leaf) in (first_index..).zip(leaves) {
-        let needed = 2 + leaf.len();
-        if chunk.as_ref().is_some_and(|(_, bytes)| bytes.len() + needed > MAX_VALUE_BYTES) {
-            values.extend(chunk.take().map(|(first, bytes)| (keys::body(first, 0), bytes)));
-        }
-        if 1 + needed > MAX_VALUE_BYTES {
-            values.extend(chunk.take().map(|(first, bytes)| (keys::body(first, 0), bytes)));
-            values.extend(fragment(index, leaf));
-            continue;
-        }
-        let (_, bytes) = chunk.get_or_insert_with(|| (index, vec![PACKED]));
-        let length = u16::try_from(leaf.len()).expect("shorter than a value");
-        bytes.extend_from_slice(&length.to_be_bytes());
-        bytes.extend_from_slice(leaf);
-    }
-    values.extend(chunk.map(|(first, bytes)| (keys::body(first, 0), bytes)));
-    values
+/// A value, and the index of the leaf that begins with it, if one does.
+pub(super) struct Chunk {
+    pub first_index: Option<u64>,
+    pub value: Vec<u8>,
 }
 
-fn fragment(index: u64, leaf: &[u8]) -> impl Iterator<Item = ([u8; 10], Vec<u8>)> {
+/// Packs leaves that follow each other from `first_index` on into chunks.
+pub(super) fn pack<'a>(first_index: u64, leaves: impl Iterator<Item = &'a [u8]>) -> Vec<Chunk> {
+    let mut chunks = Vec::new();
+    let mut open: Option<Chunk> = None;
+    for (index, leaf) in (first_index..).zip(leaves) {
+        let needed = 2 + leaf.len();
+        let full = |chunk: &Chunk| chunk.value.len() + needed > MAX_VALUE_BYTES;
+        if open.as_ref().is_some_and(full) {
+            chunks.extend(open.take());
+        }
+        if PREAMBLE_BYTES + needed > MAX_VALUE_BYTES {
+            chunks.extend(open.take());
+            chunks.extend(fragment(index, leaf));
+            continue;
+        }
+        let chunk = open.get_or_insert_with(|| {
+            let mut value = Vec::with_capacity(MAX_VALUE_BYTES);
+            value.push(PACKED);
+            value.extend_from_slice(&index.to_be_bytes());
+            Chunk { first_index: Some(index), value }
+        });
+        let length = u16::try_from(leaf.len()).expect("shorter than a value");
+        chunk.value.extend_from_slice(&length.to_be_bytes());
+        chunk.value.extend_from_slice(leaf);
+    }
+    chunks.extend(open);
+    chunks
+}
+
+fn fragment(index: u64, leaf: &[u8]) -> impl Iterator<Item = Chunk> {
     let count = leaf.len().div_ceil(FRAGMENT_BYTES);
     let count = u8::try_from(count).expect("a leaf has at most 65,535 bytes");
     (0..count).zip(leaf.chunks(FRAGMENT_BYTES)).map(move |(number, part)| {
-        let mut value = vec![FRAGMENTED, count];
+        let mut value = vec![FRAGMENTED];
+        value.extend_from_slice(&index.to_be_bytes());
+        value.extend_from_slice(&[number, count]);
         value.extend_from_slice(part);
-        (keys::body(index, number), value)
+        Chunk { first_index: (number == 0).then_some(index), value }
     })
 }
 
-/// Puts leaves together again from values that come in the order of their keys.
+/// Puts leaves together again from chunks that follow each other.
 pub(super) struct Unpacker {
     next_index: u64,
     leaves: Vec<Vec<u8>>,
@@ -67,33 +82,41 @@ impl Unpacker {
         Self { next_index: first_index, leaves: Vec::new(), missing: 0 }
     }
 
-    /// Takes the next value.
-    pub(super) fn push(&mut self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
-        let damaged = |problem| StoreError::damaged(place(key), problem);
-        match value.split_first() {
-            Some((&PACKED, mut rest)) if self.missing == 0 => {
-                if key != keys::body(self.next_index, 0) {
-                    return Err(damaged("leaves before it are missing"));
-                }
+    /// How many leaves are whole.
+    pub(super) fn whole(&self) -> u64 {
+        self.leaves.len() as u64 - u64::from(self.missing > 0)
+    }
+
+    /// Takes the next chunk.
+    pub(super) fn push(&mut self, chunk: &[u8]) -> Result<(), StoreError> {
+        let place = format!("body from index {}", self.next_index);
+        let damaged = |problem| StoreError::damaged(place, problem);
+        let Some((kind, index, mut rest)) = split_preamble(chunk) else {
+            return Err(damaged("a chunk of leaves is cut short"));
+        };
+        if index != self.next_index {
+            return Err(damaged("other leaves stand in their place"));
+        }
+        match (kind, rest) {
+            (PACKED, _) if self.missing == 0 => {
                 while !rest.is_empty() {
-                    let (leaf, tail) =
-                        split_leaf(rest).ok_or_else(|| damaged("a leaf is cut short"))?;
+                    let Some((leaf, tail)) = split_leaf(rest) else {
+                        return Err(damaged("a leaf is cut short"));
+                    };
                     self.leaves.push(leaf.to_vec());
                     self.next_index += 1;
                     rest = tail;
                 }
                 Ok(())
             }
-            Some((&FRAGMENTED, rest)) => {
-                let (&count, part) =
-                    rest.split_first().ok_or_else(|| damaged("a fragment is cut short"))?;
-                let number = key.last().copied().unwrap_or_default();
-                let expected = if self.missing == 0 { 0 } else { count - self.missing.min(count) };
-                if count == 0 || number != expected || key != keys::body(self.next_index, number) {
+            (FRAGMENTED, [number, count, part @ ..]) => {
+                let expected =
+                    if self.missing == 0 { 0 } else { count.saturating_sub(self.missing) };
+                if number >= count || *number != expected {
                     return Err(damaged("fragments are missing"));
                 }
                 match self.leaves.last_mut() {
-                    Some(leaf) if number > 0 => leaf.extend_from_slice(part),
+                    Some(leaf) if *number > 0 => leaf.extend_from_slice(part),
                     _ => self.leaves.push(part.to_vec()),
                 }
                 self.missing = count - number - 1;
@@ -114,31 +137,28 @@ impl Unpacker {
     }
 }
 
-/// The leaf `offset` places into a chunk, or `None` where the chunk ends before it.
-pub(super) fn leaf_at(chunk: &[u8], offset: u64) -> Option<&[u8]> {
-    let (&tag, mut rest) = chunk.split_first()?;
-    for _ in 0..offset {
+/// The leaf at `index` in a chunk of whole leaves, or `None` where it isn't there.
+pub(super) fn leaf_at(chunk: &[u8], index: u64) -> Option<&[u8]> {
+    let (kind, first, mut rest) = split_preamble(chunk)?;
+    for _ in 0..index.checked_sub(first)? {
         rest = split_leaf(rest)?.1;
     }
-    if tag == PACKED { split_leaf(rest).map(|(leaf, _)| leaf) } else { None }
+    if kind == PACKED { split_leaf(rest).map(|(leaf, _)| leaf) } else { None }
 }
 
-/// Whether a value is a fragment of a long leaf.
-pub(super) fn is_fragment(value: &[u8]) -> bool {
-    value.first() == Some(&FRAGMENTED)
+/// Whether a chunk is a fragment of the leaf at `index`.
+pub(super) fn is_fragment_of(chunk: &[u8], index: u64) -> bool {
+    split_preamble(chunk).is_some_and(|(kind, first, _)| kind == FRAGMENTED && first == index)
+}
+
+fn split_preamble(chunk: &[u8]) -> Option<(u8, u64, &[u8])> {
+    let (preamble, rest) = chunk.split_first_chunk::<PREAMBLE_BYTES>()?;
+    Some((*preamble.first()?, keys::trailing_number(preamble)?, rest))
 }
 
 fn split_leaf(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = bytes.split_first_chunk()?;
     rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))
-}
-
-fn place(key: &[u8]) -> String {
-    let index = key.get(1..9).and_then(keys::trailing_number);
-    match index {
-        Some(index) => format!("body from index {index}"),
-        None => "a body under a bad key".to_owned(),
-    }
 }
 
 #[cfg(test)]
@@ -154,20 +174,22 @@ mod tests {
         )) {
             let leaves: Vec<Vec<u8>> =
                 (0u8..).zip(&lengths).map(|(fill, length)| vec![fill; *length]).collect();
-            let values = pack(7, leaves.iter().map(Vec::as_slice));
-            prop_assert!(values.iter().all(|(_, value)| value.len() <= MAX_VALUE_BYTES));
-            prop_assert!(values.is_sorted_by(|(left, _), (right, _)| left < right));
+            let chunks = pack(7, leaves.iter().map(Vec::as_slice));
+            prop_assert!(chunks.iter().all(|chunk| chunk.value.len() <= MAX_VALUE_BYTES));
+            let starts: Vec<u64> = chunks.iter().filter_map(|chunk| chunk.first_index).collect();
+            prop_assert_eq!(starts.first(), Some(&7));
+            prop_assert!(starts.is_sorted_by(|left, right| left < right));
             let mut unpacker = Unpacker::new(7);
-            for (key, value) in &values {
-                unpacker.push(key, value).unwrap();
+            for chunk in &chunks {
+                unpacker.push(&chunk.value).unwrap();
             }
             let unpacked = unpacker.finish().unwrap();
             prop_assert_eq!(&unpacked, &leaves);
-            for missing in 0..values.len() {
+            for missing in 0..chunks.len() {
                 let mut unpacker = Unpacker::new(7);
-                let rest = values.iter().enumerate().filter(|(place, _)| *place != missing);
+                let rest = chunks.iter().enumerate().filter(|(place, _)| *place != missing);
                 let whole = rest
-                    .map(|(_, (key, value))| unpacker.push(key, value))
+                    .map(|(_, chunk)| unpacker.push(&chunk.value))
                     .collect::<Result<Vec<_>, _>>()
                     .and_then(|_| unpacker.finish());
                 // Without the last chunk it is merely shorter, which the reader notices.

@@ -1,16 +1,22 @@
 //! Committing a block: the one place where the ledger grows.
 //!
-//! What a crash leaves, step by step, and how opening the store mends it (`recovery.rs`):
+//! The guard is written and synced by a thread of its own while the store is, so that a commit
+//! waits for the slower of two syncs and not for both. What a crash leaves, step by step, and how
+//! opening the store mends it (`recovery.rs`):
 //!
-//! | crash after | guard | store | mended by |
+//! | the store got as far as | guard | store | mended by |
 //! |---|---|---|---|
 //! | nothing | last block | last block | nothing to mend |
-//! | guard written | new or torn | last block | whole: committing it; torn: nothing, it was never released |
-//! | bodies written | new or torn | last block, loose bodies | the same, and sweeping the loose bodies |
-//! | commit point | new or torn | new block | deriving the rest; a store ahead of its guard was never released |
-//! | synced | new | new block | deriving the rest |
+//! | nothing | new | last block | committing exactly what the guard has |
+//! | nothing | torn | last block | nothing to mend: the new block was never released |
+//! | chunks written | last, new or torn | last block, loose chunks | the same; the next block's chunks take their place |
+//! | commit point | last or torn | new block | deriving the rest; a store ahead of its guard was never released |
+//! | commit point | new | new block | deriving the rest |
+//! | synced | last, new or torn | new block | the same |
+//! | synced, and the guard | new | new block | the same |
 //! | derived | new | new block, all derived | nothing to mend |
 
+use std::panic::resume_unwind;
 use std::sync::Arc;
 
 use super::error::StoreError;
@@ -19,13 +25,9 @@ use super::guard::Guard;
 use super::home::Home;
 use super::recovery::Standing;
 use super::table::Batch;
-use super::tiles::{FullTile, HALF_TILE_HASHES};
 use super::{Head, Store, body, keys};
 use crate::protocol::block::EncodedEntry;
 use crate::protocol::verify::VerifiedBlock;
-
-/// The most bytes of bodies in one batch: larger ones make sled hold far more in memory.
-const MAX_BATCH_BYTES: usize = 128 * 1024;
 
 /// The right to append to a store; there is one for each open store.
 pub struct Committer {
@@ -33,6 +35,8 @@ pub struct Committer {
     pub(super) guard: Guard,
     pub(super) home: Home,
     pub(super) standing: Standing,
+    /// The number of the next chunk of leaves.
+    pub(super) next_chunk: u64,
 }
 
 impl Committer {
@@ -74,10 +78,18 @@ impl Committer {
     /// If the block doesn't follow the head.
     pub fn append(&mut self, block: &VerifiedBlock) -> Result<Arc<Head>, StoreError> {
         self.home.received();
-        self.guard.write(block.header().height, &block.encode())?;
-        let head = self.write(block)?;
-        self.guard.sync(block.header().height)?;
-        self.standing.advanced_to(block.header(), &self.home);
+        let Self { store, guard, home, next_chunk, standing } = self;
+        let height = block.header().height;
+        let head = std::thread::scope(|scope| {
+            let guarding = std::thread::Builder::new()
+                .name("store-guard".to_owned())
+                .spawn_scoped(scope, || guard.put(height, &block.encode()))
+                .map_err(|source| guard_thread(store, source))?;
+            let written = write(store, next_chunk, block);
+            let guarded = guarding.join().unwrap_or_else(|panic| resume_unwind(panic));
+            guarded.and(written)
+        })?;
+        standing.advanced_to(block.header(), home);
         self.publish(block, head)
     }
 
@@ -96,49 +108,11 @@ impl Committer {
         let view = self.store.view();
         let height = view.head().height();
         if let Some(block) = view.block(height)? {
-            self.guard.write(height, &block.encode())?;
-            self.guard.sync(height)?;
+            self.guard.put(height, &block.encode())?;
         }
         self.home.adopt()?;
         self.standing = Standing::Sound;
         Ok(())
-    }
-
-    /// Writes a block to the store and syncs it.
-    pub(super) fn write(&self, block: &VerifiedBlock) -> Result<Head, StoreError> {
-        let inner = &self.store.inner;
-        let before = self.store.head();
-        let header = block.header();
-        assert_eq!(header.parent, before.tip.header_hash, "verified against the head");
-        assert_eq!(header.height, before.height() + 1, "verified against the head");
-
-        let leaves = block.entries().iter().map(EncodedEntry::leaf);
-        let mut batch = Batch::default();
-        let mut batch_bytes = 0;
-        for (key, value) in body::pack(header.first_index, leaves) {
-            batch_bytes += value.len();
-            batch.insert(key, value);
-            if batch_bytes > MAX_BATCH_BYTES {
-                inner.blocks.apply_batch(std::mem::take(&mut batch))?;
-                batch_bytes = 0;
-            }
-        }
-        let mut value = block.signature().0.to_vec();
-        value.extend_from_slice(block.header_leaf());
-        batch.insert(keys::header(header.height), value);
-        let place = keys::block_place(header.first_index, header.height);
-        batch.insert(keys::header_index(header.index()), place);
-        batch.insert(keys::HEAD, header.height.to_be_bytes());
-        // The commit point. Before: bodies without a header, swept at the next start. After:
-        // the whole block, with everything derived from it made anew if need be.
-        inner.blocks.apply_batch(batch)?;
-        inner.disk.sync()?;
-        Ok(Head {
-            header: header.clone(),
-            signature: Some(*block.signature()),
-            tip: block.tip().clone(),
-            edge: before.edge.clone(),
-        })
     }
 
     /// Derives what follows from a durable block and makes it the head.
@@ -154,7 +128,7 @@ impl Committer {
         head.edge.push(block.header_leaf_hash(), &mut full);
         let inner = &self.store.inner;
         for tile in &full {
-            inner.tiles.apply_batch(tile_batch(tile))?;
+            inner.tiles.put(tile)?;
         }
         let records = block.changes().iter().map(|(key, record)| (key, record));
         inner.derived.apply(head.height(), records, postings(block))?;
@@ -164,13 +138,44 @@ impl Committer {
     }
 }
 
-fn tile_batch(tile: &FullTile) -> Batch {
+/// Writes a block to the store and syncs it; its leaves go into chunks from `next_chunk` on.
+fn write(store: &Store, next_chunk: &mut u64, block: &VerifiedBlock) -> Result<Head, StoreError> {
+    let inner = &store.inner;
+    let before = store.head();
+    let header = block.header();
+    assert_eq!(header.parent, before.tip.header_hash, "verified against the head");
+    assert_eq!(header.height, before.height() + 1, "verified against the head");
+
+    let leaves = block.entries().iter().map(EncodedEntry::leaf);
     let mut batch = Batch::default();
-    for (half, hashes) in (0u8..).zip(tile.hashes.chunks(HALF_TILE_HASHES)) {
-        let value: Vec<u8> = hashes.iter().flat_map(|hash| hash.0).collect();
-        batch.insert(keys::tile(tile.level, tile.number, half), value);
+    let mut chunks = *next_chunk..;
+    for (chunk, number) in body::pack(header.first_index, leaves).into_iter().zip(&mut chunks) {
+        inner.bodies.put(number, chunk.value)?;
+        if let Some(index) = chunk.first_index {
+            batch.insert(keys::chunk_start(index), number.to_be_bytes());
+        }
     }
-    batch
+    let mut value = block.signature().0.to_vec();
+    value.extend_from_slice(block.header_leaf());
+    batch.insert(keys::header(header.height), value);
+    let place = keys::block_place(header.first_index, header.height);
+    batch.insert(keys::header_index(header.index()), place);
+    batch.insert(keys::HEAD, keys::head(header.height, chunks.start));
+    // The commit point. Before: chunks that nothing refers to, written over by the next block.
+    // After: the whole block, with everything derived from it made anew if need be.
+    inner.blocks.apply_batch(batch)?;
+    inner.disk.sync()?;
+    *next_chunk = chunks.start;
+    Ok(Head {
+        header: header.clone(),
+        signature: Some(*block.signature()),
+        tip: block.tip().clone(),
+        edge: before.edge.clone(),
+    })
+}
+
+fn guard_thread(store: &Store, source: std::io::Error) -> StoreError {
+    StoreError::io("start a thread for", &store.inner.disk.path)(source)
 }
 
 /// What each leaf of a block can be found by.

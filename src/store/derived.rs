@@ -1,30 +1,32 @@
 //! Everything that follows from the blocks and is looked up by key: the rules' records and the
-//! search index.
+//! search index, two sorted maps.
 //!
 //! Invariants:
 //! - What a block leads to is in memory before the next block is drafted.
 //! - Memory is bounded, in records and in blocks: past either bound it is frozen, and a thread
-//!   writes it out as a run of each map while a fresh memory takes what comes.
+//!   writes it out as a run of each map while a fresh memory takes what comes. Another thread
+//!   merges runs. A commit waits for neither, unless a second memory fills up while the first is
+//!   still being written.
 //! - The manifest is one value. It names the runs that count and the height that they have
 //!   reached; what came after is derived anew when the store is opened.
-//! - Pages are synced before the manifest names them, and the manifest is synced before a run
-//!   that it no longer names is removed.
+//! - Pages are synced before the manifest names them, and the manifest is synced before pages
+//!   that it no longer names are free.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use arc_swap::ArcSwap;
 use bincode::{Decode, Encode};
 
 use super::error::StoreError;
-use super::runs::{KeyRange, Merge, Order, PageStore, Record, Run, RunMeta, RunSet, Source, merge};
+use super::sorted::{Cursor, Order, PageStore, Run, RunMeta, SortedMap, Value};
 use super::table::Table;
 use crate::protocol::codec;
-use crate::protocol::hash::{DigestMap, StateKey};
+use crate::protocol::hash::StateKey;
 use crate::protocol::rules::StoredRecord;
 
-/// When what is derived and still in memory is frozen, to be written out as runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// When memory is frozen.
+#[derive(Clone, Copy, Debug)]
 pub struct MemoryBounds {
     /// The most records and postings that it takes.
     pub records: usize,
@@ -36,18 +38,16 @@ pub struct MemoryBounds {
 pub(super) const MEMORY_BOUNDS: MemoryBounds =
     MemoryBounds { records: 256 * 1024, blocks: 8 * 1024 };
 
-/// The longest manifest, in bytes.
+/// The longest manifest, in bytes: longer values wouldn't be durable.
 const MAX_MANIFEST_BYTES: usize = 6 * 1024;
-/// Where the manifest lies among the runs: after every run's number.
-const MANIFEST: [u8; 8] = [u8::MAX; 8];
+const MANIFEST: &[u8] = b"manifest";
 
 /// Bytes of a record's key in the map of the rules' records: enough that nobody can make two
 /// subjects with one.
-const STATE_KEY_BYTES: usize = 24;
+pub(super) const STATE_KEY_BYTES: usize = 24;
 /// Bytes of a posting: eight of a facet's digest, eight of a log index.
 const POSTING_BYTES: usize = 16;
 
-type StateMapKey = [u8; STATE_KEY_BYTES];
 type Posting = [u8; POSTING_BYTES];
 
 /// Everything derived. Readers see whole blocks.
@@ -57,45 +57,38 @@ pub(super) struct Derived {
 }
 
 struct Shared {
+    manifest: Table,
     pages: PageStore,
     bounds: MemoryBounds,
     /// Makes everything written so far durable.
     sync: Box<dyn Fn() -> Result<(), StoreError> + Send + Sync>,
-    layers: ArcSwap<Layers>,
+    maps: ArcSwap<Maps>,
     work: Mutex<Work>,
     wake: Condvar,
 }
 
-/// What readers look through, the newest first.
+/// What readers look through.
 #[derive(Clone)]
-struct Layers {
-    active: Arc<RwLock<Memory>>,
-    frozen: Option<Arc<RwLock<Memory>>>,
-    state: RunSet<STATE_KEY_BYTES>,
-    postings: RunSet<POSTING_BYTES>,
+struct Maps {
+    state: SortedMap<STATE_KEY_BYTES, StoredRecord>,
+    postings: SortedMap<POSTING_BYTES, ()>,
 }
 
-/// What changes hands between the writer and the two threads. Whoever swaps the layers holds it.
+/// What changes hands between the writer and the two threads. Whoever swaps the maps holds it.
 struct Work {
     next_run: u64,
     /// The height that the runs have reached.
-    height: u64,
-    failed: Option<String>,
+    durable: u64,
+    /// The height that frozen memory has reached.
+    frozen: u64,
+    /// The height that active memory has reached.
+    active: u64,
+    /// Why nothing more is written out; the store must be opened anew.
+    failed: Option<Arc<StoreError>>,
     closing: bool,
 }
 
-/// What came since the last freeze.
-#[derive(Default)]
-struct Memory {
-    state: DigestMap<StateMapKey, StoredRecord>,
-    /// Log indexes in rising order, by a facet's digest.
-    postings: DigestMap<u64, Vec<u64>>,
-    posting_count: usize,
-    blocks: u64,
-    height: u64,
-}
-
-#[derive(Encode, Decode)]
+#[derive(Default, Encode, Decode)]
 struct Manifest {
     height: u64,
     next_run: u64,
@@ -104,38 +97,39 @@ struct Manifest {
 }
 
 impl Derived {
-    /// Opens what is derived; `sync` must make everything written to the database durable.
+    /// Opens what is derived: the manifest and the pages. `sync` must make everything written to
+    /// the database durable.
     pub(super) fn open(
-        table: Table,
+        manifest: Table,
+        pages: Table,
         bounds: MemoryBounds,
         sync: impl Fn() -> Result<(), StoreError> + Send + Sync + 'static,
     ) -> Result<Self, StoreError> {
-        let pages = PageStore { table };
-        let manifest = match pages.table.get(MANIFEST)? {
-            None => Manifest { height: 0, next_run: 0, state: Vec::new(), postings: Vec::new() },
+        let stored = match manifest.get(MANIFEST)? {
+            None => Manifest::default(),
             Some(bytes) => codec::decode(&bytes, MAX_MANIFEST_BYTES)
                 .map_err(|error| StoreError::damaged("manifest", error))?,
         };
-        let live: Vec<u64> =
-            manifest.state.iter().chain(&manifest.postings).map(|meta| meta.number).collect();
-        pages.sweep(|run| live.contains(&run))?;
-        let layers = Layers {
-            active: Arc::default(),
-            frozen: None,
-            state: RunSet::open(&pages, &manifest.state)?,
-            postings: RunSet::open(&pages, &manifest.postings)?,
+        let pages = PageStore::open(pages)?;
+        let maps = Maps {
+            state: SortedMap::open(&pages, &stored.state)?,
+            postings: SortedMap::open(&pages, &stored.postings)?,
         };
+        pages.set_used(maps.used_slots());
         let work = Work {
-            next_run: manifest.next_run,
-            height: manifest.height,
+            next_run: stored.next_run,
+            durable: stored.height,
+            frozen: stored.height,
+            active: stored.height,
             failed: None,
             closing: false,
         };
         let shared = Arc::new(Shared {
+            manifest,
             pages,
             bounds,
             sync: Box::new(sync),
-            layers: ArcSwap::from_pointee(layers),
+            maps: ArcSwap::from_pointee(maps),
             work: Mutex::new(work),
             wake: Condvar::new(),
         });
@@ -146,7 +140,7 @@ impl Derived {
         .into_iter()
         .map(|(name, work)| {
             let shared = shared.clone();
-            std::thread::Builder::new().name(name.to_owned()).spawn(move || work(&shared))
+            std::thread::Builder::new().name(name.to_owned()).spawn(move || shared.supervise(work))
         })
         .collect::<Result<_, _>>()
         .map_err(|source| StoreError::Io {
@@ -158,26 +152,26 @@ impl Derived {
     }
 
     /// Makes the next [`Derived::open`] begin with nothing.
-    pub(super) fn forget(table: &Table) -> Result<(), StoreError> {
-        table.remove(MANIFEST)
+    pub(super) fn forget(manifest: &Table) -> Result<(), StoreError> {
+        manifest.remove(MANIFEST)
     }
 
     /// The height that is on disk; what came after must be derived again.
     pub(super) fn durable_height(&self) -> u64 {
-        self.shared.work().height
+        self.shared.work().durable
     }
 
     /// The latest record of the rules under `key`.
     pub(super) fn record(&self, key: &StateKey) -> Result<Option<StoredRecord>, StoreError> {
-        let key = state_key(key);
-        let layers = self.shared.layers.load();
-        for memory in layers.memories() {
-            if let Some(record) = read(memory).state.get(&key) {
-                return Ok(Some(record.clone()));
-            }
-        }
-        let Some(bytes) = layers.state.get(&key)? else { return Ok(None) };
-        decode_record(&bytes).map(Some)
+        self.record_at(&state_key(key))
+    }
+
+    /// The same, by as much of the key as is kept.
+    pub(super) fn record_at(
+        &self,
+        key: &[u8; STATE_KEY_BYTES],
+    ) -> Result<Option<StoredRecord>, StoreError> {
+        self.shared.maps.load().state.get(key)
     }
 
     /// Log indexes of what has the facet `digest`, from `first` to `last`, in `order`.
@@ -187,27 +181,18 @@ impl Derived {
         (first, last): (u64, u64),
         order: Order,
     ) -> impl Iterator<Item = Result<u64, StoreError>> + use<> {
-        let range = KeyRange { first: posting(digest, first), last: posting(digest, last) };
-        let layers = self.shared.layers.load_full();
-        let mut sources: Vec<Source<'static, POSTING_BYTES>> = Vec::new();
-        for memory in layers.memories() {
-            let memory = read(memory);
-            let all = memory.postings.get(&digest).map_or(&[][..], Vec::as_slice);
-            let from = all.partition_point(|index| *index < first);
-            let until = all.partition_point(|index| *index <= last).max(from);
-            let mut found: Vec<Record<POSTING_BYTES>> = all
-                .get(from..until)
-                .unwrap_or_default()
-                .iter()
-                .map(|index| (posting(digest, *index), Vec::new()))
-                .collect();
-            if order == Order::Descending {
-                found.reverse();
+        let maps = self.shared.maps.load();
+        let mut cursor =
+            Some(maps.postings.range(posting(digest, first), posting(digest, last), order));
+        // After an error there is nothing more.
+        std::iter::from_fn(move || match cursor.take()? {
+            Err(error) => Some(Err(error)),
+            Ok(mut found) => {
+                let index = index_of(found.record()?.0);
+                cursor = Some(found.advance().map(|()| found));
+                Some(Ok(index))
             }
-            sources.push(Box::new(found.into_iter().map(Ok)));
-        }
-        sources.extend(layers.postings.sources(range, order));
-        Merge::new(sources, order).map(|record| record.map(|(key, _)| index_of(&key)))
+        })
     }
 
     /// Takes in what a block leads to. Waits where too much is still to be written out.
@@ -217,41 +202,44 @@ impl Derived {
         records: impl Iterator<Item = (&'a StateKey, &'a StoredRecord)>,
         postings: impl Iterator<Item = (u64, u64)>,
     ) -> Result<(), StoreError> {
-        let active = self.shared.layers.load().active.clone();
-        let full = {
-            let mut memory = active.write().unwrap_or_else(PoisonError::into_inner);
-            for (key, record) in records {
-                memory.state.insert(state_key(key), record.clone());
-            }
-            for (digest, index) in postings {
-                memory.postings.entry(digest).or_default().push(index);
-                memory.posting_count += 1;
-            }
-            memory.blocks += 1;
-            memory.height = height;
-            memory.is_full(self.shared.bounds)
-        };
-        if full { self.shared.freeze() } else { Ok(()) }
+        if let Some(cause) = &self.shared.work().failed {
+            return Err(StoreError::NotWrittenOut(cause.clone()));
+        }
+        let shared = &self.shared;
+        let maps = shared.maps.load();
+        let records =
+            maps.state.extend(records.map(|(key, record)| (state_key(key), record.clone())));
+        let postings =
+            maps.postings.extend(postings.map(|(digest, index)| (posting(digest, index), ())));
+        let mut work = shared.work();
+        work.active = height;
+        let blocks = height - work.frozen;
+        let full = records + postings >= shared.bounds.records || blocks >= shared.bounds.blocks;
+        if full { shared.freeze(work) } else { Ok(()) }
     }
 
-    /// Every record of the rules, in the order of their keys.
-    pub(super) fn all_records(&self) -> impl Iterator<Item = Result<StoredRecord, StoreError>> {
-        let layers = self.shared.layers.load_full();
-        let memories = layers.memories().map(|memory| {
-            Box::new(read(memory).sorted_records().into_iter().map(Ok)) as Source<'static, _>
-        });
-        let mut sources: Vec<_> = memories.collect();
-        sources.push(Box::new(merge(layers.state.runs())));
-        Merge::new(sources, Order::Ascending)
-            .map(|record| record.and_then(|(_, bytes)| decode_record(&bytes)))
+    /// Goes through every record of the rules, in the order of their keys.
+    pub(super) fn all_records(
+        &self,
+        mut look: impl FnMut(&[u8], StoredRecord),
+    ) -> Result<(), StoreError> {
+        let mut all = self.shared.maps.load().state.all()?;
+        while let Some((key, value)) = all.record() {
+            look(key, SortedMap::<STATE_KEY_BYTES, StoredRecord>::decode(value)?);
+            all.advance()?;
+        }
+        Ok(())
     }
 
-    /// How many postings there are.
-    pub(super) fn posting_count(&self) -> u64 {
-        let layers = self.shared.layers.load_full();
-        let memories: usize = layers.memories().map(|memory| read(memory).posting_count).sum();
-        let runs: u64 = layers.postings.runs().iter().map(|run| run.meta.records).sum();
-        memories as u64 + runs
+    /// Goes through every posting, a facet's digest and a log index, in order.
+    pub(super) fn all_postings(&self, mut look: impl FnMut(u64, u64)) -> Result<(), StoreError> {
+        let mut all = self.shared.maps.load().postings.all()?;
+        while let Some((key, _)) = all.record() {
+            let digest = u64::from_be_bytes(*key.first_chunk().expect("sixteen bytes"));
+            look(digest, index_of(key));
+            all.advance()?;
+        }
+        Ok(())
     }
 }
 
@@ -266,31 +254,10 @@ impl Drop for Derived {
     }
 }
 
-impl Layers {
-    fn memories(&self) -> impl Iterator<Item = &Arc<RwLock<Memory>>> {
-        std::iter::once(&self.active).chain(&self.frozen)
-    }
-}
-
-impl Memory {
-    fn is_full(&self, bounds: MemoryBounds) -> bool {
-        self.state.len() + self.posting_count >= bounds.records || self.blocks >= bounds.blocks
-    }
-
-    fn sorted_records(&self) -> Vec<Record<STATE_KEY_BYTES>> {
-        let mut records: Vec<_> =
-            self.state.iter().map(|(key, record)| (*key, codec::encode(record))).collect();
-        records.sort_unstable_by_key(|(key, _)| *key);
-        records
-    }
-
-    fn sorted_postings(&self) -> Vec<Record<POSTING_BYTES>> {
-        let mut digests: Vec<_> = self.postings.iter().collect();
-        digests.sort_unstable_by_key(|(digest, _)| **digest);
-        let records = digests.into_iter().flat_map(|(digest, indexes)| {
-            indexes.iter().map(|index| (posting(*digest, *index), Vec::new()))
-        });
-        records.collect()
+impl Maps {
+    fn used_slots(&self) -> Vec<u32> {
+        let state = self.state.runs().iter().flat_map(|run| run.used_slots());
+        state.chain(self.postings.runs().iter().flat_map(|run| run.used_slots())).collect()
     }
 }
 
@@ -300,31 +267,48 @@ impl Shared {
     }
 
     /// Puts a fresh memory in the place of the full one, once the one before is written out.
-    fn freeze(&self) -> Result<(), StoreError> {
-        let mut work = self.work();
-        while self.layers.load().frozen.is_some() && work.failed.is_none() {
+    fn freeze(&self, mut work: MutexGuard<'_, Work>) -> Result<(), StoreError> {
+        while self.maps.load().state.is_frozen() && work.failed.is_none() {
             work = self.wake.wait(work).unwrap_or_else(PoisonError::into_inner);
         }
-        if let Some(problem) = &work.failed {
-            return Err(StoreError::damaged("runs", problem));
+        if let Some(cause) = &work.failed {
+            return Err(StoreError::NotWrittenOut(cause.clone()));
         }
-        let before = self.layers.load();
-        let frozen = Some(before.active.clone());
-        self.layers.store(Arc::new(Layers {
-            active: Arc::default(),
-            frozen,
-            ..(**before).clone()
-        }));
+        work.frozen = work.active;
+        let maps = self.maps.load();
+        let (state, postings) = (maps.state.freeze(), maps.postings.freeze());
+        self.maps.store(Arc::new(Maps { state, postings }));
         self.wake.notify_all();
         Ok(())
     }
 
+    /// Runs one of the loops; whoever waits for it learns of a panic in it, too.
+    fn supervise(&self, work: fn(&Self)) {
+        let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(self)));
+        if caught.is_err() {
+            self.fail(StoreError::Panicked);
+        }
+    }
+
     fn flush_loop(&self) {
-        while let Some(frozen) = self.wait_for(|layers| layers.frozen.clone()) {
-            if let Err(error) = self.flush(&frozen) {
-                return self.fail(&error);
+        let frozen = |maps: &Maps| maps.state.is_frozen().then(|| maps.clone());
+        while let Some(maps) = self.wait_for(frozen) {
+            if let Err(error) = self.flush(&maps) {
+                return self.fail(error);
             }
         }
+    }
+
+    fn flush(&self, maps: &Maps) -> Result<(), StoreError> {
+        let number = self.take_numbers(2);
+        let state = maps.state.write_frozen(&self.pages, number)?;
+        let postings = maps.postings.write_frozen(&self.pages, number + 1)?;
+        (self.sync)()?;
+        let mut work = self.work();
+        work.durable = work.frozen;
+        let before = self.maps.load();
+        let (state, postings) = (before.state.flushed(state), before.postings.flushed(postings));
+        self.install(&work, Maps { state, postings })
     }
 
     fn merge_loop(&self) {
@@ -332,81 +316,35 @@ impl Shared {
             State(Vec<Arc<Run<STATE_KEY_BYTES>>>),
             Postings(Vec<Arc<Run<POSTING_BYTES>>>),
         }
-        let due = |layers: &Layers| {
-            let state = layers.state.due().map(Due::State);
-            state.or_else(|| layers.postings.due().map(Due::Postings))
+        let due = |maps: &Maps| {
+            let state = maps.state.due().map(Due::State);
+            state.or_else(|| maps.postings.due().map(Due::Postings))
         };
         while let Some(due) = self.wait_for(due) {
             let merged = match due {
-                Due::State(runs) => self.merge(&runs, |layers| &mut layers.state),
-                Due::Postings(runs) => self.merge(&runs, |layers| &mut layers.postings),
+                Due::State(runs) => self.merge(&runs, |maps| &mut maps.state),
+                Due::Postings(runs) => self.merge(&runs, |maps| &mut maps.postings),
             };
             if let Err(error) = merged {
-                return self.fail(&error);
+                return self.fail(error);
             }
         }
     }
 
-    /// Waits for something to do; `None` when the store is closed.
-    fn wait_for<T>(&self, find: impl Fn(&Layers) -> Option<T>) -> Option<T> {
-        let mut work = self.work();
-        loop {
-            if work.closing || work.failed.is_some() {
-                return None;
-            }
-            if let Some(found) = find(&self.layers.load()) {
-                return Some(found);
-            }
-            work = self.wake.wait(work).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-
-    fn fail(&self, error: &StoreError) {
-        tracing::error!(%error, "what is derived can't be written out");
-        self.work().failed = Some(error.to_string());
-        self.wake.notify_all();
-    }
-
-    fn flush(&self, frozen: &RwLock<Memory>) -> Result<(), StoreError> {
-        let memory = frozen.read().unwrap_or_else(PoisonError::into_inner);
-        let numbers = self.take_numbers(2);
-        let state = memory.sorted_records().into_iter().map(Ok);
-        let state = Run::write(&self.pages, numbers, 0, state)?;
-        let postings = memory.sorted_postings().into_iter().map(Ok);
-        let postings = Run::write(&self.pages, numbers + 1, 0, postings)?;
-        (self.sync)()?;
-        let mut work = self.work();
-        work.height = memory.height;
-        let before = self.layers.load();
-        let layers = Layers {
-            active: before.active.clone(),
-            frozen: None,
-            state: before.state.with(state),
-            postings: before.postings.with(postings),
-        };
-        self.write_manifest(&work, &layers)?;
-        self.layers.store(Arc::new(layers));
-        self.wake.notify_all();
-        Ok(())
-    }
-
-    fn merge<const K: usize>(
+    fn merge<const K: usize, V: Value>(
         &self,
         runs: &[Arc<Run<K>>],
-        map: fn(&mut Layers) -> &mut RunSet<K>,
+        map: fn(&mut Maps) -> &mut SortedMap<K, V>,
     ) -> Result<(), StoreError> {
-        let level = runs.first().map_or(0, |run| run.meta.level) + 1;
         let number = self.take_numbers(1);
-        let merged = Run::write(&self.pages, number, level, merge(runs))?;
+        let merged = SortedMap::<K, V>::write_merged(&self.pages, number, runs)?;
         (self.sync)()?;
         {
             let work = self.work();
-            let mut layers = (**self.layers.load()).clone();
-            let map = map(&mut layers);
-            *map = map.replace(runs, merged);
-            self.write_manifest(&work, &layers)?;
-            self.layers.store(Arc::new(layers));
-            self.wake.notify_all();
+            let mut maps = (**self.maps.load()).clone();
+            let map = map(&mut maps);
+            *map = map.merged(runs, merged);
+            self.install(&work, maps)?;
         }
         (self.sync)()?;
         for run in runs {
@@ -415,47 +353,62 @@ impl Shared {
         Ok(())
     }
 
+    /// Writes the manifest of `maps`, and lets readers see them.
+    fn install(&self, work: &Work, maps: Maps) -> Result<(), StoreError> {
+        let manifest = codec::encode(&Manifest {
+            height: work.durable,
+            next_run: work.next_run,
+            state: maps.state.metas(),
+            postings: maps.postings.metas(),
+        });
+        assert!(manifest.len() <= MAX_MANIFEST_BYTES, "some dozens of runs are described in less");
+        self.manifest.insert(MANIFEST, manifest)?;
+        self.maps.store(Arc::new(maps));
+        self.wake.notify_all();
+        Ok(())
+    }
+
+    /// Waits for something to do; `None` when the store is closed.
+    fn wait_for<T>(&self, find: impl Fn(&Maps) -> Option<T>) -> Option<T> {
+        let mut work = self.work();
+        loop {
+            if work.closing || work.failed.is_some() {
+                return None;
+            }
+            if let Some(found) = find(&self.maps.load()) {
+                return Some(found);
+            }
+            work = self.wake.wait(work).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn fail(&self, error: StoreError) {
+        tracing::error!(%error, "what is derived can't be written out");
+        self.work().failed = Some(Arc::new(error));
+        self.wake.notify_all();
+    }
+
     fn take_numbers(&self, count: u64) -> u64 {
         let mut work = self.work();
         let first = work.next_run;
         work.next_run += count;
         first
     }
-
-    fn write_manifest(&self, work: &Work, layers: &Layers) -> Result<(), StoreError> {
-        let manifest = codec::encode(&Manifest {
-            height: work.height,
-            next_run: work.next_run,
-            state: layers.state.metas(),
-            postings: layers.postings.metas(),
-        });
-        assert!(manifest.len() <= MAX_MANIFEST_BYTES, "a few dozen runs are described in less");
-        self.pages.table.insert(MANIFEST, manifest)
-    }
 }
 
-fn read(memory: &RwLock<Memory>) -> std::sync::RwLockReadGuard<'_, Memory> {
-    memory.read().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn decode_record(bytes: &[u8]) -> Result<StoredRecord, StoreError> {
-    codec::decode(bytes, MAX_MANIFEST_BYTES)
-        .map_err(|error| StoreError::damaged("a record of the rules", error))
-}
-
-fn state_key(key: &StateKey) -> StateMapKey {
-    *key.as_bytes().first_chunk().expect("32 bytes begin with 24")
+pub(super) fn state_key(key: &StateKey) -> [u8; STATE_KEY_BYTES] {
+    *key.as_bytes().first_chunk().expect("a digest has more bytes")
 }
 
 fn posting(digest: u64, index: u64) -> Posting {
-    let mut key = [0; POSTING_BYTES];
-    key[..8].copy_from_slice(&digest.to_be_bytes());
-    key[8..].copy_from_slice(&index.to_be_bytes());
-    key
+    let mut posting = [0; POSTING_BYTES];
+    posting[..8].copy_from_slice(&digest.to_be_bytes());
+    posting[8..].copy_from_slice(&index.to_be_bytes());
+    posting
 }
 
 fn index_of(posting: &Posting) -> u64 {
-    u64::from_be_bytes(*posting.last_chunk().expect("16 bytes end with eight"))
+    u64::from_be_bytes(*posting.last_chunk().expect("sixteen bytes"))
 }
 
 #[cfg(test)]
@@ -510,7 +463,8 @@ mod tests {
     }
 
     fn open(database: &sled::Db) -> Derived {
-        Derived::open(Table::open(database, "runs").unwrap(), BOUNDS, || Ok(())).unwrap()
+        let table = |name| Table::open(database, name).unwrap();
+        Derived::open(table("derived"), table("pages"), BOUNDS, || Ok(())).unwrap()
     }
 
     proptest! {
@@ -557,10 +511,11 @@ mod tests {
                     }
                 }
             }
-            let all = derived.all_records().collect::<Result<Vec<_>, _>>().unwrap();
-            prop_assert_eq!(all.len(), records.len());
-            let count: usize = postings.values().map(BTreeSet::len).sum();
-            prop_assert_eq!(derived.posting_count(), count as u64);
+            let (mut all, mut count) = (0, 0);
+            derived.all_records(|_, _| all += 1).unwrap();
+            derived.all_postings(|_, _| count += 1).unwrap();
+            prop_assert_eq!(all, records.len());
+            prop_assert_eq!(count, postings.values().map(BTreeSet::len).sum::<usize>());
         }
     }
 
@@ -578,31 +533,23 @@ mod tests {
             apply(&derived, height, &step(height));
         }
         let settled = std::time::Instant::now() + std::time::Duration::from_secs(20);
-        let busy = |layers: &Layers| {
-            layers.frozen.is_some()
-                || layers.state.due().is_some()
-                || layers.postings.due().is_some()
+        let busy = |maps: &Maps| {
+            maps.state.is_frozen() || maps.state.due().is_some() || maps.postings.due().is_some()
         };
-        while busy(&derived.shared.layers.load()) {
+        while busy(&derived.shared.maps.load()) {
             assert!(std::time::Instant::now() < settled, "merges must come to an end");
             std::thread::sleep(std::time::Duration::from_millis(5));
         }
-        let live: Vec<u64> = {
-            let layers = derived.shared.layers.load();
-            let metas = layers.state.metas().into_iter().chain(layers.postings.metas());
-            metas.map(|meta| meta.number).collect()
-        };
-        assert!(live.len() <= 32, "{live:?}");
+        let runs = |maps: &Maps| maps.state.runs().len() + maps.postings.runs().len();
+        assert!(runs(&derived.shared.maps.load()) <= 42, "seven of a level at most");
         drop(derived);
-        let _reopened = open(&database);
-        let tree = database.open_tree("runs").unwrap();
-        let mut stored: Vec<u64> = tree
-            .iter()
-            .keys()
-            .map(|key| u64::from_be_bytes(*key.unwrap().first_chunk().unwrap()))
-            .filter(|number| *number != u64::MAX)
-            .collect();
-        stored.dedup();
-        assert!(stored.iter().all(|number| live.contains(number)), "{stored:?} {live:?}");
+        let reopened = open(&database);
+        let used = reopened.shared.maps.load().used_slots();
+        assert_eq!(reopened.shared.pages.taken(), used.len());
+        // What was merged away is gone.
+        let full = |(_, value): (sled::IVec, sled::IVec)| !value.is_empty();
+        let pages = database.open_tree("pages").unwrap();
+        let stored = pages.iter().map(Result::unwrap).filter(|item| full(item.clone())).count();
+        assert_eq!(stored, used.len());
     }
 }

@@ -3,17 +3,18 @@
 //! The chain is verified with rules' state kept in memory, apart from the stored one; then
 //! whatever is stored as derived is compared with what follows.
 
-use std::collections::HashMap;
+use std::convert::Infallible;
 
 use super::commit::postings;
+use super::derived::{STATE_KEY_BYTES, state_key};
 use super::error::StoreError;
 use super::read::View;
-use super::runs::Order;
-use super::tiles::{Edge, FullTile, HALF_TILE_HASHES, TILE_WIDTH};
+use super::sorted::Order;
+use super::tiles::{Edge, FullTile, TILE_WIDTH};
 use super::{Store, keys};
 use crate::protocol::block::{EncodedEntry, Header};
-use crate::protocol::hash::{StateKey, TreeHash};
-use crate::protocol::rules::StoredRecord;
+use crate::protocol::hash::{DigestMap, StateKey, TreeHash};
+use crate::protocol::rules::{StateReader, StoredRecord};
 use crate::protocol::tree::leaf_hash;
 use crate::protocol::verify::{self, VerifiedBlock};
 
@@ -62,18 +63,16 @@ impl FsckReport {
 }
 
 pub(super) fn fsck(store: &Store, mut progress: impl FnMut(u64)) -> Result<FsckReport, StoreError> {
-    let view = store.view();
-    let mut check = Check {
-        report: FsckReport { height: view.head().height(), ..FsckReport::default() },
-        state: HashMap::new(),
-        edge: Edge::default(),
-        postings: 0,
-        view,
-    };
-    check.edge.push(leaf_hash(&store.chain().genesis().to_leaf()), &mut Vec::new());
+    let mut check = Check::new(store, Postings::Counted);
     check.chain(&mut progress)?;
     if check.report.verified_height == check.report.height {
-        check.derived()?;
+        let sound = check.records()? & check.postings()?;
+        if !sound && check.report.is_clean() {
+            // Something is missing: once more, and slower, to say what.
+            check = Check::new(store, Postings::LookedUp);
+            check.chain(&mut progress)?;
+            check.missing_records()?;
+        }
     }
     check.blobs();
     Ok(check.report)
@@ -83,14 +82,68 @@ struct Check {
     view: View,
     report: FsckReport,
     /// The rules' state, from the blocks alone.
-    state: HashMap<StateKey, StoredRecord>,
+    state: State,
     /// The log's tiles, from the blocks alone.
     edge: Edge,
-    /// How many postings there must be.
-    postings: u64,
+    /// What becomes of the postings that there must be.
+    expected: Postings,
+    /// Those, as far as they were counted.
+    counted: PostingSum,
+}
+
+/// How postings are checked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Postings {
+    /// All together, which is quick.
+    Counted,
+    /// One by one, which tells what is missing.
+    LookedUp,
+}
+
+/// A sum over postings that doesn't depend on their order.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct PostingSum {
+    count: u64,
+    digests: u128,
+}
+
+impl PostingSum {
+    fn add(&mut self, digest: u64, index: u64) {
+        let bytes = (u128::from(digest) << 64 | u128::from(index)).to_be_bytes();
+        let hash = *blake3::hash(&bytes).as_bytes();
+        let half = hash.first_chunk().expect("a digest has more bytes");
+        self.digests = self.digests.wrapping_add(u128::from_be_bytes(*half));
+        self.count += 1;
+    }
+}
+
+/// The rules' records under as much of their keys as the store keeps.
+#[derive(Default)]
+struct State(DigestMap<[u8; STATE_KEY_BYTES], StoredRecord>);
+
+impl StateReader for State {
+    type Error = Infallible;
+
+    fn read(&self, key: &StateKey) -> Result<Option<StoredRecord>, Infallible> {
+        Ok(self.0.get(&state_key(key)).cloned())
+    }
 }
 
 impl Check {
+    fn new(store: &Store, expected: Postings) -> Self {
+        let view = store.view();
+        let mut edge = Edge::default();
+        edge.push(leaf_hash(&store.chain().genesis().to_leaf()), &mut Vec::new());
+        Self {
+            report: FsckReport { height: view.head().height(), ..FsckReport::default() },
+            view,
+            state: State::default(),
+            edge,
+            expected,
+            counted: PostingSum::default(),
+        }
+    }
+
     fn chain(&mut self, progress: &mut impl FnMut(u64)) -> Result<(), StoreError> {
         let chain = self.view.store.chain().clone();
         let mut tip = chain.genesis_tip();
@@ -107,7 +160,8 @@ impl Check {
                 Ok(verified) => {
                     self.block(&verified)?;
                     tip = verified.tip().clone();
-                    self.state.extend(verified.changes().iter().cloned());
+                    let changes = verified.changes().iter().cloned();
+                    self.state.0.extend(changes.map(|(key, record)| (state_key(&key), record)));
                 }
                 Err(invalid) => {
                     self.report.add(format!("block {height}"), invalid);
@@ -134,11 +188,9 @@ impl Check {
         }
         self.header_index(header);
         for (digest, index) in postings(block) {
-            self.postings += 1;
-            let found =
-                self.view.store.inner.derived.postings(digest, (index, index), Order::Ascending);
-            if found.collect::<Result<Vec<_>, _>>()? != [index] {
-                self.report.add(format!("search index at {index}"), "a posting is missing");
+            match self.expected {
+                Postings::Counted => self.counted.add(digest, index),
+                Postings::LookedUp => self.look_up(digest, index)?,
             }
         }
         Ok(())
@@ -160,13 +212,25 @@ impl Check {
         }
     }
 
+    fn look_up(&mut self, digest: u64, index: u64) -> Result<(), StoreError> {
+        let derived = &self.view.store.inner.derived;
+        let place = || format!("search index at {index}");
+        match derived.postings(digest, (index, index), Order::Ascending).next() {
+            Some(Ok(_)) => {}
+            None => self.report.add(place(), "a posting is missing"),
+            Some(Err(StoreError::Damaged { problem, .. })) => self.report.add(place(), problem),
+            Some(Err(error)) => return Err(error),
+        }
+        Ok(())
+    }
+
     fn tile(&mut self, tile: &FullTile) -> Result<(), StoreError> {
         let place = format!("tile {}/{}", tile.level, tile.number);
         match self.view.tile(tile.level, tile.number, TILE_WIDTH) {
             Ok(Some(stored)) if stored == tile.hashes => {}
             Ok(Some(stored)) => {
                 let place_of = stored.iter().zip(&tile.hashes).position(|(one, two)| one != two);
-                let offset = place_of.unwrap_or(2 * HALF_TILE_HASHES);
+                let offset = place_of.expect("as many, and not the same");
                 self.report.add(place, format!("hash {offset} is not what the leaves give"));
             }
             Ok(None) => self.report.add(place, "missing"),
@@ -215,32 +279,56 @@ impl Check {
         Ok(())
     }
 
-    /// Compares every record, and looks for what nothing accounts for.
-    fn derived(&mut self) -> Result<(), StoreError> {
+    /// Compares every stored record with what the rules give; whether all are there.
+    fn records(&mut self) -> Result<bool, StoreError> {
+        let Self { view, report, state, .. } = self;
+        let mut found = 0u64;
+        let looked = view.store.inner.derived.all_records(|key, record| {
+            report.records += 1;
+            let place = || format!("record of the entry at index {}", record.index);
+            let expected = <&[u8; STATE_KEY_BYTES]>::try_from(key).ok();
+            match expected.and_then(|key| state.0.get(key)) {
+                Some(expected) if *expected == record => found += 1,
+                Some(_) => report.add(place(), "is not what the rules give"),
+                None => report.add(place(), "nothing accounts for it"),
+            }
+        });
+        self.whole("records", looked)?;
+        Ok(found == self.state.0.len() as u64)
+    }
+
+    /// Compares all stored postings with those that there must be; whether they are the same.
+    fn postings(&mut self) -> Result<bool, StoreError> {
+        let mut found = PostingSum::default();
         let derived = &self.view.store.inner.derived;
-        for (key, expected) in &self.state {
-            self.report.records += 1;
+        let looked = derived.all_postings(|digest, index| found.add(digest, index));
+        self.whole("postings", looked)?;
+        if found.count > self.counted.count {
+            let problem = format!("{} are there, must be {}", found.count, self.counted.count);
+            self.report.add("postings", problem);
+        }
+        Ok(found == self.counted)
+    }
+
+    /// Takes note of damage met while everything was gone through.
+    fn whole(&mut self, what: &str, looked: Result<(), StoreError>) -> Result<(), StoreError> {
+        match looked {
+            Err(StoreError::Damaged { place, problem }) => {
+                self.report.add(place, format!("{problem} (among the {what})"));
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    fn missing_records(&mut self) -> Result<(), StoreError> {
+        for (key, expected) in &self.state.0 {
             let place = || format!("record of the entry at index {}", expected.index);
-            match derived.record(key) {
-                Ok(Some(found)) if found == *expected => {}
-                Ok(Some(_)) => self.report.add(place(), "is not what the rules give"),
+            match self.view.store.inner.derived.record_at(key) {
+                Ok(Some(_)) => {}
                 Ok(None) => self.report.add(place(), "missing"),
                 Err(StoreError::Damaged { problem, .. }) => self.report.add(place(), problem),
                 Err(error) => return Err(error),
-            }
-        }
-        let mut records = 0;
-        for record in derived.all_records() {
-            record?;
-            records += 1;
-        }
-        let counts = [
-            ("records", records, self.state.len() as u64),
-            ("postings", derived.posting_count(), self.postings),
-        ];
-        for (what, found, expected) in counts {
-            if found != expected {
-                self.report.add(what, format!("{found} are there, must be {expected}"));
             }
         }
         Ok(())

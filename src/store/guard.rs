@@ -60,12 +60,13 @@ impl Guard {
         Ok(latest)
     }
 
-    /// Writes a block. It is not durable before [`Guard::sync`].
-    pub(super) fn write(&mut self, height: u64, bytes: &[u8]) -> Result<(), StoreError> {
-        self.slot(height).write(height, bytes)
+    /// Puts a block in. When this returns, it MUST survive a power cut.
+    pub(super) fn put(&mut self, height: u64, bytes: &[u8]) -> Result<(), StoreError> {
+        self.slot(height).write(height, bytes)?;
+        self.sync(height)
     }
 
-    /// Syncs the block of `height`: when this returns, it MUST survive a power cut.
+    /// Syncs the slot of `height`: when this returns, what is in it MUST survive a power cut.
     pub(super) fn sync(&mut self, height: u64) -> Result<(), StoreError> {
         let slot = self.slot(height);
         slot.file.sync_data().map_err(StoreError::io("sync", &slot.path))
@@ -139,10 +140,9 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let mut guard = Guard::open(directory.path()).unwrap();
         assert_eq!(guard.latest().unwrap(), None);
-        guard.write(1, b"one, which is longer").unwrap();
-        guard.write(2, b"two").unwrap();
-        guard.write(3, b"three").unwrap();
-        guard.sync(3).unwrap();
+        guard.put(1, b"one, which is longer").unwrap();
+        guard.put(2, b"two").unwrap();
+        guard.put(3, b"three").unwrap();
         let mut guard = Guard::open(directory.path()).unwrap();
         assert_eq!(guard.latest().unwrap(), Some(Guarded { height: 3, bytes: b"three".to_vec() }));
 

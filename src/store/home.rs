@@ -62,9 +62,10 @@ impl Home {
                 read.map_err(StoreError::io("read", &path))?;
                 let expected = identity(&file).map_err(StoreError::io("look at", &path))?;
                 match found.as_slice() {
-                    // The machine stopped while it was made.
-                    [] => missing,
-                    found if found == expected.as_bytes() => State::Here,
+                    // Of a new ledger it may not be durable: then it is made once more.
+                    found if found == expected.as_bytes() && !is_new => State::Here,
+                    // The machine stopped, or the disk refused, while it was made.
+                    found if expected.as_bytes().starts_with(found) => missing,
                     _ => State::NotHere(NotAtHome::Copied),
                 }
             }

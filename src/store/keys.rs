@@ -1,47 +1,41 @@
-//! Where everything lies: the keys of the two trees.
+//! Where everything lies: sled's trees, and the keys of `blocks`.
 //!
-//! Tree `blocks`, the ledger itself:
+//! | tree | what |
+//! |---|---|
+//! | `blocks` | the ledger itself, but for the leaves of entries |
+//! | `bodies` | the leaves of entries, in chunks (`body.rs`), in slots |
+//! | `tiles-0`, `tiles-1`, … | full tiles of the log, half a tile a slot (`tiles.rs`) |
+//! | `pages` | the pages of sorted runs, in slots (`sorted/`) |
+//! | `derived` | the manifest of those runs (`derived.rs`) |
+//!
+//! Tree `blocks`:
 //!
 //! | key | value |
 //! |---|---|
-//! | `b` index fragment | entry leaves from that log index on, or a fragment of a long one |
-//! | `h` height | the block's header leaf and signature |
+//! | `h` height | the block's signature and header leaf |
 //! | `x` index | of the block whose header has that log index: where it begins, and its height |
+//! | `s` index | the chunk that begins with the leaf at that log index |
 //! | `chain` | the chain id |
-//! | `head` | the height of the last block |
+//! | `head` | the height of the last block, and the number of the next chunk |
 //!
-//! Tree `tiles`:
-//!
-//! | key | value |
-//! |---|---|
-//! | level tile half | 128 hashes of a full tile of the log |
-//!
-//! Tree `runs`: the rules' records and the search index (`derived.rs`, `runs/`).
-//!
-//! Numbers in keys are big-endian, so that they sort.
+//! Every value ends with a sum over its key and itself (`table.rs`). Numbers in keys are big-endian, so that they sort.
 
 /// The chain id, in `blocks`.
 pub(super) const CHAIN: &[u8] = b"chain";
-/// The height of the last block, in `blocks`.
+/// The height of the last block and the number of the next chunk, in `blocks`.
 pub(super) const HEAD: &[u8] = b"head";
 
 /// The first byte of each family of keys.
 pub(super) mod family {
-    pub(in crate::store) const BODY: u8 = b'b';
     pub(in crate::store) const HEADER: u8 = b'h';
     pub(in crate::store) const HEADER_INDEX: u8 = b'x';
+    pub(in crate::store) const CHUNK_START: u8 = b's';
 }
 
 /// A key of a family and a number.
 fn numbered(family: u8, number: u64) -> [u8; 9] {
     let mut key = [family; 9];
     key[1..].copy_from_slice(&number.to_be_bytes());
-    key
-}
-
-pub(super) fn body(first_index: u64, fragment: u8) -> [u8; 10] {
-    let mut key = [fragment; 10];
-    key[..9].copy_from_slice(&numbered(family::BODY, first_index));
     key
 }
 
@@ -68,11 +62,23 @@ pub(super) fn height_of(index: u64, place: &[u8]) -> Option<u64> {
     trailing_number(place).filter(|_| first <= index)
 }
 
-pub(super) fn tile(level: u8, tile: u64, half: u8) -> [u8; 10] {
-    let mut key = [half; 10];
-    key[0] = level;
-    key[1..9].copy_from_slice(&tile.to_be_bytes());
-    key
+pub(super) fn chunk_start(index: u64) -> [u8; 9] {
+    numbered(family::CHUNK_START, index)
+}
+
+/// The value of [`HEAD`].
+pub(super) fn head(height: u64, next_chunk: u64) -> [u8; 16] {
+    let mut value = [0; 16];
+    value[..8].copy_from_slice(&height.to_be_bytes());
+    value[8..].copy_from_slice(&next_chunk.to_be_bytes());
+    value
+}
+
+/// The height of the last block, and the number of the next chunk.
+pub(super) fn parse_head(value: &[u8]) -> Option<(u64, u64)> {
+    let value: &[u8; 16] = value.try_into().ok()?;
+    let (height, next_chunk) = (value.first_chunk()?, value.last_chunk()?);
+    Some((u64::from_be_bytes(*height), u64::from_be_bytes(*next_chunk)))
 }
 
 /// The number that ends a key or makes up a value, if there are enough bytes for one.
@@ -82,26 +88,21 @@ pub(super) fn trailing_number(bytes: &[u8]) -> Option<u64> {
 
 /// What stands under a key of a table, for people.
 pub(super) fn place(table: &str, key: &[u8]) -> String {
-    let number = trailing_number(key);
-    let from = |start: usize| key.get(start..start + 8).and_then(trailing_number);
-    let found = match (table, key.first(), key.len()) {
-        ("blocks", _, _) if key == CHAIN || key == HEAD => {
-            Some(String::from_utf8_lossy(key).into_owned())
-        }
-        ("blocks", Some(&family::BODY), 10) => {
-            from(1).map(|index| format!("body from index {index}"))
-        }
-        ("blocks", Some(&family::HEADER), 9) => number.map(|height| format!("header {height}")),
+    let text = || String::from_utf8_lossy(key);
+    let number = trailing_number(key).unwrap_or_default();
+    match (table, key.first(), key.len()) {
+        ("blocks", Some(&family::HEADER), 9) => format!("header {number}"),
         ("blocks", Some(&family::HEADER_INDEX), 9) => {
-            number.map(|index| format!("the height of the header at index {index}"))
+            format!("the height of the header at index {number}")
         }
-        ("tiles", Some(level), 10) => from(1).map(|number| format!("tile {level}/{number}")),
-        ("runs", _, 8) => Some("manifest".to_owned()),
-        ("runs", _, 13) => from(0).zip(key.get(8)).map(|(run, part)| {
-            let part = if *part == 0 { "a page" } else { "the directory" };
-            format!("{part} of run {run}")
-        }),
-        _ => None,
-    };
-    found.unwrap_or_else(|| format!("{table} under key {}", hex::encode(key)))
+        ("blocks", Some(&family::CHUNK_START), 9) => {
+            format!("the chunk that begins at index {number}")
+        }
+        ("blocks", ..) if key == CHAIN || key == HEAD => text().into_owned(),
+        ("bodies", _, 8) => format!("chunk {number} of the leaves"),
+        ("pages", _, 8) => format!("page {number} of the runs"),
+        ("derived", ..) => text().into_owned(),
+        (_, _, 8) => format!("half {number} of the tiles in {table}"),
+        _ => format!("{table} under key {}", hex::encode(key)),
+    }
 }

@@ -13,20 +13,28 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `keys.rs`, `table.rs` | the layout; what is read is what was written |
+//! | `keys.rs` | the layout |
 //! | `commit.rs` | the commit point |
 //! | `recovery.rs` | opening, and what each crash leaves |
+//! | `database.rs` | opening sled, and what it leaves undone |
 //! | `guard.rs` | the last signed block, kept apart |
 //! | `home.rs` | where the directory lives, so that a copy doesn't seal |
+//! | `table.rs` | the database's tables: what is read is what was written |
+//! | `slots.rs` | values of a few KB, which sled writes once |
+//! | `disk.rs` | the embedded database, and syncing it |
+//! | `doubt.rs`, `room.rs` | after a failed write: what must be written again, and when it may go on |
 //! | `body.rs`, `tiles.rs`, `facets.rs` | how leaves, hashes and indexes are laid out |
-//! | `derived.rs` | the rules' records and the search index: in memory, then in runs |
-//! | `runs/` | sorted runs: an ordered map that takes writes at the speed of the disk |
+//! | `derived.rs` | the rules' records and the search index: two sorted maps and their manifest |
+//! | `sorted/` | sorted maps: they take writes at the speed of the disk |
 //! | `read.rs`, `search.rs` | reading at one head |
 //! | `fsck.rs` | re-verifying everything |
 
 mod body;
 mod commit;
+mod database;
 mod derived;
+mod disk;
+mod doubt;
 mod error;
 mod facets;
 mod fsck;
@@ -35,26 +43,37 @@ mod home;
 mod keys;
 mod read;
 mod recovery;
-mod runs;
+mod room;
 mod search;
+mod slots;
+mod sorted;
 mod table;
 mod tiles;
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::panic::AssertUnwindSafe;
+use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use derived::{Derived, MEMORY_BOUNDS};
+use disk::Disk;
+use doubt::Doubt;
+use slots::Slots;
 use table::Table;
+use tiles::TileStore;
 
 pub use commit::Committer;
+#[doc(hidden)]
 pub use derived::MemoryBounds;
 pub use error::StoreError;
 pub use fsck::{Finding, FsckReport, MAX_FINDINGS};
 pub use home::NotAtHome;
 pub use read::{StoredHeader, View};
 pub use recovery::Standing;
+pub use room::{MIN_FREE_BYTES, RESUME_FREE_BYTES, check_free, try_writing};
 pub use search::{Direction, EntryHit, Filter, MAX_SCANNED_ENTRIES, Page};
 pub use tiles::TILE_WIDTH;
 
@@ -66,6 +85,8 @@ use crate::protocol::verify::{Chain, Tip};
 
 /// sled's cache, in bytes.
 const CACHE_BYTES: u64 = 128 * 1024 * 1024;
+/// How often it is looked whether the last reader is gone, in milliseconds.
+const CLOSING_POLL_MS: u64 = 5;
 
 /// The ledger as it is stored. Cheap to clone; anybody may read.
 #[derive(Clone)]
@@ -76,19 +97,16 @@ pub struct Store {
 struct Inner {
     chain: Arc<Chain>,
     disk: Arc<Disk>,
+    doubt: Arc<Doubt>,
     blocks: Table,
-    tiles: Table,
+    bodies: Slots,
+    tiles: TileStore,
     derived: Derived,
     head: ArcSwap<Head>,
+    /// Whether long readers must end.
+    closing: AtomicBool,
     /// Held as long as the store is open, so that nobody opens it twice.
     _lock: File,
-}
-
-/// The embedded database, and its own file, to sync: its flush doesn't.
-struct Disk {
-    database: sled::Db,
-    file: File,
-    path: PathBuf,
 }
 
 /// The last block, and the edge of the log that ends with it.
@@ -125,17 +143,18 @@ impl Store {
         Self::open_bounded(directory, chain, MEMORY_BOUNDS)
     }
 
-    /// Opens the store as [`Store::open`] does, with other bounds of what is derived and still in
-    /// memory. With small ones even a small ledger comes to have all that a large one has.
+    /// Opens the store as [`Store::open`] does, with other bounds: small ones bring about in a
+    /// moment what else takes a hundred thousand entries. For tests.
     ///
     /// # Errors
     /// [`StoreError`].
+    #[doc(hidden)]
     pub fn open_bounded(
         directory: &Path,
         chain: Arc<Chain>,
         bounds: MemoryBounds,
     ) -> Result<(Self, Committer), StoreError> {
-        recovery::open(directory, chain, recovery::Opening::KeepDerived, bounds, |_, _| {})
+        recovery::open(directory, chain, bounds, recovery::Opening::KeepDerived, |_, _| {})
     }
 
     /// Opens the store as [`Store::open`] does, but first drops everything derived from the
@@ -150,7 +169,7 @@ impl Store {
         chain: Arc<Chain>,
         progress: impl FnMut(u64, u64),
     ) -> Result<(Self, Committer), StoreError> {
-        recovery::open(directory, chain, recovery::Opening::DropDerived, MEMORY_BOUNDS, progress)
+        recovery::open(directory, chain, MEMORY_BOUNDS, recovery::Opening::DropDerived, progress)
     }
 
     /// The chain whose ledger this is.
@@ -166,6 +185,11 @@ impl Store {
     /// A view of the ledger as it stands now, which later blocks don't change.
     pub fn view(&self) -> View {
         View::new(self.clone(), self.head())
+    }
+
+    /// Whether the store is being closed: whoever reads for long must end then.
+    pub fn is_closing(&self) -> bool {
+        self.inner.closing.load(Ordering::Relaxed)
     }
 
     /// Re-verifies everything that is stored and says what is wrong where. `progress` is told
@@ -186,11 +210,60 @@ impl StateReader for Store {
     }
 }
 
-impl Disk {
-    /// Everything written so far MUST survive a power cut when this returns.
-    fn sync(&self) -> Result<(), StoreError> {
-        // sled's flush only asks the kernel to start writing.
-        table::guarded(|| self.path.display().to_string(), || self.database.flush())?;
-        self.file.sync_data().map_err(StoreError::io("sync", &self.path))
+impl Committer {
+    /// Takes note that `error` came of committing, before anything else is tried.
+    pub fn failed(&mut self, error: &StoreError) {
+        // Recovery may need the block that was being committed. If this fails, too, it needs it
+        // only where the power is cut now.
+        for slot in [0, 1] {
+            if let Err(error) = self.guard.sync(slot) {
+                tracing::debug!(%error, "the guard isn't durable either");
+            }
+        }
+        if error.leaves_doubt() {
+            self.store.inner.doubt.mark();
+        }
+    }
+
+    /// Closes the store, so that it can be opened anew in the same process. New views must be out
+    /// of reach already; those that there are get `patience` to end.
+    ///
+    /// # Errors
+    /// The committer, where somebody still reads.
+    pub fn close(self, patience: Duration) -> Result<(), Self> {
+        self.store.inner.closing.store(true, Ordering::Relaxed);
+        let deadline = Instant::now() + patience;
+        let Self { store, guard, home, standing, next_chunk } = self;
+        let mut shared = store.inner;
+        loop {
+            shared = match Arc::try_unwrap(shared) {
+                Ok(inner) => break inner.close(),
+                Err(shared) if Instant::now() < deadline => shared,
+                Err(inner) => {
+                    let store = Store { inner };
+                    return Err(Self { store, guard, home, standing, next_chunk });
+                }
+            };
+            std::thread::sleep(Duration::from_millis(CLOSING_POLL_MS));
+        }
+        Ok(())
+    }
+}
+
+impl Inner {
+    fn close(self) {
+        // After a failed sync sled panics when it is dropped. Nothing of it is used after that.
+        let closed = std::panic::catch_unwind(AssertUnwindSafe(|| {
+            let Self { _lock, disk, blocks, bodies, tiles, derived, .. } = self;
+            drop(derived);
+            // What sled still has in memory, written while somebody watches over it.
+            if let Err(error) = disk.sync() {
+                tracing::debug!(%error, "what was not written is left to recovery");
+            }
+            drop((blocks, bodies, tiles, disk));
+        }));
+        if closed.is_err() {
+            tracing::warn!("the embedded database could not be closed in order");
+        }
     }
 }

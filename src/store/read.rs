@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use super::error::StoreError;
 use super::facets::Facet;
-use super::runs::Order;
-use super::tiles::{Edge, HALF_TILE_HASHES, LEVELS_A_TILE, TILE_WIDTH, hashes_at, perfect_root};
+use super::sorted::Order;
+use super::tiles::{Edge, LEVELS_A_TILE, TILE_WIDTH, Tile, hashes_at, perfect_root};
 use super::{Head, Store, body, keys};
 use crate::protocol::block::{Block, EncodedEntry, Header, Leaf};
 use crate::protocol::checkpoint::Checkpoint;
-use crate::protocol::hash::{DIGEST_BYTES, EntryId, HeaderHash, StateKey, TreeHash};
+use crate::protocol::hash::{EntryId, HeaderHash, StateKey, TreeHash};
 use crate::protocol::key::{SIGNATURE_BYTES, Signature};
 use crate::protocol::receipt::{LeafProof, Receipt};
 use crate::protocol::rules::StoredRecord;
@@ -317,10 +317,12 @@ impl View {
 
     pub(super) fn stored_bodies(&self, header: &Header) -> Result<Vec<Vec<u8>>, StoreError> {
         let mut unpacker = body::Unpacker::new(header.first_index);
-        let range = keys::body(header.first_index, 0)..keys::body(header.index(), 0);
-        for item in self.store.inner.blocks.range(range) {
-            let (key, value) = item?;
-            unpacker.push(&key, &value)?;
+        if header.entry_count > 0 {
+            let mut number = self.chunk_of(header.first_index)?;
+            while unpacker.whole() < u64::from(header.entry_count) {
+                unpacker.push(&self.chunk(number)?)?;
+                number += 1;
+            }
         }
         let leaves = unpacker.finish()?;
         if leaves.len() as u64 == u64::from(header.entry_count) {
@@ -331,51 +333,60 @@ impl View {
     }
 
     pub(super) fn stored_leaf(&self, index: u64) -> Result<Vec<u8>, StoreError> {
-        let blocks = &self.store.inner.blocks;
         if index == 0 {
             return Ok(self.store.chain().genesis().to_leaf());
         }
-        if let Some(height) = blocks.get(keys::header_index(index))? {
-            let height = keys::trailing_number(&height).unwrap_or_default();
-            return self.stored_header(height).map(|stored| stored.leaf);
+        let number = self.chunk_of(index)?;
+        let chunk = self.chunk(number)?;
+        if let Some(leaf) = body::leaf_at(&chunk, index) {
+            return Ok(leaf.to_vec());
         }
-        let damaged = |problem| StoreError::damaged(format!("index {index}"), problem);
-        let missing = || damaged("its leaf is missing");
-        let from = keys::body(0, 0);
-        let before = blocks.range(from..=keys::body(index, 0)).next_back().transpose()?;
-        let (key, value) = before.ok_or_else(missing)?;
-        let first = key.get(1..9).and_then(keys::trailing_number).ok_or_else(missing)?;
-        if body::is_fragment(&value) {
+        if body::is_fragment_of(&chunk, index) {
             let mut unpacker = body::Unpacker::new(index);
-            for item in blocks.range(keys::body(index, 0)..=keys::body(index, u8::MAX)) {
-                let (key, value) = item?;
-                unpacker.push(&key, &value)?;
+            unpacker.push(&chunk)?;
+            for number in number + 1.. {
+                if unpacker.whole() > 0 {
+                    break;
+                }
+                unpacker.push(&self.chunk(number)?)?;
             }
-            return unpacker.finish()?.pop().ok_or_else(missing);
+            let leaf = unpacker.finish()?.pop();
+            return Ok(leaf.expect("one is whole"));
         }
-        body::leaf_at(&value, index.saturating_sub(first)).map(<[u8]>::to_vec).ok_or_else(missing)
+        // What comes after the leaves of entries is the block's header.
+        let height = self.store.inner.blocks.get(keys::header_index(index))?;
+        let height = height
+            .and_then(|height| keys::trailing_number(&height))
+            .ok_or_else(|| StoreError::damaged(format!("index {index}"), "its leaf is missing"))?;
+        self.stored_header(height).map(|stored| stored.leaf)
+    }
+
+    /// The number of the chunk that the leaf of an entry begins in.
+    fn chunk_of(&self, index: u64) -> Result<u64, StoreError> {
+        let range = keys::chunk_start(0)..=keys::chunk_start(index);
+        let found = self.store.inner.blocks.range(range).next_back().transpose()?;
+        found
+            .and_then(|(_, number)| keys::trailing_number(&number))
+            .ok_or_else(|| StoreError::damaged(format!("index {index}"), "no chunk holds its leaf"))
+    }
+
+    fn chunk(&self, number: u64) -> Result<sled::IVec, StoreError> {
+        self.store.inner.bodies.get(number)?.ok_or_else(|| {
+            StoreError::damaged(format!("chunk {number} of the leaves"), "it is missing")
+        })
     }
 
     /// The hashes of a tile: from the edge where it isn't full yet, else as stored.
     fn tile_at(&self, edge: &Edge, level: u8, number: u64) -> Result<Vec<TreeHash>, StoreError> {
         match edge.partial(level, number) {
             Some(hashes) => Ok(hashes.to_vec()),
-            None => self.stored_tile(level, number),
+            None => Ok(self.stored_tile(level, number)?.hashes().to_vec()),
         }
     }
 
-    fn stored_tile(&self, level: u8, number: u64) -> Result<Vec<TreeHash>, StoreError> {
-        let mut hashes = Vec::with_capacity(2 * HALF_TILE_HASHES);
-        for half in 0..2 {
-            let value = self.store.inner.tiles.get(keys::tile(level, number, half))?;
-            let value = value.filter(|value| value.len() == HALF_TILE_HASHES * DIGEST_BYTES);
-            let value = value.ok_or_else(|| {
-                StoreError::damaged(format!("tile {level}/{number}"), "missing or cut short")
-            })?;
-            let (chunks, _) = value.as_chunks::<DIGEST_BYTES>();
-            hashes.extend(chunks.iter().map(|hash| TreeHash(*hash)));
-        }
-        Ok(hashes)
+    /// A full tile.
+    pub(super) fn stored_tile(&self, level: u8, number: u64) -> Result<Arc<Tile>, StoreError> {
+        self.store.inner.tiles.get(level, number)
     }
 
     /// The first entry of the block at `height` whose hash isn't the one in its tile, as far as
@@ -384,17 +395,11 @@ impl View {
         let block = self.stored_block(height)?;
         for (index, entry) in (block.header.first_index..).zip(&block.entries) {
             let Ok(tile) = self.stored_tile(0, index / TILE_WIDTH) else { return Ok(None) };
-            let offset = usize::try_from(index % TILE_WIDTH).expect("below 256");
-            if tile.get(offset).is_some_and(|hash| *hash != entry.leaf_hash()) {
+            if tile.node(0, index % TILE_WIDTH).is_some_and(|hash| hash != entry.leaf_hash()) {
                 return Ok(Some(index));
             }
         }
         Ok(None)
-    }
-
-    /// The root over a full tile.
-    pub(super) fn stored_tile_root(&self, level: u8, number: u64) -> Result<TreeHash, StoreError> {
-        self.stored_tile(level, number).map(|hashes| perfect_root(&hashes))
     }
 
     /// The root of a complete subtree, given the edge of the log.
@@ -404,15 +409,23 @@ impl View {
         level: u32,
         index: u64,
     ) -> Result<TreeHash, StoreError> {
-        let place = || format!("node {index} of level {level}");
         let tile_level = u8::try_from(level / LEVELS_A_TILE).expect("at most 64 levels");
         let depth = level % LEVELS_A_TILE;
         let first = index << depth;
-        let tile = self.tile_at(edge, tile_level, first / TILE_WIDTH)?;
-        let offset = usize::try_from(first % TILE_WIDTH).expect("below 256");
-        tile.get(offset..offset + (1 << depth))
-            .map(perfect_root)
-            .ok_or_else(|| StoreError::damaged(place(), "the log is too short for it"))
+        let number = first / TILE_WIDTH;
+        let node = match edge.partial(tile_level, number) {
+            Some(hashes) => {
+                let offset = usize::try_from(first % TILE_WIDTH).expect("below 256");
+                hashes.get(offset..offset + (1 << depth)).map(perfect_root)
+            }
+            None => {
+                self.stored_tile(tile_level, number)?.node(depth, (first % TILE_WIDTH) >> depth)
+            }
+        };
+        node.ok_or_else(|| {
+            let place = format!("node {index} of level {level}");
+            StoreError::damaged(place, "the log is too short for it")
+        })
     }
 }
 

@@ -4,20 +4,26 @@
 //! leaves stands in `commit.rs`.
 
 use std::fs::{File, OpenOptions, TryLockError};
+use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use arc_swap::ArcSwap;
 
 use super::commit::Committer;
 use super::derived::{Derived, MemoryBounds};
+use super::disk::Disk;
+use super::doubt::Doubt;
 use super::error::StoreError;
 use super::guard::{Guard, Guarded};
 use super::home::{Home, NotAtHome};
 use super::read::View;
-use super::table::{self, Table};
-use super::tiles::{Edge, TILE_WIDTH, hashes_at};
-use super::{CACHE_BYTES, Disk, Head, Inner, Store, keys};
+use super::room::remove_trial;
+use super::slots::{Lifetime, Slots};
+use super::table::Table;
+use super::tiles::{Edge, TILE_WIDTH, TileStore, hashes_at};
+use super::{Head, Inner, Store, database, keys};
 use crate::protocol::block::{Block, Header};
 use crate::protocol::hash::{ChainId, TreeHash};
 use crate::protocol::tree::{Frontier, leaf_hash};
@@ -127,57 +133,63 @@ pub(super) enum Opening {
 pub(super) fn open(
     directory: &Path,
     chain: Arc<Chain>,
-    opening: Opening,
     bounds: MemoryBounds,
+    opening: Opening,
+    progress: impl FnMut(u64, u64),
+) -> Result<(Store, Committer), StoreError> {
+    // sled panics here and there where the disk fails. Nothing of it is used after a panic.
+    let opened = AssertUnwindSafe(|| take_through(directory, chain, bounds, opening, progress));
+    std::panic::catch_unwind(opened).unwrap_or(Err(StoreError::Panicked))
+}
+
+fn take_through(
+    directory: &Path,
+    chain: Arc<Chain>,
+    bounds: MemoryBounds,
+    opening: Opening,
     mut progress: impl FnMut(u64, u64),
 ) -> Result<(Store, Committer), StoreError> {
     std::fs::create_dir_all(directory).map_err(StoreError::io("create", directory))?;
     let lock = lock(directory)?;
-    let path = directory.join("store");
-    let (database, [blocks, tiles, runs]) = open_database(&path)?;
+    remove_trial(directory)?;
+    let (path, guard) = (directory.join("store"), directory.join("guard"));
     let file_path = path.join("db");
-    let file = File::open(&file_path).map_err(StoreError::io("open", &file_path))?;
-    let disk = Arc::new(Disk { database, file, path: file_path });
+    let doubt = Arc::new(Doubt::open(directory)?);
+    doubt.settle(&[file_path.clone(), guard.join("even"), guard.join("odd")])?;
+    let (database, [blocks, bodies, pages, derived]) = database::open(&path)?;
+    let tiles = TileStore::open(&database)?;
+    let disk = Arc::new(Disk::new(database, file_path, doubt.clone())?);
     if opening == Opening::DropDerived {
         // Without a manifest nothing derived counts, whether the rest is dropped already or not.
-        Derived::forget(&runs)?;
+        Derived::forget(&derived)?;
         disk.sync()?;
     }
     let sync = {
         let disk = disk.clone();
-        move || disk.sync()
+        move || disk.sync_behind()
     };
     let inner = Inner {
         blocks,
+        bodies: Slots::open(bodies, Lifetime::Kept)?,
         tiles,
-        derived: Derived::open(runs, bounds, sync)?,
+        derived: Derived::open(derived, pages, bounds, sync)?,
         head: ArcSwap::from_pointee(genesis_head(&chain)),
         chain,
         disk,
+        doubt,
+        closing: AtomicBool::new(false),
         _lock: lock,
     };
     check_chain(&inner)?;
     let store = Store { inner: Arc::new(inner) };
-    let guard_directory = directory.join("guard");
+    let guard_directory = guard;
     let mut guard = Guard::open(&guard_directory)?;
-    let is_new = stored_height(&store.inner.blocks, keys::HEAD)? == 0 && guard.latest()?.is_none();
+    let is_new = stored_head(&store.inner.blocks)?.0 == 0 && guard.latest()?.is_none();
     let home = Home::open(&guard_directory, is_new)?;
-    let mut committer = Committer { store: store.clone(), guard, home, standing: Standing::Sound };
+    let (store_copy, standing) = (store.clone(), Standing::Sound);
+    let mut committer = Committer { store: store_copy, guard, home, standing, next_chunk: 0 };
     recover(&mut committer, &mut progress)?;
     Ok((store, committer))
-}
-
-/// Opens sled and its three tables.
-fn open_database(path: &Path) -> Result<(sled::Db, [Table; 3]), StoreError> {
-    let config = sled::Config::new()
-        .path(path)
-        .mode(sled::Mode::HighThroughput)
-        .cache_capacity(CACHE_BYTES)
-        .flush_every_ms(None);
-    let database = table::guarded(|| path.join("db").display().to_string(), || config.open())?;
-    let table = |name| Table::open(&database, name);
-    let tables = [table("blocks")?, table("tiles")?, table("runs")?];
-    Ok((database, tables))
 }
 
 fn lock(directory: &Path) -> Result<File, StoreError> {
@@ -199,7 +211,7 @@ fn lock(directory: &Path) -> Result<File, StoreError> {
 fn check_chain(inner: &Inner) -> Result<(), StoreError> {
     let expected = inner.chain.id();
     match inner.blocks.get(keys::CHAIN)? {
-        None if inner.blocks.is_empty()? => {
+        None if inner.blocks.last_key()?.is_none() => {
             inner.blocks.insert(keys::CHAIN, *expected.as_bytes())?;
             inner.disk.sync()
         }
@@ -224,7 +236,10 @@ fn recover(
     progress: &mut impl FnMut(u64, u64),
 ) -> Result<(), StoreError> {
     let inner = committer.store.inner.clone();
-    let height = stored_height(&inner.blocks, keys::HEAD)?;
+    let guarded = committer.guard.latest()?;
+    let (height, next_chunk) = stored_head(&inner.blocks)?;
+    committer.next_chunk = next_chunk;
+    let height = whole_height(&committer.store, guarded.as_ref(), height)?;
     let applied = inner.derived.durable_height();
     if applied > height {
         let problem = format!("it has reached height {applied}, the ledger {height}; reindex it");
@@ -233,9 +248,7 @@ fn recover(
     let head = head_at(&committer.store, applied)?;
     check_signed(&committer.store, &head)?;
     inner.head.store(Arc::new(head));
-    sweep(&committer.store, height)?;
     replay(committer, applied, height, progress)?;
-    let guarded = committer.guard.latest()?;
     committer.standing = match compare_guard(committer, guarded, height)? {
         Standing::Sound => Standing::at(&committer.home),
         problem => problem,
@@ -252,17 +265,38 @@ fn check_signed(store: &Store, head: &Head) -> Result<(), StoreError> {
     })
 }
 
-/// Removes bodies that no header covers: those of a block that was never committed.
-fn sweep(store: &Store, height: u64) -> Result<(), StoreError> {
-    let inner = &store.inner;
-    let size = match height {
-        0 => store.chain().genesis().log_size(),
-        _ => store.view().stored_header(height)?.header.log_size(),
+/// The height up to which there are whole blocks. When reading fails in the midst of the batch
+/// that is the commit point, sled leaves what it did of it. That block was never released, and
+/// the guard has it: it is written again as if nothing of it were there.
+fn whole_height(store: &Store, guarded: Option<&Guarded>, height: u64) -> Result<u64, StoreError> {
+    let Some(guarded) = guarded.filter(|guarded| guarded.height == height && height > 0) else {
+        return Ok(height);
     };
-    for item in inner.blocks.range(keys::body(size, 0)..=keys::body(u64::MAX, u8::MAX)) {
-        inner.blocks.remove(item?.0)?;
+    let view = store.view();
+    let place = view.stored_header(height).and_then(|stored| {
+        let place = store.inner.blocks.get(keys::header_index(stored.header.index()))?;
+        Ok((stored.header, place.and_then(|place| keys::trailing_number(&place))))
+    });
+    let (header, place) = match place {
+        Err(StoreError::Damaged { .. }) => return Ok(height - 1),
+        place => place?,
+    };
+    let found = |block: &Block| {
+        let leaves = (header.first_index..).zip(&block.entries);
+        let mut found = leaves.map(|(index, entry)| (view.stored_leaf(index), entry.leaf()));
+        found.all(|(found, leaf)| found.is_ok_and(|found| found == leaf))
+    };
+    match view.stored_block(height) {
+        Ok(block) if place == Some(height) && block.encode() == guarded.bytes && found(&block) => {
+            Ok(height)
+        }
+        Ok(_) | Err(StoreError::Damaged { .. }) => {
+            // A block of another history is nothing to mend.
+            let same = Block::decode(&guarded.bytes).is_ok_and(|block| block.header == header);
+            Ok(if same { height - 1 } else { height })
+        }
+        Err(error) => Err(error),
     }
-    Ok(())
 }
 
 /// Derives what follows from blocks that were committed but no further.
@@ -284,7 +318,7 @@ fn derive(committer: &Committer, block: Block) -> Result<(), StoreError> {
     let (store, head) = (&committer.store, committer.store.head());
     let height = block.header.height;
     let verified = verify::verify(store.chain(), &head.tip, store, block)
-        .map_err(|invalid| damaged_block(store, height, &invalid))?;
+        .map_err(|invalid| damaged_block(store, height, invalid))?;
     let next = Head {
         header: verified.header().clone(),
         signature: Some(*verified.signature()),
@@ -295,7 +329,12 @@ fn derive(committer: &Committer, block: Block) -> Result<(), StoreError> {
 }
 
 /// Names what is wrong with a block that doesn't verify: the leaf, where its stored hash tells.
-fn damaged_block(store: &Store, height: u64, invalid: &Invalid<StoreError>) -> StoreError {
+fn damaged_block(store: &Store, height: u64, invalid: Invalid<StoreError>) -> StoreError {
+    let invalid = match invalid {
+        // It could not even be looked at.
+        Invalid::State(error) => return error,
+        invalid => invalid,
+    };
     match store.view().altered_leaf(height) {
         Ok(Some(index)) => StoreError::damaged(
             format!("the leaf at index {index} (block {height})"),
@@ -327,8 +366,13 @@ fn compare_guard(
         // Signed and perhaps released: exactly these bytes, and no others, come next.
         let head = committer.store.head();
         let store = committer.store.clone();
-        let block = verify::verify(store.chain(), &head.tip, &store, decoded)
-            .map_err(|error| StoreError::damaged("guard", error))?;
+        let block =
+            verify::verify(store.chain(), &head.tip, &store, decoded).map_err(|invalid| {
+                match invalid {
+                    Invalid::State(error) => error,
+                    invalid => StoreError::damaged("guard", invalid),
+                }
+            })?;
         committer.append(&block)?;
         return Ok(Standing::Sound);
     }
@@ -346,10 +390,10 @@ fn compare_guard(
     Ok(if adopted { Standing::Sound } else { lost })
 }
 
-fn stored_height(table: &Table, key: &[u8]) -> Result<u64, StoreError> {
-    let Some(bytes) = table.get(key)? else { return Ok(0) };
-    let place = String::from_utf8_lossy(key).into_owned();
-    keys::trailing_number(&bytes).ok_or_else(|| StoreError::damaged(place, "not a height"))
+/// The height of the last block, and the number of the next chunk.
+fn stored_head(blocks: &Table) -> Result<(u64, u64), StoreError> {
+    let Some(value) = blocks.get(keys::HEAD)? else { return Ok((0, 0)) };
+    keys::parse_head(&value).ok_or_else(|| StoreError::damaged("head", "not a height and a chunk"))
 }
 
 /// The head as it was at `height`, which everything derived has reached: the frontier and the
@@ -371,7 +415,7 @@ fn head_at(store: &Store, height: u64) -> Result<Head, StoreError> {
         for number in first..count {
             hashes.push(match level {
                 0 => leaf_hash(&view.stored_leaf(number)?),
-                _ => view.stored_tile_root(level - 1, number)?,
+                _ => view.stored_tile(level - 1, number)?.root(),
             });
         }
         levels.push(hashes);

@@ -3,7 +3,7 @@
 use super::error::StoreError;
 use super::facets::Facet;
 use super::read::View;
-use super::runs::Order;
+use super::sorted::Order;
 use crate::protocol::block::EncodedEntry;
 use crate::protocol::entry::{Body, Kind};
 use crate::protocol::hash::StateKey;

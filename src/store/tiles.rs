@@ -4,15 +4,27 @@
 //! hashes of each level that don't fill a tile yet are its edge. The edge follows from the
 //! leaves, and is made anew from them when the store is opened.
 
-use crate::protocol::hash::TreeHash;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use quick_cache::sync::Cache;
+
+use super::error::StoreError;
+use super::slots::{Lifetime, Slots};
+use super::table::Table;
+use crate::protocol::hash::{DIGEST_BYTES, TreeHash};
 use crate::protocol::tree::node_hash;
 
 /// How many hashes a full tile holds.
 pub const TILE_WIDTH: u64 = 256;
 /// Half a tile's hashes: what one value of the store holds, 4 KiB.
-pub(super) const HALF_TILE_HASHES: usize = 128;
+const HALF_TILE_HASHES: usize = 128;
 /// Levels of the tree that one level of tiles spans.
 pub(super) const LEVELS_A_TILE: u32 = 8;
+
+/// How many full tiles are kept in memory with all nodes above their hashes, 16 KiB each.
+const CACHED_TILES: usize = 1024;
+/// What each level's tree is called, before its number.
+const TREE_PREFIX: &str = "tiles-";
 
 /// A full tile that an append completed.
 pub(super) struct FullTile {
@@ -83,10 +95,146 @@ pub(super) fn perfect_root(hashes: &[TreeHash]) -> TreeHash {
     node_hash(&perfect_root(left), &perfect_root(right))
 }
 
+/// Full tiles, as they are stored.
+pub(super) struct TileStore {
+    database: sled::Db,
+    /// The slots of each level, the lowest first: two for a tile.
+    levels: RwLock<Vec<Arc<Slots>>>,
+    cache: Cache<(u8, u64), Arc<Tile>>,
+}
+
+/// A full tile and all nodes above its hashes.
+pub(super) struct Tile {
+    /// Each level of nodes, the hashes themselves first, one after the other.
+    nodes: Vec<TreeHash>,
+}
+
+impl TileStore {
+    pub(super) fn open(database: &sled::Db) -> Result<Self, StoreError> {
+        let names = database.tree_names();
+        let exists = |level: &usize| names.contains(&tree_name(*level).as_bytes().into());
+        let levels = (0..).take_while(exists).map(|level| open_level(database, level));
+        Ok(Self {
+            levels: RwLock::new(levels.collect::<Result<_, _>>()?),
+            database: database.clone(),
+            cache: Cache::new(CACHED_TILES),
+        })
+    }
+
+    /// Writes a tile. It is not durable before the store is synced.
+    pub(super) fn put(&self, tile: &FullTile) -> Result<(), StoreError> {
+        let slots = self.level_or_new(tile.level)?;
+        for (half, hashes) in (2 * tile.number..).zip(tile.hashes.chunks(HALF_TILE_HASHES)) {
+            slots.put(half, hashes.iter().flat_map(|hash| hash.0).collect())?;
+        }
+        Ok(())
+    }
+
+    /// A tile that was written.
+    pub(super) fn get(&self, level: u8, number: u64) -> Result<Arc<Tile>, StoreError> {
+        if let Some(tile) = self.cache.get(&(level, number)) {
+            return Ok(tile);
+        }
+        let hashes = self.read(level, number)?;
+        let hashes = hashes.ok_or_else(|| {
+            StoreError::damaged(format!("tile {level}/{number}"), "missing or cut short")
+        })?;
+        let tile = Arc::new(Tile::new(hashes));
+        self.cache.insert((level, number), tile.clone());
+        Ok(tile)
+    }
+
+    fn read(&self, level: u8, number: u64) -> Result<Option<Vec<TreeHash>>, StoreError> {
+        let Some(slots) = self.level(level) else { return Ok(None) };
+        let mut hashes = Vec::with_capacity(2 * HALF_TILE_HASHES);
+        for half in 2 * number..=2 * number + 1 {
+            let Some(value) = slots.get(half)? else { return Ok(None) };
+            let (whole, _) = value.as_chunks::<DIGEST_BYTES>();
+            hashes.extend(whole.iter().map(|hash| TreeHash(*hash)));
+        }
+        Ok((hashes.len() == 2 * HALF_TILE_HASHES).then_some(hashes))
+    }
+
+    fn level(&self, level: u8) -> Option<Arc<Slots>> {
+        let levels = self.levels.read().unwrap_or_else(PoisonError::into_inner);
+        levels.get(usize::from(level)).cloned()
+    }
+
+    fn level_or_new(&self, level: u8) -> Result<Arc<Slots>, StoreError> {
+        if let Some(slots) = self.level(level) {
+            return Ok(slots);
+        }
+        let mut levels = self.levels.write().unwrap_or_else(PoisonError::into_inner);
+        assert_eq!(levels.len(), usize::from(level), "a level's first tile is full of tiles below");
+        let slots = open_level(&self.database, levels.len())?;
+        levels.push(slots.clone());
+        Ok(slots)
+    }
+}
+
+fn tree_name(level: usize) -> String {
+    format!("{TREE_PREFIX}{level}")
+}
+
+fn open_level(database: &sled::Db, level: usize) -> Result<Arc<Slots>, StoreError> {
+    Slots::open(Table::open(database, &tree_name(level))?, Lifetime::Kept).map(Arc::new)
+}
+
+impl Tile {
+    fn new(hashes: Vec<TreeHash>) -> Self {
+        let mut nodes = hashes;
+        let mut below = 0..nodes.len();
+        while below.len() > 1 {
+            let above: Vec<TreeHash> = nodes
+                .get(below.clone())
+                .unwrap_or_default()
+                .chunks_exact(2)
+                .map(|pair| perfect_root(pair))
+                .collect();
+            below = nodes.len()..nodes.len() + above.len();
+            nodes.extend(above);
+        }
+        Self { nodes }
+    }
+
+    /// The hashes of the tile itself.
+    pub(super) fn hashes(&self) -> &[TreeHash] {
+        self.nodes.get(..2 * HALF_TILE_HASHES).unwrap_or_default()
+    }
+
+    /// The node `index` places into the nodes that each span `2^depth` of the hashes.
+    pub(super) fn node(&self, depth: u32, index: u64) -> Option<TreeHash> {
+        let width = TILE_WIDTH >> depth;
+        // Below a level of `width` nodes there are twice as many, and so on.
+        let first = 2 * TILE_WIDTH - 2 * width;
+        let place = usize::try_from(first + index).ok().filter(|_| index < width)?;
+        self.nodes.get(place).copied()
+    }
+
+    /// The root over all hashes.
+    pub(super) fn root(&self) -> TreeHash {
+        *self.nodes.last().expect("a tile has hashes")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::protocol::tree::{Frontier, leaf_hash};
+
+    #[test]
+    fn a_tile_knows_its_nodes() {
+        let hashes: Vec<TreeHash> = (0..256u64).map(|n| leaf_hash(&n.to_be_bytes())).collect();
+        let tile = Tile::new(hashes.clone());
+        assert_eq!(tile.hashes(), hashes);
+        for depth in 0..=8 {
+            for (index, part) in (0u64..).zip(hashes.chunks(1 << depth)) {
+                assert_eq!(tile.node(depth, index), Some(perfect_root(part)), "{depth} {index}");
+            }
+            assert_eq!(tile.node(depth, 256 >> depth), None);
+        }
+        assert_eq!(tile.root(), perfect_root(&hashes));
+    }
 
     #[test]
     fn tiles_and_frontier_agree() {

@@ -9,8 +9,8 @@ use counterfoil::store::{
 
 use super::damage::Damage;
 use super::original::Original;
-use super::random::Random;
 use crate::support::chain::id;
+use crate::support::random::Random;
 
 /// How many receipts are checked in each case.
 const RECEIPTS_CHECKED: u64 = 8;

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use super::original::Original;
-use super::random::Random;
+use crate::support::random::Random;
 
 /// The files of a data directory, by their place in it.
 pub type Files = BTreeMap<String, Vec<u8>>;
@@ -93,7 +93,7 @@ impl Damage {
             .collect();
         // Most of what can go wrong is in the database's one large file.
         let large = random.below(3) == 0;
-        let name = if large { "store/db".to_owned() } else { random.pick(&names).clone() };
+        let name = if large { "store/db".to_owned() } else { pick(random, &names).clone() };
         let said = match self {
             Self::Bytes(bytes) => bytes.apply(files.get_mut(&name).expect("it is there"), random),
             Self::File(whole) => whole.apply(&mut files, &name, &original.old).to_owned(),
@@ -119,22 +119,26 @@ impl Bytes {
             Self::FlippedBit | Self::FlippedBits => {
                 let flips = if matches!(self, Self::FlippedBit) { 1 } else { 8 };
                 for _ in 0..flips {
-                    let (at, bit) = (random.used(content), random.below(8));
+                    let (at, bit) = (used(random, content), random.below(8));
                     content[at] ^= 1 << bit;
                     let _ = write!(said, "bit {bit} of byte {at} ");
                 }
             }
             Self::ZeroedSector | Self::ZeroedPage | Self::Garbage => {
                 let size = if matches!(self, Self::ZeroedPage) { 4096 } else { 512 };
-                let from = random.used(content) / size * size;
+                let from = used(random, content) / size * size;
                 let until = (from + size).min(content.len());
                 for byte in &mut content[from..until] {
-                    *byte = if matches!(self, Self::Garbage) { random.byte() } else { 0 };
+                    *byte = if matches!(self, Self::Garbage) {
+                        u8::try_from(random.below(256)).unwrap()
+                    } else {
+                        0
+                    };
                 }
                 let _ = write!(said, "{from} to {until}");
             }
             Self::Truncated => {
-                content.truncate(random.used(content));
+                content.truncate(used(random, content));
                 let _ = write!(said, "{} are left", content.len());
             }
             Self::SwappedSectors | Self::SwappedPages | Self::SwappedHalves => {
@@ -143,7 +147,7 @@ impl Bytes {
                     Self::SwappedPages => 4096,
                     _ => (content.len() / 2).max(1),
                 };
-                let (one, two) = (random.used(content), random.used(content));
+                let (one, two) = (used(random, content), used(random, content));
                 let (one, two) = (one / size * size, two / size * size);
                 for offset in 0..size {
                     if one.max(two) + offset < content.len() {
@@ -187,20 +191,20 @@ impl Value {
     fn apply(self, directory: &Path, random: &mut Random) -> String {
         let config = sled::Config::new().path(directory.join("store")).flush_every_ms(None);
         let database = config.open().unwrap();
-        let table = *random.pick(&["blocks", "tiles", "runs", "blocks", "runs"]);
+        let names = ["blocks", "blocks", "bodies", "tiles-0", "pages", "derived"];
+        let table = *pick(random, &names);
         let tree = database.open_tree(table).unwrap();
         let all: Vec<_> = tree.iter().map(Result::unwrap).collect();
+        // Keys that are only reserved have no value to damage.
+        let all: Vec<_> = all.into_iter().filter(|(_, value)| !value.is_empty()).collect();
         // Kinds of which there are few are as likely as the others.
-        let kind = |key: &[u8]| {
-            let first = if table == "blocks" { key[0] } else { 0 };
-            (key.len(), first, table == "runs" && key.get(8) == Some(&0))
-        };
+        let kind = |key: &[u8]| (key.len(), if table == "blocks" { key[0] } else { 0 });
         let mut kinds: Vec<_> = all.iter().map(|(key, _)| kind(key)).collect();
         kinds.sort_unstable();
         kinds.dedup();
-        let chosen = *random.pick(&kinds);
+        let chosen = *pick(random, &kinds);
         let all: Vec<_> = all.iter().filter(|(key, _)| kind(key) == chosen).collect();
-        let (key, value) = random.pick(&all);
+        let (key, value) = pick(random, &all);
         let mut said = format!("{table}/{}", hex::encode(key));
         let mut value = value.to_vec();
         let at = usize::try_from(random.below(value.len() as u64)).unwrap();
@@ -209,7 +213,7 @@ impl Value {
             Self::Cut => value.truncate(at),
             Self::Removed => drop(tree.remove(key).unwrap()),
             Self::Swapped => {
-                let (other, other_value) = random.pick(&all);
+                let (other, other_value) = pick(random, &all);
                 let _ = write!(said, " and {}", hex::encode(other));
                 tree.insert(other, value).unwrap();
                 value = other_value.to_vec();
@@ -234,6 +238,17 @@ impl Value {
         database.flush().unwrap();
         format!("{said} at {at}")
     }
+}
+
+fn pick<'a, T>(random: &mut Random, all: &'a [T]) -> &'a T {
+    &all[random.index(all.len())]
+}
+
+/// A place in a file, mostly where something other than zeros stands.
+fn used(random: &mut Random, content: &[u8]) -> usize {
+    let places: Vec<usize> = (0..20).map(|_| random.index(content.len())).collect();
+    let used = places.iter().find(|place| content[**place] != 0);
+    *used.unwrap_or(&places[0])
 }
 
 /// All files of a directory.

@@ -30,6 +30,13 @@ pub fn counterfoil<I: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item 
     command
 }
 
+/// `counterfoil dev` on `directory` and a free port.
+pub fn dev(directory: &Path, more: &[&str]) -> Command {
+    let directory = directory.to_str().expect("UTF-8");
+    let basics = ["dev", "--dir", directory, "--listen", "127.0.0.1:0", "--json"];
+    counterfoil([&basics[..], more].concat())
+}
+
 /// Runs a command; its exit code, standard output and standard error.
 pub fn run(arguments: &[&str]) -> Ran {
     counterfoil(arguments).output().expect("the binary runs").into()
@@ -75,37 +82,47 @@ pub struct Node {
 impl Node {
     /// Starts `counterfoil dev` on `directory` and a free port.
     pub fn dev(directory: &Path, more: &[&str]) -> Self {
-        let directory = directory.to_str().expect("UTF-8");
-        let basics = ["dev", "--dir", directory, "--listen", "127.0.0.1:0", "--json"];
-        Self::start(&[&basics[..], more].concat())
+        Self::launch(dev(directory, more))
     }
 
     /// Starts a node that says in JSON where it serves.
     pub fn start(arguments: &[&str]) -> Self {
-        let mut child = counterfoil(arguments)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the binary runs");
+        Self::launch(counterfoil(arguments))
+    }
+
+    /// Starts the node of a command that says in JSON where it serves.
+    pub fn launch(command: Command) -> Self {
+        let shown = format!("{command:?}");
+        Self::try_launch(command).unwrap_or_else(|refused| panic!("{shown}: {refused:?}"))
+    }
+
+    /// The same, of one that may refuse to start; what it said then.
+    pub fn try_launch(mut command: Command) -> Result<Self, Ran> {
+        let mut child =
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary runs");
         let mut line = String::new();
         let out = child.stdout.as_mut().expect("piped");
         BufReader::new(out).read_line(&mut line).expect("standard output");
         let url = serde_json::from_str::<Value>(&line)
             .ok()
             .and_then(|said| Some(said.get("url")?.as_str()?.to_owned()));
-        let Some(url) = url else {
-            let mut err = String::new();
-            let _ = child.kill();
-            let _ = child.stderr.take().expect("piped").read_to_string(&mut err);
-            panic!("{arguments:?} said {line:?} and {err}");
-        };
-        Self { child, url }
+        match url {
+            Some(url) => Ok(Self { child, url }),
+            None => Err(child.wait_with_output().expect("it was started here").into()),
+        }
     }
 
     /// Kills it as a power cut would.
     pub fn kill(mut self) {
         self.child.kill().expect("it runs");
         self.child.wait().expect("it was started here");
+    }
+
+    /// Waits until it was killed by somebody else.
+    pub fn wait_for_kill(mut self) {
+        use std::os::unix::process::ExitStatusExt as _;
+        let status = self.child.wait().expect("it was started here");
+        assert_eq!(status.signal(), Some(9), "{status}");
     }
 
     /// Tells it to stop, and waits until it did; what it said on standard error.

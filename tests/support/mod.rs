@@ -4,6 +4,11 @@
 pub mod binary;
 pub mod browser;
 pub mod chain;
+pub mod disk;
+pub mod faults;
 pub mod home;
+pub mod load;
 pub mod node;
+pub mod postgres;
+pub mod random;
 pub mod site;

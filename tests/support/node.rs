@@ -110,7 +110,8 @@ impl Node {
 
     /// Re-verifies everything that is stored, and that nothing but `entries` entries are.
     pub fn check(&self, entries: u64) {
-        let report = self.ledger.store().fsck(|_| {}).expect("the store can be read");
+        let report =
+            self.ledger.store().expect("it is open").fsck(|_| {}).expect("the store can be read");
         assert!(report.is_clean(), "{report:#?}");
         assert_eq!(report.entries, entries);
     }

@@ -92,7 +92,11 @@ impl Arguments {
         }
         match health {
             Health::Standing(standing) => bail!("{standing}"),
-            Health::Sealing | Health::NoKey | Health::Held(_) | Health::Failed(_) => Ok(Exit::Fine),
+            Health::Sealing
+            | Health::NoKey
+            | Health::Held(_)
+            | Health::Recovering(_)
+            | Health::Failed => Ok(Exit::Fine),
         }
     }
 
@@ -134,7 +138,7 @@ fn append_file(ledger: &Ledger, path: &Path, counts: &mut Counts) -> anyhow::Res
 /// Whether the ledger has this block.
 fn is_present(ledger: &Ledger, block: &Block) -> anyhow::Result<bool> {
     let height = block.header.height;
-    match ledger.view().block(height)? {
+    match ledger.view()?.block(height)? {
         Some(present) if present == *block => Ok(true),
         Some(_) => bail!(
             "block {height} of the file is another than the ledger's: they are two histories, and one key may have signed both; keep both and find out why"

@@ -35,7 +35,7 @@ pub async fn append_missing(ledger: &Ledger, url: &str, counts: &mut Counts) -> 
     let (checkpoint, _) = Checkpoint::open(&note, &spec.origin, &spec.authority())
         .with_context(|| format!("the checkpoint of {url}"))?;
     counts.present = ledger.head().height();
-    match Published::compare(&ledger.view(), &checkpoint)? {
+    match Published::compare(&ledger.view()?, &checkpoint)? {
         Published::Held => return Ok(()),
         Published::Contradicts { size, published, own } => bail!(
             "at size {size} the root here is {own}, there it is {published}: they are two histories, and one key signed both; keep both and find out why"
@@ -71,7 +71,7 @@ pub async fn append_missing(ledger: &Ledger, url: &str, counts: &mut Counts) -> 
         }
     }
     bar.finish_and_clear();
-    match Published::compare(&ledger.view(), &checkpoint)? {
+    match Published::compare(&ledger.view()?, &checkpoint)? {
         Published::Held => Ok(()),
         _ => bail!("{url} serves fewer blocks than its checkpoint covers, or others"),
     }

@@ -9,7 +9,7 @@
 //!
 //! The first three end in `replay.rs`, which executes the whole chain again.
 
-mod directory;
+pub(super) mod directory;
 mod file;
 mod receipt;
 mod remote;
@@ -71,7 +71,7 @@ struct What {
 
 /// What was proven of a whole ledger.
 #[derive(Debug, Serialize)]
-struct ProvenLedger {
+pub(super) struct ProvenLedger {
     chain_id: String,
     origin: String,
     authority: String,
@@ -80,7 +80,7 @@ struct ProvenLedger {
     /// How many leaves the log has.
     size: u64,
     root: TreeHash,
-    entries: u64,
+    pub(super) entries: u64,
     rules_version: u16,
     last_block_time: Timestamp,
     /// What was checked, a sentence each.

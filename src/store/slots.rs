@@ -1,0 +1,151 @@
+//! Slots: numbered values of a few KB in sled, each written once.
+//!
+//! sled keeps up to 16 items in a leaf of its tree. When one more comes, it cuts the leaf in two
+//! and writes both halves again; after nine changes of a leaf it writes it again, too. That is
+//! meant for small items. Values of 6 KB that are simply appended are written 3.7 times each,
+//! and the file grows to 1.7 times what is in it.
+//!
+//! So the keys come first, with nothing under them: leaves are cut while there is nothing in them, and
+//! end up with nine keys each. Then the values come, one change each, and a leaf has no tenth.
+//! That writes 1.05 times what is stored, and the file is as large. (`benches/store.rs` compares.)
+//!
+//! Invariants:
+//! - Keys are put there one by one, in order, and are never removed. A batch would make longer
+//!   leaves, whose tenth change writes all of them again.
+//! - There are always [`RESERVED_AHEAD`] keys beyond the last value, so that the leaf that is cut
+//!   next is empty.
+//! - A key that is only reserved means that nothing was written.
+
+use std::sync::{Mutex, PoisonError};
+
+use super::error::StoreError;
+use super::table::Table;
+
+/// The longest value that the store writes, in bytes: sled moves a leaf of more than 128 KB or so
+/// into a file of its own, which it never syncs.
+pub(super) const MAX_VALUE_BYTES: usize = 6 * 1024;
+
+/// How many keys are there before they are needed: more than the two leaves that a cut concerns.
+const RESERVED_AHEAD: u64 = 64;
+
+/// How values come and go.
+#[derive(Clone, Copy)]
+pub(super) enum Lifetime {
+    /// They stay.
+    Kept,
+    /// They are freed, and others come in their place. Only every other key is used, which leaves
+    /// each of a leaf's values a second change: it empties the slot and moves nothing else.
+    Reused,
+}
+
+/// A sequence of slots.
+pub(super) struct Slots {
+    table: Table,
+    /// How many keys there are for each slot.
+    stride: u64,
+    /// How many keys there are.
+    reserved: Mutex<u64>,
+}
+
+impl Slots {
+    pub(super) fn open(table: Table, lifetime: Lifetime) -> Result<Self, StoreError> {
+        let reserved = match table.last_key()? {
+            None => 0,
+            Some(key) => match key.as_ref().try_into().map(u64::from_be_bytes) {
+                Ok(last) if last < u64::MAX => last + 1,
+                _ => return Err(StoreError::damaged("slots", "a key is no number")),
+            },
+        };
+        let stride = match lifetime {
+            Lifetime::Kept => 1,
+            Lifetime::Reused => 2,
+        };
+        Ok(Self { table, stride, reserved: Mutex::new(reserved) })
+    }
+
+    /// Writes a value, which isn't empty. It is not durable before the store is synced.
+    pub(super) fn put(&self, slot: u64, value: Vec<u8>) -> Result<(), StoreError> {
+        assert!(!value.is_empty(), "an empty slot is one that was never written");
+        assert!(value.len() <= MAX_VALUE_BYTES, "a longer value wouldn't be durable");
+        self.reserve(slot)?;
+        self.table.insert(self.key(slot), value)
+    }
+
+    /// Empties a slot.
+    pub(super) fn free(&self, slot: u64) -> Result<(), StoreError> {
+        self.table.reserve(self.key(slot))
+    }
+
+    /// The value in a slot, if there is one.
+    pub(super) fn get(&self, slot: u64) -> Result<Option<sled::IVec>, StoreError> {
+        self.table.get(self.key(slot))
+    }
+
+    fn key(&self, slot: u64) -> [u8; 8] {
+        (slot * self.stride).to_be_bytes()
+    }
+
+    /// Puts the keys of `slot` and of those after it there.
+    fn reserve(&self, slot: u64) -> Result<(), StoreError> {
+        let mut reserved = self.reserved.lock().unwrap_or_else(PoisonError::into_inner);
+        while *reserved < (slot + RESERVED_AHEAD) * self.stride {
+            self.table.reserve(reserved.to_be_bytes())?;
+            *reserved += 1;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writes_little_more_than_is_stored() {
+        let directory = tempfile::tempdir().unwrap();
+        let database = sled::Config::new()
+            .path(directory.path())
+            .mode(sled::Mode::HighThroughput)
+            .flush_every_ms(None)
+            .open()
+            .unwrap();
+        let slots = Slots::open(Table::open(&database, "slots").unwrap(), Lifetime::Kept).unwrap();
+        let value = |slot: u64| vec![u8::try_from(slot % 251 + 1).unwrap(); MAX_VALUE_BYTES];
+        for slot in 0..2_000 {
+            slots.put(slot, value(slot)).unwrap();
+            if slot % 20 == 0 {
+                database.flush().unwrap();
+            }
+        }
+        database.flush().unwrap();
+        let stored = 2_000 * MAX_VALUE_BYTES as u64;
+        let file = database.size_on_disk().unwrap();
+        assert!(file < stored / 4 * 5, "{file} bytes for {stored}");
+        for slot in (0..2_000).step_by(7) {
+            assert_eq!(slots.get(slot).unwrap().unwrap(), value(slot));
+        }
+        assert_eq!(slots.get(2_000).unwrap(), None);
+        assert_eq!(slots.get(1 << 40).unwrap(), None);
+    }
+
+    #[test]
+    fn what_is_freed_is_gone_and_can_be_written_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let database = sled::open(directory.path()).unwrap();
+        let open =
+            || Slots::open(Table::open(&database, "slots").unwrap(), Lifetime::Reused).unwrap();
+        let slots = open();
+        for slot in 0..100 {
+            slots.put(slot, vec![1; 4096]).unwrap();
+        }
+        for slot in 0..100 {
+            slots.free(slot).unwrap();
+            assert_eq!(slots.get(slot).unwrap(), None);
+        }
+        let slots = open();
+        for slot in 0..100 {
+            slots.put(slot, vec![2; 4096]).unwrap();
+        }
+        assert_eq!(slots.get(99).unwrap().unwrap(), vec![2; 4096]);
+    }
+}

@@ -1,0 +1,171 @@
+//! Records in order: of one run, and of several sequences as one.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::page::Records;
+use super::run::Run;
+use crate::store::error::StoreError;
+
+/// In which order records come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::store) enum Order {
+    /// The least key first.
+    Ascending,
+    /// The greatest key first.
+    Descending,
+}
+
+/// A place in a sorted sequence of records.
+pub(in crate::store) trait Cursor<const K: usize> {
+    /// The record there; `None` at the end.
+    fn record(&self) -> Option<(&[u8; K], &[u8])>;
+
+    /// Goes on to the next.
+    fn advance(&mut self) -> Result<(), StoreError>;
+}
+
+/// Records that are in memory already.
+pub(super) struct Collected<const K: usize> {
+    records: Vec<([u8; K], Vec<u8>)>,
+    place: usize,
+}
+
+impl<const K: usize> Collected<K> {
+    pub(super) fn new(mut records: Vec<([u8; K], Vec<u8>)>, order: Order) -> Self {
+        if order == Order::Descending {
+            records.reverse();
+        }
+        Self { records, place: 0 }
+    }
+}
+
+impl<const K: usize> Cursor<K> for Collected<K> {
+    fn record(&self) -> Option<(&[u8; K], &[u8])> {
+        self.records.get(self.place).map(|(key, value)| (key, value.as_slice()))
+    }
+
+    fn advance(&mut self) -> Result<(), StoreError> {
+        self.place += 1;
+        Ok(())
+    }
+}
+
+/// The records of one run whose keys lie within a range, page by page.
+pub(super) struct RunCursor<const K: usize> {
+    run: Arc<Run<K>>,
+    order: Order,
+    first: [u8; K],
+    last: [u8; K],
+    /// Pages still to be read.
+    pages: Range<usize>,
+    page: sled::IVec,
+    /// Where in the page the records to come begin, the next last.
+    offsets: Vec<u16>,
+}
+
+impl<const K: usize> RunCursor<K> {
+    /// From `first` to `last`, both included.
+    pub(super) fn new(
+        run: &Arc<Run<K>>,
+        first: [u8; K],
+        last: [u8; K],
+        order: Order,
+    ) -> Result<Self, StoreError> {
+        let pages = run.pages_between(&first, &last);
+        let (run, page, offsets) = (run.clone(), sled::IVec::default(), Vec::new());
+        let mut cursor = Self { run, order, first, last, pages, page, offsets };
+        cursor.read_on()?;
+        Ok(cursor)
+    }
+
+    /// Reads pages until there is a record, or no page any more.
+    fn read_on(&mut self) -> Result<(), StoreError> {
+        while self.offsets.is_empty() {
+            let next = match self.order {
+                Order::Ascending => self.pages.next(),
+                Order::Descending => self.pages.next_back(),
+            };
+            let Some(number) = next else { return Ok(()) };
+            self.page = self.run.page(number)?;
+            let mut records = Records::<K>::new(&self.page);
+            let mut offset = records.offset();
+            while let Some((key, _)) = records.next() {
+                if (&self.first..=&self.last).contains(&key) {
+                    self.offsets.push(u16::try_from(offset).expect("a page is short"));
+                }
+                offset = records.offset();
+            }
+            if records.is_damaged() {
+                self.pages = 0..0;
+                return Err(self.run.damaged_page(number));
+            }
+            if self.order == Order::Ascending {
+                self.offsets.reverse();
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<const K: usize> Cursor<K> for RunCursor<K> {
+    fn record(&self) -> Option<(&[u8; K], &[u8])> {
+        let offset = self.offsets.last()?;
+        Records::at(&self.page, usize::from(*offset)).next()
+    }
+
+    fn advance(&mut self) -> Result<(), StoreError> {
+        self.offsets.pop();
+        self.read_on()
+    }
+}
+
+/// Several sorted sequences as one, the newest first: of equal keys, its record counts.
+pub(super) struct Merge<const K: usize> {
+    sources: Vec<Box<dyn Cursor<K> + Send>>,
+    order: Order,
+    /// Which source has the next record.
+    next: Option<usize>,
+}
+
+impl<const K: usize> Merge<K> {
+    pub(super) fn new(sources: Vec<Box<dyn Cursor<K> + Send>>, order: Order) -> Self {
+        let mut merge = Self { sources, order, next: None };
+        merge.find_next();
+        merge
+    }
+
+    /// A handful of sources: looking at each is as quick as a heap.
+    fn find_next(&mut self) {
+        let mut next: Option<(usize, &[u8; K])> = None;
+        for (place, source) in self.sources.iter().enumerate() {
+            let Some((key, _)) = source.record() else { continue };
+            let before = next.is_none_or(|(_, least)| match self.order {
+                Order::Ascending => key < least,
+                Order::Descending => key > least,
+            });
+            if before {
+                next = Some((place, key));
+            }
+        }
+        self.next = next.map(|(place, _)| place);
+    }
+}
+
+impl<const K: usize> Cursor<K> for Merge<K> {
+    fn record(&self) -> Option<(&[u8; K], &[u8])> {
+        self.sources.get(self.next?)?.record()
+    }
+
+    fn advance(&mut self) -> Result<(), StoreError> {
+        let Some((key, _)) = self.record() else { return Ok(()) };
+        let key = *key;
+        for source in &mut self.sources {
+            if source.record().is_some_and(|(found, _)| *found == key) {
+                source.advance()?;
+            }
+        }
+        self.find_next();
+        Ok(())
+    }
+}

@@ -1,0 +1,202 @@
+//! The map: its memories and runs, as readers see them.
+
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+
+use bincode::{Decode, Encode};
+
+use super::cursor::{Collected, Cursor, Merge, Order, RunCursor};
+use super::memory::Memory;
+use super::pages::PageStore;
+use super::run::{Run, RunMeta, RunWriter, prefix};
+use crate::protocol::codec;
+use crate::store::error::StoreError;
+
+/// How many runs of a level are merged into one of the next.
+const MERGE_WIDTH: usize = 8;
+/// Runs of this level aren't merged any more: a merge would write gigabytes, to save a look at a
+/// few filters.
+const LAST_LEVEL: u8 = 2;
+
+/// What a map keeps under a key. `()` takes no bytes.
+pub(in crate::store) trait Value: Encode + Decode<()> + Clone {}
+
+impl<V: Encode + Decode<()> + Clone> Value for V {}
+
+/// A sorted map from keys of `K` bytes to values. A clone has the same memories, and keeps the
+/// runs of its time.
+pub(in crate::store) struct SortedMap<const K: usize, V> {
+    active: Arc<RwLock<Memory<K, V>>>,
+    frozen: Option<Arc<RwLock<Memory<K, V>>>>,
+    /// The newest first.
+    runs: Vec<Arc<Run<K>>>,
+}
+
+impl<const K: usize, V> Clone for SortedMap<K, V> {
+    fn clone(&self) -> Self {
+        let (active, frozen) = (self.active.clone(), self.frozen.clone());
+        Self { active, frozen, runs: self.runs.clone() }
+    }
+}
+
+impl<const K: usize, V: Value> SortedMap<K, V> {
+    /// A map of the runs that a manifest names, the newest first, and of nothing in memory.
+    pub(in crate::store) fn open(pages: &PageStore, metas: &[RunMeta]) -> Result<Self, StoreError> {
+        let runs = metas.iter().map(|meta| Run::open(pages, *meta)).collect::<Result<_, _>>()?;
+        Ok(Self { active: Arc::default(), frozen: None, runs })
+    }
+
+    /// Puts records in, the latest of a key last; how many are in active memory then.
+    pub(in crate::store) fn extend(&self, records: impl Iterator<Item = ([u8; K], V)>) -> usize {
+        let mut memory = self.active.write().unwrap_or_else(PoisonError::into_inner);
+        for (key, value) in records {
+            memory.insert(key, value);
+        }
+        memory.len()
+    }
+
+    /// The value of `key`.
+    pub(in crate::store) fn get(&self, key: &[u8; K]) -> Result<Option<V>, StoreError> {
+        for memory in self.memories() {
+            if let Some(value) = memory.get(key) {
+                return Ok(Some(value.clone()));
+            }
+        }
+        for run in &self.runs {
+            if let Some(value) = run.get(key)? {
+                return Self::decode(&value).map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    /// The records from `first` to `last`, which share their first eight bytes.
+    pub(in crate::store) fn range(
+        &self,
+        first: [u8; K],
+        last: [u8; K],
+        order: Order,
+    ) -> Result<impl Cursor<K> + use<K, V>, StoreError> {
+        debug_assert_eq!(prefix(&first), prefix(&last), "a filter knows one prefix at a time");
+        let mut sources: Vec<Box<dyn Cursor<K> + Send>> = Vec::new();
+        for memory in self.memories() {
+            let found = memory.range(&first, &last).iter();
+            let found = found.map(|(key, value)| (*key, codec::encode(value))).collect();
+            sources.push(Box::new(Collected::new(found, order)));
+        }
+        for run in self.runs.iter().filter(|run| run.may_have(prefix(&first))) {
+            sources.push(Box::new(RunCursor::new(run, first, last, order)?));
+        }
+        Ok(Merge::new(sources, order))
+    }
+
+    /// All records, in the order of their keys.
+    pub(in crate::store) fn all(&self) -> Result<impl Cursor<K> + use<K, V>, StoreError> {
+        let mut sources: Vec<Box<dyn Cursor<K> + Send>> = Vec::new();
+        for memory in self.memories() {
+            let records = memory.sorted().map(|(key, value)| (*key, codec::encode(value)));
+            sources.push(Box::new(Collected::new(records.collect(), Order::Ascending)));
+        }
+        sources.extend(cursors(&self.runs)?);
+        Ok(Merge::new(sources, Order::Ascending))
+    }
+
+    /// Reads a value as it is stored.
+    pub(in crate::store) fn decode(bytes: &[u8]) -> Result<V, StoreError> {
+        codec::decode(bytes, bytes.len()).map_err(|error| StoreError::damaged("a record", error))
+    }
+
+    // Below: how a map changes shape. Each gives the map as it is to be from then on.
+
+    /// With a fresh memory, and the one so far frozen.
+    pub(in crate::store) fn freeze(&self) -> Self {
+        assert!(self.frozen.is_none(), "the one before is written out first");
+        Self { active: Arc::default(), frozen: Some(self.active.clone()), runs: self.runs.clone() }
+    }
+
+    /// Writes frozen memory out as a run.
+    pub(in crate::store) fn write_frozen(
+        &self,
+        pages: &PageStore,
+        number: u64,
+    ) -> Result<Arc<Run<K>>, StoreError> {
+        let frozen = self.frozen.as_deref().map(read);
+        let mut writer = RunWriter::new::<V>(pages, number, 0);
+        for (key, value) in frozen.iter().flat_map(|memory| memory.sorted()) {
+            writer.push(key, &codec::encode(value))?;
+        }
+        writer.finish()
+    }
+
+    /// With the run in the place of frozen memory.
+    pub(in crate::store) fn flushed(&self, run: Arc<Run<K>>) -> Self {
+        let runs = std::iter::once(run).chain(self.runs.iter().cloned()).collect();
+        Self { active: self.active.clone(), frozen: None, runs }
+    }
+
+    /// The runs to merge next: a level that has [`MERGE_WIDTH`] of them. They are neighbours,
+    /// since each level's runs are newer than the next one's.
+    pub(in crate::store) fn due(&self) -> Option<Vec<Arc<Run<K>>>> {
+        let levels = self.runs.chunk_by(|newer, older| newer.meta.level == older.meta.level);
+        let due = |level: &&[Arc<Run<K>>]| {
+            level.len() >= MERGE_WIDTH
+                && level.first().is_some_and(|run| run.meta.level < LAST_LEVEL)
+        };
+        levels.into_iter().find(due).map(<[_]>::to_vec)
+    }
+
+    /// Writes runs that are due as one.
+    pub(in crate::store) fn write_merged(
+        pages: &PageStore,
+        number: u64,
+        runs: &[Arc<Run<K>>],
+    ) -> Result<Arc<Run<K>>, StoreError> {
+        let level = runs.first().map_or(0, |run| run.meta.level) + 1;
+        let mut writer = RunWriter::new::<V>(pages, number, level);
+        let mut merge = Merge::new(cursors(runs)?, Order::Ascending);
+        while let Some((key, value)) = merge.record() {
+            writer.push(key, value)?;
+            merge.advance()?;
+        }
+        writer.finish()
+    }
+
+    /// With `merged` in the place of `runs`.
+    pub(in crate::store) fn merged(&self, runs: &[Arc<Run<K>>], merged: Arc<Run<K>>) -> Self {
+        let replaced =
+            |run: &Arc<Run<K>>| runs.iter().any(|old| old.meta.number == run.meta.number);
+        let place = self.runs.iter().position(replaced).unwrap_or(self.runs.len());
+        let mut kept: Vec<_> = self.runs.iter().filter(|run| !replaced(run)).cloned().collect();
+        kept.insert(place, merged);
+        Self { active: self.active.clone(), frozen: self.frozen.clone(), runs: kept }
+    }
+
+    /// Whether a memory waits to be written out.
+    pub(in crate::store) fn is_frozen(&self) -> bool {
+        self.frozen.is_some()
+    }
+
+    /// All runs, the newest first.
+    pub(in crate::store) fn runs(&self) -> &[Arc<Run<K>>] {
+        &self.runs
+    }
+
+    /// What a manifest says of the runs.
+    pub(in crate::store) fn metas(&self) -> Vec<RunMeta> {
+        self.runs.iter().map(|run| run.meta).collect()
+    }
+
+    fn memories(&self) -> impl Iterator<Item = RwLockReadGuard<'_, Memory<K, V>>> {
+        std::iter::once(&self.active).chain(&self.frozen).map(|memory| read(memory))
+    }
+}
+
+fn cursors<const K: usize>(
+    runs: &[Arc<Run<K>>],
+) -> Result<Vec<Box<dyn Cursor<K> + Send>>, StoreError> {
+    let all = |run| RunCursor::new(run, [0; K], [u8::MAX; K], Order::Ascending);
+    runs.iter().map(|run| Ok(Box::new(all(run)?) as Box<dyn Cursor<K> + Send>)).collect()
+}
+
+fn read<const K: usize, V>(memory: &RwLock<Memory<K, V>>) -> RwLockReadGuard<'_, Memory<K, V>> {
+    memory.read().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,44 @@
+//! Sorted maps: ordered maps on disk that take writes at the speed of the disk.
+//!
+//! A database of small random keys writes each key somewhere else. Here new records are kept in
+//! *memory*; when that is full it is frozen, sorted, and written in one go as a *run*: pages of
+//! sorted records, which never change. Looking a key up asks memory, then the runs from the
+//! newest to the oldest; a filter tells without reading which of them can't have it. Eight runs
+//! of a level are merged into one of the next, so that there are never many.
+//!
+//! ```text
+//!   writes ─> active memory ─> frozen memory ─> run  run  run            level 0
+//!                                                 └─ merged ─> run  run  level 1
+//!                                                                └─> run level 2
+//! ```
+//!
+//! Invariants:
+//! - The newest record of a key counts: memory before runs, a newer run before an older.
+//! - A run never changes, and is whole and durable before a manifest names it.
+//! - The pages of a run are free for others when no manifest names it any more, and its last
+//!   reader is done. Which pages are free follows from the manifest, so a crash loses none.
+//! - Keys are digests, or begin with one: their first eight bytes are spread evenly.
+//!
+//! When to freeze, flush and merge, and the manifest, are for whoever owns the maps
+//! (`../derived.rs`): several maps share one manifest.
+//!
+//! | file | what |
+//! |---|---|
+//! | `map.rs` | the map: its memories and runs, as readers see them |
+//! | `memory.rs` | records that aren't written out yet |
+//! | `run.rs` | one run: writing, opening, looking up |
+//! | `cursor.rs` | records of a run, or of several as one sequence |
+//! | `page.rs` | records in a page |
+//! | `pages.rs` | where pages lie, and which are free |
+
+mod cursor;
+mod map;
+mod memory;
+mod page;
+mod pages;
+mod run;
+
+pub(super) use cursor::{Cursor, Order};
+pub(super) use map::{SortedMap, Value};
+pub(super) use pages::PageStore;
+pub(super) use run::{Run, RunMeta};

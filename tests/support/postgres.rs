@@ -1,0 +1,158 @@
+//! A PostgreSQL server of a test's own: on a free port of loopback, in a temporary folder,
+//! ended with the test.
+
+#![allow(clippy::panic, reason = "a test fails by it")]
+
+use std::net::TcpListener;
+use std::os::unix::fs::{MetadataExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// Where PostgreSQL's programs are, if `initdb` isn't on the path.
+const FOLDER_VARIABLE: &str = "POSTGRES_BIN";
+/// Where Debian puts them, in a folder for each version.
+const DEBIAN_FOLDER: &str = "/usr/lib/postgresql";
+/// How long the server may take to start or to stop.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// How often another port is tried when somebody else was faster.
+const ATTEMPTS: u32 = 5;
+/// Who runs it where the test is the superuser, whom PostgreSQL refuses: `nobody`.
+const UNPRIVILEGED: u32 = 65_534;
+/// The superuser of the server.
+const USER: &str = "tester";
+
+/// A server that accepts connections. It stops when it is dropped.
+pub struct Postgres {
+    child: Child,
+    port: u16,
+    _folder: TempDir,
+}
+
+impl Postgres {
+    /// Makes a server and starts it.
+    pub fn start() -> Self {
+        let folder = tempfile::tempdir().expect("a folder for the server");
+        let superuser = folder.path().metadata().expect("it is there").uid() == 0;
+        let owner = superuser.then_some(UNPRIVILEGED);
+        if owner.is_some() {
+            chown(folder.path(), owner, owner).expect("the superuser may");
+        }
+        initialise(folder.path(), owner);
+        for _ in 0..ATTEMPTS {
+            let port = free_port();
+            let mut child = launch(folder.path(), owner, port);
+            if becomes_ready(&mut child, folder.path()) {
+                return Self { child, port, _folder: folder };
+            }
+        }
+        let log = std::fs::read_to_string(folder.path().join("log")).unwrap_or_default();
+        panic!("PostgreSQL does not start: {log}");
+    }
+
+    /// Where to connect to its first database, as its superuser.
+    pub fn url(&self) -> String {
+        format!("postgres://{USER}:unused-password@127.0.0.1:{}/postgres", self.port)
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        // A fast shutdown, by its manual: clients are disconnected, its own processes end.
+        let _ = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
+        let since = Instant::now();
+        while self.child.try_wait().is_ok_and(|status| status.is_none()) {
+            if since.elapsed() > PATIENCE {
+                let _ = self.child.kill();
+                let _ = self.child.wait();
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+/// One of PostgreSQL's programs, run by whom it takes.
+fn program(name: &str, owner: Option<u32>) -> Command {
+    let mut command = Command::new(folder().join(name));
+    // Its messages and its port are to be ours.
+    for (variable, _) in std::env::vars_os() {
+        if variable.to_string_lossy().starts_with("PG") {
+            command.env_remove(variable);
+        }
+    }
+    command.env("LC_ALL", "C").stdin(Stdio::null());
+    if let Some(owner) = owner {
+        command.uid(owner).gid(owner);
+    }
+    command
+}
+
+/// The folder of PostgreSQL's programs: as named, on the path, or Debian's newest.
+fn folder() -> PathBuf {
+    if let Some(folder) = std::env::var_os(FOLDER_VARIABLE) {
+        return folder.into();
+    }
+    let on_path = std::env::var_os("PATH").and_then(|path| {
+        std::env::split_paths(&path).find(|folder| folder.join("initdb").exists())
+    });
+    let debian = || {
+        let versions = std::fs::read_dir(DEBIAN_FOLDER).ok()?.filter_map(Result::ok);
+        let folders = versions.map(|version| version.path().join("bin"));
+        let number = |folder: &PathBuf| folder.parent()?.file_name()?.to_str()?.parse::<u32>().ok();
+        folders.filter(|folder| folder.join("initdb").exists()).max_by_key(number)
+    };
+    on_path.or_else(debian).unwrap_or_else(|| {
+        panic!("no initdb: install Debian's package `postgresql`, or set {FOLDER_VARIABLE}")
+    })
+}
+
+fn initialise(folder: &Path, owner: Option<u32>) {
+    let made = program("initdb", owner)
+        .args(["--no-sync", "--no-locale", "--encoding=UTF8", "--auth=trust", "--username", USER])
+        .arg("--pgdata")
+        .arg(folder.join("data"))
+        .current_dir(folder)
+        .output()
+        .expect("initdb runs");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+}
+
+fn launch(folder: &Path, owner: Option<u32>, port: u16) -> Child {
+    let log = std::fs::File::create(folder.join("log")).expect("a file for the log");
+    program("postgres", owner)
+        .arg("-D")
+        .arg(folder.join("data"))
+        .arg("-k")
+        .arg(folder)
+        .args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1"])
+        .current_dir(folder)
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .expect("postgres runs")
+}
+
+/// Waits until the server says in its lock file that it is ready; false if it ends instead.
+fn becomes_ready(child: &mut Child, folder: &Path) -> bool {
+    let since = Instant::now();
+    let lock_file = folder.join("data/postmaster.pid");
+    loop {
+        let said = std::fs::read_to_string(&lock_file).unwrap_or_default();
+        if said.lines().any(|line| line.trim() == "ready") {
+            return true;
+        }
+        if child.try_wait().expect("it was started here").is_some() {
+            return false;
+        }
+        assert!(since.elapsed() < PATIENCE, "PostgreSQL does not become ready");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("it is bound").port()
+}
