@@ -16,9 +16,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use counterfoil::ledger::{Health, Hold};
 use counterfoil::protocol::checkpoint::Checkpoint;
-use counterfoil::protocol::hash::TreeHash;
+use counterfoil::protocol::hash::{ChainId, HeaderHash, TreeHash};
 use counterfoil::protocol::spec::ChainSpec;
+use counterfoil::store::{NotAtHome, Standing, StoreError};
 use serde_json::{Value, json};
 use support::binary::{Node, block_on, copy_directory, json, operator, path, run};
 
@@ -202,6 +204,39 @@ fn all_commands_of_the_page_are_followed_here() {
         .filter(|(_, blocks)| *blocks > 0)
         .collect();
     assert_eq!(found, FOLLOWED);
+}
+
+#[test]
+fn the_page_knows_whatever_keeps_a_node_from_sealing() {
+    let (place, root) = ("a place".to_owned(), TreeHash([0; 32]));
+    let (height, hash, size) = (1, HeaderHash([0; 32]), 2);
+    let (found, expected) = (ChainId([0; 32]), ChainId([1; 32]));
+    let guarded = Box::new(support::chain::chain("page").genesis().clone());
+    let standings = [
+        Standing::RolledBack { guard: 9, guarded, store: 5 },
+        Standing::GuardLost { guard: None, store: 5 },
+        Standing::NotAtHome(NotAtHome::Copied),
+        Standing::NotAtHome(NotAtHome::NoRecord),
+    ];
+    let holds = [
+        Hold::Awaiting(vec![place.clone()]),
+        Hold::Behind { place: place.clone(), size, own: 1 },
+        Hold::Contradicted { place: place.clone(), size, published: root, own: root },
+    ];
+    let healths = standings.map(Health::Standing).into_iter().chain(holds.map(Health::Held));
+    let healths = healths.chain([Health::Recovering("the disk is full"), Health::Failed]);
+    let errors = [
+        StoreError::Locked { path: "ledger".into() },
+        StoreError::OtherChain { found, expected },
+        StoreError::OtherGuard { found, expected },
+        StoreError::Diverged { height, guard: hash, store: hash },
+        StoreError::Damaged { place, problem: "a problem".to_owned() },
+        StoreError::Panicked,
+    ];
+    let said = healths.map(|health| health.to_string());
+    for said in said.chain(errors.map(|error| error.to_string())) {
+        says(&said, "");
+    }
 }
 
 #[test]

@@ -52,7 +52,9 @@ impl Committer {
 
     /// Appends a block that was sealed here, after the head.
     ///
-    /// The first block of all makes this the directory that seals. When this returns, the block MUST survive a power cut; only then may anything of it be
+    /// The first block of all makes this the directory that seals.
+    ///
+    /// When this returns, the block MUST survive a power cut; only then may anything of it be
     /// released. After an error the store must be opened anew before anything else is
     /// committed: how much of the block was written is for recovery to find out.
     ///

@@ -5,6 +5,7 @@
 
 use std::convert::Infallible;
 
+use super::ahead::Ahead;
 use super::commit::postings;
 use super::derived::{STATE_KEY_BYTES, state_key};
 use super::error::StoreError;
@@ -147,8 +148,10 @@ impl Check {
     fn chain(&mut self, progress: &mut impl FnMut(u64)) -> Result<(), StoreError> {
         let chain = self.view.store.chain().clone();
         let mut tip = chain.genesis_tip();
-        for height in 1..=self.report.height {
-            let block = match self.view.stored_block(height) {
+        let (view, last) = (self.view.clone(), self.report.height);
+        let blocks = Ahead::new((1..=last).map(move |height| (height, view.stored_block(height))))?;
+        for (height, block) in blocks {
+            let block = match block {
                 Ok(block) => block,
                 Err(StoreError::Damaged { place, problem }) => {
                     self.report.add(place, problem);

@@ -26,9 +26,10 @@
 //! | `body.rs`, `tiles.rs`, `facets.rs` | how leaves, hashes and indexes are laid out |
 //! | `derived.rs` | the rules' records and the search index: two sorted maps and their manifest |
 //! | `sorted/` | sorted maps: they take writes at the speed of the disk |
-//! | `read.rs`, `search.rs` | reading at one head |
+//! | `read.rs`, `search.rs`, `ahead.rs` | reading at one head |
 //! | `fsck.rs` | re-verifying everything |
 
+mod ahead;
 mod body;
 mod commit;
 mod database;
@@ -65,6 +66,7 @@ use slots::Slots;
 use table::Table;
 use tiles::TileStore;
 
+pub use ahead::Ahead;
 pub use commit::Committer;
 #[doc(hidden)]
 pub use derived::MemoryBounds;

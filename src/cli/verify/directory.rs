@@ -7,7 +7,7 @@ use super::replay::{self, Replay};
 use super::{NotProven, ProvenLedger};
 use crate::cli::progress;
 use crate::protocol::verify::Chain;
-use crate::store::{Store, StoreError};
+use crate::store::{Ahead, Store, StoreError};
 
 pub fn verify(
     directory: &Path,
@@ -19,8 +19,10 @@ pub fn verify(
     let last = view.head().height();
     let mut replay = Replay::new(chain.clone());
     let bar = progress::bar(last, "blocks");
-    for height in 1..=last {
-        let block = view.block(height).map_err(not_proven)?;
+    let read = view.clone();
+    let blocks = Ahead::new((1..=last).map(move |height| (height, read.block(height))))?;
+    for (height, block) in blocks {
+        let block = block.map_err(not_proven)?;
         replay.block(block.expect("a view holds every block up to its head"))?;
         bar.set_position(height);
     }

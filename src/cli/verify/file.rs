@@ -12,6 +12,7 @@ use super::{NotProven, ProvenLedger};
 use crate::cli::progress;
 use crate::ledger::archive::{self, ArchiveError};
 use crate::protocol::verify::Chain;
+use crate::store::Ahead;
 
 pub fn verify(path: &Path, chain: &Arc<Chain>) -> anyhow::Result<ProvenLedger> {
     let file = File::open(path).with_context(|| format!("can't open {}", path.display()))?;
@@ -22,7 +23,8 @@ pub fn verify(path: &Path, chain: &Arc<Chain>) -> anyhow::Result<ProvenLedger> {
     let at = |replay: &Replay, error: ArchiveError| {
         NotProven::at_block(replay.next_height(), format!("{}: {error}", path.display()))
     };
-    for block in archive::open(input, chain.id()).map_err(|error| at(&replay, error))? {
+    let blocks = archive::open(input, chain.id()).map_err(|error| at(&replay, error))?;
+    for block in Ahead::new(blocks)? {
         replay.block(block.map_err(|error| at(&replay, error))?)?;
     }
     bar.finish_and_clear();

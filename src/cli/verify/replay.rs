@@ -1,12 +1,11 @@
 //! Executing a whole chain again, from genesis, with the rules' state in memory.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::{NotProven, ProvenLedger};
 use crate::protocol::block::{Block, EncodedEntry, Header};
 use crate::protocol::checkpoint::Checkpoint;
-use crate::protocol::hash::StateKey;
+use crate::protocol::hash::{DigestMap, StateKey};
 use crate::protocol::rules::StoredRecord;
 use crate::protocol::verify::{self, Chain, Tip};
 
@@ -14,7 +13,7 @@ use crate::protocol::verify::{self, Chain, Tip};
 pub struct Replay {
     chain: Arc<Chain>,
     tip: Tip,
-    state: HashMap<StateKey, StoredRecord>,
+    state: DigestMap<StateKey, StoredRecord>,
     entries: u64,
     /// Leaves after the tip, of a block whose header is still to come.
     pending: Vec<EncodedEntry>,
@@ -24,7 +23,7 @@ impl Replay {
     /// The genesis block alone.
     pub fn new(chain: Arc<Chain>) -> Self {
         let tip = chain.genesis_tip();
-        Self { chain, tip, state: HashMap::new(), entries: 0, pending: Vec::new() }
+        Self { chain, tip, state: DigestMap::default(), entries: 0, pending: Vec::new() }
     }
 
     /// The height of the block that comes next or is coming.
