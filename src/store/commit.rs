@@ -33,7 +33,7 @@ use crate::protocol::verify::VerifiedBlock;
 pub struct Committer {
     pub(super) store: Store,
     pub(super) guard: Guard,
-    pub(super) home: Home,
+    pub(super) home: Box<Home>,
     pub(super) standing: Standing,
     /// The number of the next chunk of leaves.
     pub(super) next_chunk: u64,

@@ -12,7 +12,7 @@ use super::error::StoreError;
 use super::read::View;
 use super::sorted::Order;
 use super::tiles::{Edge, FullTile, TILE_WIDTH};
-use super::{Store, keys};
+use super::{Store, body, keys};
 use crate::protocol::block::{EncodedEntry, Header};
 use crate::protocol::hash::{DigestMap, StateKey, TreeHash};
 use crate::protocol::rules::{StateReader, StoredRecord};
@@ -190,6 +190,7 @@ impl Check {
             self.tile(tile)?;
         }
         self.header_index(header);
+        self.chunk_starts(block);
         for (digest, index) in postings(block) {
             match self.expected {
                 Postings::Counted => self.counted.add(digest, index),
@@ -212,6 +213,27 @@ impl Check {
                 "missing, or not the only one",
             ),
             Err(error) => self.report.add("heights of headers", error),
+        }
+    }
+
+    /// Every chunk of a block's leaves must be found by the first leaf that begins in it.
+    fn chunk_starts(&mut self, block: &VerifiedBlock) {
+        let header = block.header();
+        let range = keys::chunk_start(header.first_index)..=keys::chunk_start(header.index());
+        let place = || format!("the chunks of block {}", header.height);
+        let found = match self.view.store.inner.blocks.range(range).collect::<Result<Vec<_>, _>>() {
+            Ok(found) => found,
+            Err(error) => return self.report.add(place(), error),
+        };
+        let first = found.first().and_then(|(_, number)| keys::trailing_number(number));
+        let leaves = block.entries().iter().map(EncodedEntry::leaf);
+        let chunks = body::pack(header.first_index, leaves).into_iter().zip(first.unwrap_or(0)..);
+        let expected = chunks.filter_map(|(chunk, number)| {
+            let key = keys::chunk_start(chunk.first_index?);
+            Some((sled::IVec::from(&key), sled::IVec::from(&number.to_be_bytes())))
+        });
+        if found != expected.collect::<Vec<_>>() {
+            self.report.add(place(), "one can't be found, or another is found in its place");
         }
     }
 

@@ -185,7 +185,7 @@ fn take_through(
     let guard_directory = guard;
     let mut guard = Guard::open(&guard_directory)?;
     let is_new = stored_head(&store.inner.blocks)?.0 == 0 && guard.latest()?.is_none();
-    let home = Home::open(&guard_directory, is_new)?;
+    let home = Box::new(Home::open(&guard_directory, is_new)?);
     let (store_copy, standing) = (store.clone(), Standing::Sound);
     let mut committer = Committer { store: store_copy, guard, home, standing, next_chunk: 0 };
     recover(&mut committer, &mut progress)?;
