@@ -115,14 +115,14 @@ impl Chart {
         let slices = || curves.iter().flat_map(|(curve, _)| &curve.slices);
         let rates = || slices().map(Slice::rate).filter(|rate| *rate > 0.0);
         let (least, most) = (rates().fold(f64::MAX, f64::min), rates().fold(1.0, f64::max));
-        let last = slices().map(|slice| real(slice.from_entry + slice.entries)).fold(1.0, f64::max);
-        let plot = Plot { top: self.y, rates: Powers::new(least, most), last };
+        let end = slices().map(|slice| real(slice.from_entry + slice.entries)).fold(1.0, f64::max);
+        let plot = Plot { top: self.y, rates: Powers::new(least, most), end };
         for rate in plot.rates.steps() {
             let y = plot.y(rate);
             self.line((MARGIN + AXIS_WIDTH, y), (WIDTH - MARGIN, y), "grid");
             self.text(MARGIN + AXIS_WIDTH - 8.0, y + 4.0, "soft end", &short(rate));
         }
-        for entries in round_steps(last) {
+        for entries in round_steps(end) {
             let class = if entries > 0.0 { "soft middle" } else { "soft" };
             self.text(plot.x(entries), plot.top + PLOT_HEIGHT + 20.0, class, &short(entries));
         }
@@ -178,13 +178,13 @@ impl Chart {
             self.text(x, top - 6.0, "soft middle", name);
         }
         self.y = top;
-        let mut named = "";
+        let mut said = "";
         for (part, figure, verdict) in judged {
             self.y += BAR_ROW;
             let middle = self.y - BAR_ROW / 2.0;
-            if named != *part {
+            if said != *part {
                 self.text(MARGIN, middle + 4.0, "soft", part);
-                named = part;
+                said = part;
             }
             let reach = betterness(figure.value, verdict.goal).log2();
             let reach = reach.clamp(-BAR_OCTAVES, BAR_OCTAVES) * octave;
@@ -235,13 +235,14 @@ impl Chart {
 struct Plot {
     top: f64,
     rates: Powers,
-    last: f64,
+    /// The most entries.
+    end: f64,
 }
 
 impl Plot {
     fn x(&self, entries: f64) -> f64 {
         let width = WIDTH - 2.0 * MARGIN - AXIS_WIDTH;
-        MARGIN + AXIS_WIDTH + width * entries / self.last
+        MARGIN + AXIS_WIDTH + width * entries / self.end
     }
 
     fn y(&self, rate: f64) -> f64 {

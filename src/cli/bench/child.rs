@@ -4,7 +4,7 @@
 //! A child is this program again, told its job in a hidden argument. On its standard output it
 //! says how far it has come and, at last, what it found, one JSON text a line.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::ground::Workload;
 use super::report::Findings;
 use super::{alone, http, ingest, old_decisions, open, postgres, read, verify};
-use crate::cli::{Exit, Outcome, output, progress, sentence};
+use crate::cli::{Exit, Outcome, progress, sentence};
 
 /// What a child is to do.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -116,8 +116,10 @@ pub fn serving(address: SocketAddr) -> anyhow::Result<()> {
     say(&Message::Serving(address))
 }
 
+/// Fails where nobody listens any more: then there is nothing left to do.
 fn say(message: &Message) -> anyhow::Result<()> {
-    output::line(serde_json::to_string(message)?)
+    let text = serde_json::to_string(message)?;
+    writeln!(std::io::stdout().lock(), "{text}").context("nobody waits for what is measured")
 }
 
 impl Job {

@@ -18,6 +18,8 @@ pub enum Unit {
     Seconds,
     /// A time, in milliseconds.
     Milliseconds,
+    /// A time, in microseconds.
+    Microseconds,
     /// Bytes.
     Bytes,
     /// One figure over another.

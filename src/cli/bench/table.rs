@@ -4,7 +4,7 @@ use super::goals::{Bound, Verdict};
 use super::report::{Figure, Findings, Unit};
 use crate::cli::output;
 
-const LABEL_WIDTH: usize = 52;
+const LABEL_WIDTH: usize = 58;
 const VALUE_WIDTH: usize = 14;
 const KIB: f64 = 1024.0;
 
@@ -53,6 +53,7 @@ fn value(value: f64, unit: Unit) -> String {
         Unit::Seconds => format!("{value:.2} s"),
         Unit::Milliseconds if value < 10.0 => format!("{value:.2} ms"),
         Unit::Milliseconds => format!("{value:.0} ms"),
+        Unit::Microseconds => format!("{value:.1} µs"),
         Unit::Bytes if value < 10.0 * KIB => format!("{value:.0} B"),
         Unit::Bytes => format!("{:.0} MiB", value / KIB / KIB),
         Unit::Ratio => format!("{value:.2}×"),
@@ -82,6 +83,7 @@ mod tests {
             (1.234, Unit::Seconds, "1.23 s"),
             (0.1239, Unit::Milliseconds, "0.12 ms"),
             (12.6, Unit::Milliseconds, "13 ms"),
+            (7.25, Unit::Microseconds, "7.2 µs"),
             (473.2, Unit::Bytes, "473 B"),
             (512.0 * KIB * KIB, Unit::Bytes, "512 MiB"),
             (0.456, Unit::Ratio, "0.46×"),

@@ -22,8 +22,8 @@ use crate::sample::{Marketplace, Profile};
 /// The most blocks that are ready and wait.
 const MAX_WAITING_BLOCKS: usize = 4;
 /// How many entries more than the ledger is filled with can be made, for what is measured on a
-/// full one: three loads that are killed, and decisions on old commissions.
-const MORE_ENTRIES: u64 = 4_000_000;
+/// full one: loads that are killed, and decisions on old commissions. A dozen runs need less.
+const MORE_ENTRIES: u64 = 10_000_000;
 /// The time from one entry of a client to its next, by event time, in milliseconds.
 const CLIENT_PACE_MS: u64 = 15 * 60 * 1000;
 
@@ -44,7 +44,7 @@ pub fn encode(entry: Entry) -> EncodedEntry {
 /// which all of its entries belong to `tenant`. Commissions come to be decided soon.
 pub fn texts_of_client(
     number: u64,
-    tenant: Id,
+    tenant: &Id,
     count: u64,
     until: Timestamp,
     currencies: &Currencies,

@@ -129,7 +129,7 @@ impl Target {
     fn texts(&self, load: &str, number: usize, count: u64) -> anyhow::Result<Vec<String>> {
         let tenant = format!("{load}-{number}").parse()?;
         let (until, currencies) = (self.job.workload.until, &self.chain.spec().currencies);
-        workload::texts_of_client(number as u64, tenant, count, until, currencies)
+        workload::texts_of_client(number as u64, &tenant, count, until, currencies)
     }
 
     fn batches(&self) -> anyhow::Result<Vec<VecDeque<Request>>> {

@@ -159,9 +159,9 @@ async fn batches(
         let slice: Vec<_> = blocks.by_ref().take(slice).collect();
         let count = slice.iter().map(Vec::len).sum::<usize>() as u64;
         let began = Instant::now();
-        let sealed = seal(&mut sealer, &slice)?;
+        let done_blocks = seal(&mut sealer, &slice)?;
         ledger.push(timed(done, count, began));
-        let rows: Vec<Vec<Row>> = sealed.iter().map(rows_of).collect();
+        let rows: Vec<Vec<Row>> = done_blocks.iter().map(rows_of).collect();
         for Contender { table, way, slices, .. } in &mut contenders {
             let began = Instant::now();
             send(&mut connections, table, *way, &rows).await?;
@@ -366,7 +366,9 @@ fn ratios(findings: &mut Findings) {
 async fn settings(connection: &mut Connection) -> anyhow::Result<String> {
     let version: String = connection.value("SHOW server_version".to_owned()).await?;
     let mut said = format!("PostgreSQL {version}");
-    for name in ["fsync", "synchronous_commit", "full_page_writes", "wal_sync_method"] {
+    for name in
+        ["fsync", "synchronous_commit", "full_page_writes", "wal_sync_method", "shared_buffers"]
+    {
         let value: String = connection.value(format!("SHOW {name}")).await?;
         said = format!("{said}, {name} = {value}");
     }
