@@ -231,6 +231,12 @@ impl Derived {
         Ok(())
     }
 
+    /// Looks whether everything that is there can be found.
+    pub(super) fn check_filters(&self) -> Result<(), StoreError> {
+        let maps = self.shared.maps.load();
+        maps.state.check_filters().and_then(|()| maps.postings.check_filters())
+    }
+
     /// Goes through every posting, a facet's digest and a log index, in order.
     pub(super) fn all_postings(&self, mut look: impl FnMut(u64, u64)) -> Result<(), StoreError> {
         let mut all = self.shared.maps.load().postings.all()?;

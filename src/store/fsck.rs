@@ -68,6 +68,7 @@ pub(super) fn fsck(store: &Store, mut progress: impl FnMut(u64)) -> Result<FsckR
     check.chain(&mut progress)?;
     if check.report.verified_height == check.report.height {
         let sound = check.records()? & check.postings()?;
+        check.filters()?;
         if !sound && check.report.is_clean() {
             // Something is missing: once more, and slower, to say what.
             check = Check::new(store, Postings::LookedUp);
@@ -333,6 +334,12 @@ impl Check {
             self.report.add("postings", problem);
         }
         Ok(found == self.counted)
+    }
+
+    /// What is there must be found, too.
+    fn filters(&mut self) -> Result<(), StoreError> {
+        let looked = self.view.store.inner.derived.check_filters();
+        self.whole("filters", looked)
     }
 
     /// Takes note of damage met while everything was gone through.
