@@ -11,6 +11,7 @@ use counterfoil::protocol::entry::{Body, Decision, MAX_PAYOUT_LINES, Payout, Pay
 use counterfoil::protocol::verify::{Draft, VerifiedBlock, verify};
 use counterfoil::store::{Committer, Direction, Filter, Standing, Store, StoreError, TILE_WIDTH};
 use support::chain::{chain, commission, currency, entry, id, key, sale, terms, time, units};
+use support::home;
 
 /// Seals `entries` after the store's head.
 fn seal(store: &Store, entries: impl IntoIterator<Item = EncodedEntry>) -> VerifiedBlock {
@@ -256,11 +257,13 @@ fn guard_and_store_tell_what_a_crash_left() {
         copy(&at(&format!("height-{stored}")), &directory);
         std::fs::remove_dir_all(directory.join("guard")).unwrap();
         copy(&at(&format!("height-{guard}")).join("guard"), &directory.join("guard"));
+        home::settle(&directory);
         let (store, committer) = open(&directory);
         let outcome = match committer.standing() {
             Standing::Sound => Ok(store.head().height()),
             Standing::RolledBack { .. } => Err("rolled back"),
             Standing::GuardLost { .. } => Err("lost"),
+            Standing::NotAtHome(_) => Err("a copy"),
         };
         assert_eq!(outcome, expected, "guard {guard}, store {stored}");
         check(&store);
@@ -283,6 +286,7 @@ fn a_store_that_was_rolled_back_seals_again_once_the_blocks_are_back() {
     }
     std::fs::remove_dir_all(old.join("guard")).unwrap();
     copy(&live.join("guard"), &old.join("guard"));
+    home::settle(&old);
     let (store, mut committer) = open(&old);
     for block in blocks {
         assert!(!committer.standing().may_seal());

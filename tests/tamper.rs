@@ -319,7 +319,7 @@ fn an_altered_leaf_in_the_store_is_found_and_named() {
 }
 
 /// Alters the last byte of an entry's leaf in the middle of the ledger, by the database's own
-/// means; the leaf's index.
+/// means and with the sum that the store keeps of it made right; the leaf's index.
 fn alter_a_stored_leaf(store: &Path) -> u64 {
     let database = sled::Config::new().path(store).flush_every_ms(None).open().unwrap();
     let bodies = database.open_tree("bodies").unwrap();
@@ -332,6 +332,9 @@ fn alter_a_stored_leaf(store: &Path) -> u64 {
     let first = u64::from_be_bytes(value[1..9].try_into().unwrap());
     let length = usize::from(u16::from_be_bytes([value[9], value[10]]));
     value[10 + length] ^= 1;
+    let content = value.len() - 8;
+    let sum = blake3::Hasher::new().update(key).update(&value[..content]).finalize();
+    value[content..].copy_from_slice(&sum.as_bytes()[..8]);
     bodies.insert(key, value).unwrap();
     database.flush().unwrap();
     first

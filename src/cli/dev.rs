@@ -59,6 +59,7 @@ impl Arguments {
             listen: self.listen,
             key: Some(dev.key),
             access: SubmitAccess::Open,
+            published: Vec::new(),
         };
         let missing_sample = dev.missing_sample;
         serve::run(setup, move |serving| {

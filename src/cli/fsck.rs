@@ -28,13 +28,13 @@ pub struct Arguments {
 impl Arguments {
     pub fn run(self) -> Outcome {
         let chain = files::chain_of(&self.dir)?;
-        let (report, guard, may_seal) = match Store::open(&self.dir, chain) {
+        let (report, guard, is_whole) = match Store::open(&self.dir, chain) {
             Ok((store, committer)) => {
                 let bar = progress::bar(store.head().height(), "blocks");
                 let report = store.fsck(|height| bar.set_position(height))?;
                 bar.finish_and_clear();
                 let standing = committer.standing();
-                (report, standing.to_string(), standing.may_seal())
+                (report, standing.to_string(), standing.is_whole())
             }
             // It doesn't even open: that is the finding.
             Err(StoreError::Damaged { place, problem }) => {
@@ -44,7 +44,7 @@ impl Arguments {
             }
             Err(error) => return Err(error.into()),
         };
-        let clean = report.is_clean() && may_seal;
+        let clean = report.is_clean() && is_whole;
         if self.json {
             let mut json = serde_json::to_value(&report)?;
             if let Some(object) = json.as_object_mut() {

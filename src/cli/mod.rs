@@ -4,6 +4,7 @@
 //! progress, logs and errors go to standard error.
 
 mod address;
+mod adopt;
 #[cfg(unix)]
 mod bench;
 mod dev;
@@ -86,6 +87,7 @@ enum Verb {
     Inspect(inspect::Arguments),
     Export(export::Arguments),
     Import(import::Arguments),
+    Adopt(adopt::Arguments),
     Fsck(fsck::Arguments),
     Reindex(reindex::Arguments),
     #[cfg(unix)]
@@ -146,6 +148,7 @@ impl Command {
             Verb::Inspect(arguments) => arguments.run(),
             Verb::Export(arguments) => arguments.run(),
             Verb::Import(arguments) => arguments.run(),
+            Verb::Adopt(arguments) => arguments.run(),
             Verb::Fsck(arguments) => arguments.run(),
             Verb::Reindex(arguments) => arguments.run(),
             #[cfg(unix)]

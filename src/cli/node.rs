@@ -37,6 +37,10 @@ pub struct Arguments {
     /// The bearer token for submitting
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
+    /// A URL or file with a checkpoint of this ledger, asked before the first block is sealed;
+    /// can be given more than once
+    #[arg(long, value_name = "PLACE")]
+    published: Vec<String>,
     /// Print, as JSON, where it serves once it does
     #[arg(long)]
     json: bool,
@@ -49,6 +53,7 @@ impl Arguments {
             listen: self.listen,
             key_file: self.key_file,
             token_file: self.token_file,
+            published: self.published,
             log_level: logging.log_level,
             log_format: logging.log_format,
         };
@@ -75,5 +80,6 @@ fn setup(config: NodeConfig) -> anyhow::Result<Setup> {
         Some(path) => SubmitAccess::Token(TokenDigest::new(&secret::read_token(path)?)),
         None => SubmitAccess::Closed,
     };
-    Ok(Setup { chain, directory: config.dir, listen: config.listen, key, access })
+    let NodeConfig { dir, listen, published, .. } = config;
+    Ok(Setup { chain, directory: dir, listen, key, access, published })
 }

@@ -43,8 +43,9 @@ pub async fn readyz(State(shared): State<Shared>) -> Result<Json<Well>, Problem>
     match shared.api.ledger.health() {
         Health::Sealing => Ok(Json(Well { status: "sealing" })),
         Health::NoKey => Ok(Json(Well { status: "serving" })),
-        health @ (Health::Standing(_) | Health::Recovering(_) | Health::Failed) => {
-            Err(Problem::new(ProblemType::NotReady, health.to_string()))
-        }
+        health @ (Health::Standing(_)
+        | Health::Held(_)
+        | Health::Recovering(_)
+        | Health::Failed) => Err(Problem::new(ProblemType::NotReady, health.to_string())),
     }
 }

@@ -8,10 +8,12 @@
 //! | `pool.rs` | what waits to be sealed, bounded |
 //! | `writer.rs` | the thread that seals and appends: all roads meet there |
 //! | `resume.rs` | what it does after a failed write, until it can seal again |
+//! | `hold.rs` | sealing that waits for what was published |
 //! | `outcome.rs` | what became of an entry |
 //! | `archive.rs` | a whole ledger in one file |
 
 pub mod archive;
+mod hold;
 mod outcome;
 mod pool;
 mod resume;
@@ -24,6 +26,7 @@ use std::thread::JoinHandle;
 use arc_swap::ArcSwapOption;
 use tokio::sync::{Semaphore, watch};
 
+pub use hold::{Hold, Published};
 pub use outcome::{AppendError, NotOpen, OpenError, Outcome, Position, Rejection, SubmitError};
 pub use pool::{Atomicity, Enqueued, MAX_POOL_BYTES, MAX_POOL_ENTRIES, MAX_REQUEST_ENTRIES};
 
@@ -48,6 +51,7 @@ struct Inner {
     pool: pool::Pool,
     heads: watch::Receiver<Arc<Head>>,
     health: watch::Receiver<Health>,
+    hold: watch::Sender<Option<Hold>>,
     reads: Semaphore,
 }
 
@@ -63,6 +67,8 @@ pub enum Health {
     NoKey,
     /// Guard and store disagree.
     Standing(Standing),
+    /// It is not known yet, or known to be wrong, that nothing newer was published.
+    Held(Hold),
     /// Writing failed, for the reason given. It goes on by itself when the disk works again.
     Recovering(&'static str),
     /// What is stored can't be relied on any more; only an operator can help.
@@ -95,14 +101,15 @@ impl Ledger {
         let store = Arc::new(OpenStore::from_pointee(store));
         let (pool, requests) = pool::Pool::new();
         let place = writer::Place { directory: directory.to_owned(), chain: chain.clone() };
+        let (hold, hold_receiver) = watch::channel(None);
         let (writer, heads, health) =
-            writer::Writer::new(place, store.clone(), &committer, key, requests);
+            writer::Writer::new(place, store.clone(), &committer, key, requests, hold_receiver);
         let thread = std::thread::Builder::new()
             .name("ledger-writer".to_owned())
             .spawn(move || writer.run(committer))
             .map_err(OpenError::Thread)?;
         let reads = Semaphore::new(MAX_CONCURRENT_READS);
-        let inner = Inner { chain, store, pool, heads, health, reads };
+        let inner = Inner { chain, store, pool, heads, health, hold, reads };
         Ok((Self { inner: Arc::new(inner) }, WriterThread { thread }))
     }
 
@@ -151,7 +158,13 @@ impl Ledger {
 
     /// Whether the ledger takes entries.
     pub fn health(&self) -> Health {
-        self.inner.health.borrow().clone()
+        self.inner.health.borrow().clone().held_by(self.inner.hold.borrow().as_ref())
+    }
+
+    /// Makes a ledger that could seal wait, or lets it go on. What is being sealed already isn't
+    /// stopped by it.
+    pub fn hold(&self, hold: Option<Hold>) {
+        self.inner.hold.send_replace(hold);
     }
 
     /// The latest head.
@@ -208,6 +221,16 @@ impl Ledger {
     }
 }
 
+impl Health {
+    /// What it comes to where sealing is held back.
+    fn held_by(self, hold: Option<&Hold>) -> Self {
+        match (self, hold) {
+            (Self::Sealing, Some(hold)) => Self::Held(hold.clone()),
+            (health, _) => health,
+        }
+    }
+}
+
 impl WriterThread {
     /// Waits until everything that was submitted is written. Every [`Ledger`] must be gone, or
     /// this waits for ever.
@@ -224,6 +247,7 @@ impl std::fmt::Display for Health {
             Self::Sealing => f.write_str("sealing"),
             Self::NoKey => f.write_str("this node has no sealing key, it only serves"),
             Self::Standing(standing) => standing.fmt(f),
+            Self::Held(hold) => hold.fmt(f),
             Self::Recovering(cause) => write!(
                 f,
                 "writing failed ({cause}); it goes on by itself when the disk works again"

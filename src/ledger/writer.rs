@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::hold::Hold;
 use super::outcome::{AppendError, Outcome, Position, Rejection, SubmitError};
 use super::pool::{Atomicity, Request, Submission};
 use super::{Health, OpenStore, now};
@@ -22,7 +23,7 @@ use crate::protocol::block::{Block, EncodedEntry};
 use crate::protocol::key::SealingKey;
 use crate::protocol::rules::{AdmitError, Refusal};
 use crate::protocol::text::EntryText;
-use crate::protocol::verify::{self, Chain, Draft, Invalid, VerifiedBlock};
+use crate::protocol::verify::{self, Chain, Draft, Invalid};
 use crate::store::{self, Committer, Head, MIN_FREE_BYTES, Store, StoreError};
 
 /// The most requests that one block answers. More than it has entries only where requests add
@@ -42,6 +43,7 @@ pub(super) struct Writer {
     key: Option<SealingKey>,
     heads: watch::Sender<Arc<Head>>,
     pub(super) health: watch::Sender<Health>,
+    hold: watch::Receiver<Option<Hold>>,
 }
 
 /// A submission of which some entries are done.
@@ -62,10 +64,11 @@ impl Writer {
         committer: &Committer,
         key: Option<SealingKey>,
         requests: mpsc::UnboundedReceiver<Request>,
+        hold: watch::Receiver<Option<Hold>>,
     ) -> (Self, Heads, watch::Receiver<Health>) {
         let (heads, heads_receiver) = watch::channel(committer.store().head());
         let (health, health_receiver) = watch::channel(standing(committer, key.as_ref()));
-        let writer = Self { place, store, requests, key, heads, health };
+        let writer = Self { place, store, requests, key, heads, health, hold };
         (writer, heads_receiver, health_receiver)
     }
 
@@ -135,7 +138,7 @@ impl Writer {
         committer: &mut Committer,
         first: InProgress,
     ) -> Result<Option<InProgress>, StoreError> {
-        let health = self.health.borrow().clone();
+        let health = self.health.borrow().clone().held_by(self.hold.borrow().as_ref());
         let (Some(key), Health::Sealing) = (&self.key, &health) else {
             first.fail(&SubmitError::NotSealing(health));
             return Ok(None);
@@ -165,7 +168,7 @@ impl Writer {
         }
         if !draft.entries().is_empty() {
             let block = draft.seal(key);
-            match commit(committer, &block) {
+            match caught(|| committer.commit(&block)) {
                 Ok(head) => {
                     let (height, entries) = (head.height(), block.entries().len());
                     tracing::debug!(height, entries, size = head.size(), "block sealed");
@@ -188,7 +191,7 @@ impl Writer {
         let appended = store::check_free(&self.place.directory, MIN_FREE_BYTES)
             .map_err(Invalid::State)
             .and_then(|()| verify::verify(store.chain(), &store.head().tip, &store, block))
-            .and_then(|verified| commit(committer, &verified).map_err(Invalid::State));
+            .and_then(|verified| caught(|| committer.append(&verified)).map_err(Invalid::State));
         let (answer, result) = match appended {
             Ok(head) => {
                 self.heads.send_replace(head);
@@ -225,9 +228,8 @@ impl Writer {
 
 /// Commits a block. sled panics here and there where the disk fails; as after any other error,
 /// the store must be opened anew then.
-fn commit(committer: &mut Committer, block: &VerifiedBlock) -> Result<Arc<Head>, StoreError> {
-    std::panic::catch_unwind(AssertUnwindSafe(|| committer.commit(block)))
-        .unwrap_or(Err(StoreError::Panicked))
+fn caught(commit: impl FnOnce() -> Result<Arc<Head>, StoreError>) -> Result<Arc<Head>, StoreError> {
+    std::panic::catch_unwind(AssertUnwindSafe(commit)).unwrap_or(Err(StoreError::Panicked))
 }
 
 /// A submission that waits already, if one does. A block from elsewhere is refused: nobody may
@@ -246,9 +248,10 @@ fn waiting(requests: &mut mpsc::UnboundedReceiver<Request>) -> Option<InProgress
 
 fn standing(committer: &Committer, key: Option<&SealingKey>) -> Health {
     match (key, committer.standing()) {
-        (_, standing) if !standing.may_seal() => Health::Standing(standing.clone()),
-        (None, _) => Health::NoKey,
-        (Some(_), _) => Health::Sealing,
+        // Whoever can't seal anyway may serve a copy.
+        (None, standing) if standing.is_whole() => Health::NoKey,
+        (Some(_), standing) if standing.may_seal() => Health::Sealing,
+        (_, standing) => Health::Standing(standing.clone()),
     }
 }
 

@@ -7,6 +7,7 @@
 //! | `listen` | `COUNTERFOIL_LISTEN` | address and port to serve on | `127.0.0.1:8080` |
 //! | `key_file` | `COUNTERFOIL_KEY_FILE` | the sealing key; without one the node only serves | none |
 //! | `token_file` | `COUNTERFOIL_TOKEN_FILE` | the bearer token for submitting | none |
+//! | `published` | `COUNTERFOIL_PUBLISHED` | URLs and files with checkpoints of this ledger, such as `["https://mirror.example/checkpoint"]`; none may know of more than the node does before it seals | `[]` |
 //! | `log_level` | `COUNTERFOIL_LOG_LEVEL` | level or filter of the log | `info` |
 //! | `log_format` | `COUNTERFOIL_LOG_FORMAT` | `pretty` or `json` | `pretty` |
 //!
@@ -18,8 +19,10 @@ use std::path::{Path, PathBuf};
 use figment::providers::{Env, Format, Serialized, Toml};
 use figment::value::{Dict, Map};
 use figment::{Figment, Metadata, Profile, Provider};
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
+use super::published::{MAX_PLACES, Place};
 use super::telemetry::LogFormat;
 
 /// What the names of a node's environment variables begin with.
@@ -39,6 +42,10 @@ pub struct NodeConfig {
     pub key_file: Option<PathBuf>,
     /// The file of the bearer token for submitting.
     pub token_file: Option<PathBuf>,
+    /// Where checkpoints of this ledger are published: each is asked before the first block is
+    /// sealed.
+    #[serde(deserialize_with = "places")]
+    pub published: Vec<Place>,
     /// Level or filter of the log.
     pub log_level: String,
     /// How log lines look.
@@ -60,6 +67,9 @@ pub struct Flags {
     /// Overrides [`NodeConfig::token_file`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token_file: Option<PathBuf>,
+    /// Overrides [`NodeConfig::published`], where there are any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub published: Vec<String>,
     /// Overrides [`NodeConfig::log_level`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log_level: Option<String>,
@@ -82,6 +92,7 @@ pub struct ConfigError(pub Vec<String>);
 pub fn load(file: Option<&Path>, flags: &Flags) -> Result<NodeConfig, ConfigError> {
     let defaults = Serialized::defaults(Defaults {
         listen: DEFAULT_LISTEN,
+        published: [],
         log_level: "info",
         log_format: LogFormat::Pretty,
     });
@@ -103,8 +114,19 @@ pub fn load(file: Option<&Path>, flags: &Flags) -> Result<NodeConfig, ConfigErro
 #[derive(Serialize)]
 struct Defaults {
     listen: &'static str,
+    published: [String; 0],
     log_level: &'static str,
     log_format: LogFormat,
+}
+
+/// A bounded list of places.
+fn places<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Place>, D::Error> {
+    let places = Vec::<Place>::deserialize(deserializer)?;
+    if places.len() > MAX_PLACES {
+        let problem = format!("{} places are given, at most {MAX_PLACES}", places.len());
+        return Err(D::Error::custom(problem));
+    }
+    Ok(places)
 }
 
 struct FlagSource<'a>(&'a Flags);

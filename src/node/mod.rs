@@ -6,12 +6,14 @@
 //! | `secret.rs` | the sealing key and the token, in files |
 //! | `files.rs` | the data directory |
 //! | `dev.rs` | a ledger to try things on, with sample data |
+//! | `published.rs` | what was published, asked for before the first block |
 //! | `serve.rs` | start, serve, stop |
 //! | `telemetry.rs` | logs |
 
 pub mod config;
 pub mod dev;
 pub mod files;
+pub mod published;
 pub mod secret;
 pub mod serve;
 pub mod telemetry;

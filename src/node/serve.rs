@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
+use super::published::{self, Place};
 use crate::explorer;
 use crate::http::{self, Api, SubmitAccess};
 use crate::ledger::{Health, Ledger, OpenError};
@@ -39,6 +40,8 @@ pub struct Setup {
     pub key: Option<SealingKey>,
     /// Who may submit.
     pub access: SubmitAccess,
+    /// Who is asked what was published, before the first block is sealed.
+    pub published: Vec<Place>,
 }
 
 /// What a node that serves can tell.
@@ -105,7 +108,13 @@ where
         let checkpoint = setup.chain.genesis_tip().checkpoint(&setup.chain);
         checkpoint.to_note(&key.public(), &checkpoint.sign(key))
     });
+    let seals = setup.key.is_some();
     let (ledger, writer) = Ledger::open(&setup.directory, setup.chain, setup.key)?;
+    let places = if seals { setup.published } else { Vec::new() };
+    if !places.is_empty() {
+        // Before anybody can submit.
+        ledger.hold(Some(published::awaiting(&places)));
+    }
     tracing::info!(
         %address, directory = %setup.directory.display(), height = ledger.head().height(),
         size = ledger.head().size(), health = %ledger.health(), "serving"
@@ -122,9 +131,10 @@ where
         StopSignals::new().map_err(system("listen for signals"))?
     };
     let stopping = CancellationToken::new();
+    let confirmed = published::confirm(ledger.clone(), places, stopping.clone());
     let beside = serving(Serving { address, ledger, stopping: stopping.clone() });
     let served = runtime.block_on(async {
-        let beside = tokio::spawn(beside);
+        let beside = tokio::spawn(async { futures::join!(beside, confirmed) });
         let served = serve(listener, router, signals, &stopping).await;
         // It may be in the midst of a request; what that submits is written all the same.
         if tokio::time::timeout(Duration::from_secs(MAX_LINGER_SECONDS), beside).await.is_err() {

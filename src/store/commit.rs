@@ -30,12 +30,12 @@
 use std::panic::resume_unwind;
 use std::sync::Arc;
 
-use sled::Batch;
-
 use super::error::StoreError;
 use super::facets::{self, Facet};
 use super::guard::Guard;
+use super::home::Home;
 use super::recovery::Standing;
+use super::table::Batch;
 use super::{Head, Store, body, keys};
 use crate::protocol::block::EncodedEntry;
 use crate::protocol::verify::VerifiedBlock;
@@ -44,6 +44,7 @@ use crate::protocol::verify::VerifiedBlock;
 pub struct Committer {
     pub(super) store: Store,
     pub(super) guard: Guard,
+    pub(super) home: Box<Home>,
     pub(super) standing: Standing,
     /// The number of the next chunk of leaves.
     pub(super) next_chunk: u64,
@@ -60,7 +61,9 @@ impl Committer {
         &self.standing
     }
 
-    /// Appends a block that was verified against the head.
+    /// Appends a block that was sealed here, after the head.
+    ///
+    /// The first block of all makes this the directory that seals.
     ///
     /// When this returns, the block MUST survive a power cut; only then may anything of it be
     /// released. After an error the store must be opened anew before anything else is
@@ -72,7 +75,23 @@ impl Committer {
     /// # Panics
     /// If the block doesn't follow the head.
     pub fn commit(&mut self, block: &VerifiedBlock) -> Result<Arc<Head>, StoreError> {
-        let Self { store, guard, next_chunk, standing } = self;
+        self.home.settle()?;
+        self.append(block)
+    }
+
+    /// Appends a block that was sealed elsewhere and verified against the head.
+    ///
+    /// When this returns, the block MUST survive a power cut. A directory whose first block came
+    /// this way isn't the one that seals until it is adopted.
+    ///
+    /// # Errors
+    /// [`StoreError`]; what follows from one is as for [`Committer::commit`].
+    ///
+    /// # Panics
+    /// If the block doesn't follow the head.
+    pub fn append(&mut self, block: &VerifiedBlock) -> Result<Arc<Head>, StoreError> {
+        self.home.received();
+        let Self { store, guard, home, next_chunk, standing } = self;
         let height = block.header().height;
         let head = std::thread::scope(|scope| {
             let guarding = std::thread::Builder::new()
@@ -83,8 +102,30 @@ impl Committer {
             let guarded = guarding.join().unwrap_or_else(|panic| resume_unwind(panic));
             guarded.and(written)
         })?;
-        standing.advanced_to(block.header());
+        standing.advanced_to(block.header(), home);
         self.publish(block, head)
+    }
+
+    /// Makes this the directory that seals: the guard takes the last block, and the record of
+    /// where the directory lives is made anew. Both MUST survive a power cut when this returns.
+    ///
+    /// The caller vouches that no other copy will seal again, and that nothing was released after
+    /// the last block.
+    ///
+    /// # Errors
+    /// [`StoreError::BlocksMissing`] where the guard knows that more was released.
+    pub fn adopt(&mut self) -> Result<(), StoreError> {
+        if let Standing::RolledBack { guard, store, .. } = &self.standing {
+            return Err(StoreError::BlocksMissing { guard: *guard, store: *store });
+        }
+        let view = self.store.view();
+        let height = view.head().height();
+        if let Some(block) = view.block(height)? {
+            self.guard.put(height, &block.encode())?;
+        }
+        self.home.adopt()?;
+        self.standing = Standing::Sound;
+        Ok(())
     }
 
     /// Derives what follows from a durable block and makes it the head.
@@ -124,14 +165,15 @@ fn write(store: &Store, next_chunk: &mut u64, block: &VerifiedBlock) -> Result<H
     for (chunk, number) in body::pack(header.first_index, leaves).into_iter().zip(&mut chunks) {
         inner.bodies.put(number, chunk.value)?;
         if let Some(index) = chunk.first_index {
-            batch.insert(&keys::chunk_start(index), &number.to_be_bytes());
+            batch.insert(keys::chunk_start(index), number.to_be_bytes());
         }
     }
     let mut value = block.signature().0.to_vec();
     value.extend_from_slice(block.header_leaf());
-    batch.insert(&keys::header(header.height), value);
-    batch.insert(&keys::header_index(header.index()), &header.height.to_be_bytes());
-    batch.insert(keys::HEAD, &keys::head(header.height, chunks.start));
+    batch.insert(keys::header(header.height), value);
+    let place = keys::block_place(header.first_index, header.height);
+    batch.insert(keys::header_index(header.index()), place);
+    batch.insert(keys::HEAD, keys::head(header.height, chunks.start));
     // The commit point. Before: chunks that nothing refers to, written over by the next block.
     // After: the whole block, with everything derived from it made anew if need be.
     inner.blocks.apply_batch(batch)?;

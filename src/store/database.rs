@@ -15,6 +15,7 @@ use std::path::Path;
 
 use super::CACHE_BYTES;
 use super::error::StoreError;
+use super::table::Table;
 
 /// What sled calls a snapshot that it is still writing.
 const UNFINISHED_SNAPSHOT: &str = ".generating";
@@ -26,8 +27,8 @@ const SEGMENT_BYTES: usize = 512 * 1024;
 const SEGMENT_START_BYTES: usize = 4 + 8;
 const PLACE_MASK: u64 = 0x7fff_ffff_ffff_ffff;
 
-/// Opens sled and its trees, but those of tiles. Of some damaged files sled doesn't say so, but panics.
-pub(super) fn open(path: &Path) -> Result<(sled::Db, [sled::Tree; 4]), StoreError> {
+/// Opens sled and its tables, but those of tiles. Of some damaged files sled doesn't say so, but panics.
+pub(super) fn open(path: &Path) -> Result<(sled::Db, [Table; 4]), StoreError> {
     remove_unfinished(path).map_err(StoreError::io("clean", path))?;
     read_log(path).map_err(StoreError::io("read", &path.join("db")))?;
     let config = sled::Config::new()
@@ -39,9 +40,9 @@ pub(super) fn open(path: &Path) -> Result<(sled::Db, [sled::Tree; 4]), StoreErro
     let opened = std::panic::catch_unwind(AssertUnwindSafe(|| {
         let database = config.open()?;
         sync_names(path).map_err(StoreError::io("sync", path))?;
-        let tree = |name| database.open_tree(name);
-        let trees = [tree("blocks")?, tree("bodies")?, tree("pages")?, tree("derived")?];
-        Ok((database, trees))
+        let table = |name| Table::open(&database, name);
+        let tables = [table("blocks")?, table("bodies")?, table("pages")?, table("derived")?];
+        Ok((database, tables))
     }));
     opened.unwrap_or_else(|_| {
         let place = path.join("db").display().to_string();

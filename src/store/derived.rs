@@ -20,6 +20,7 @@ use bincode::{Decode, Encode};
 
 use super::error::StoreError;
 use super::sorted::{Cursor, Order, PageStore, Run, RunMeta, SortedMap, Value};
+use super::table::Table;
 use crate::protocol::codec;
 use crate::protocol::hash::StateKey;
 use crate::protocol::rules::StoredRecord;
@@ -56,7 +57,7 @@ pub(super) struct Derived {
 }
 
 struct Shared {
-    manifest: sled::Tree,
+    manifest: Table,
     pages: PageStore,
     bounds: MemoryBounds,
     /// Makes everything written so far durable.
@@ -99,8 +100,8 @@ impl Derived {
     /// Opens what is derived: the manifest and the pages. `sync` must make everything written to
     /// the database durable.
     pub(super) fn open(
-        manifest: sled::Tree,
-        pages: sled::Tree,
+        manifest: Table,
+        pages: Table,
         bounds: MemoryBounds,
         sync: impl Fn() -> Result<(), StoreError> + Send + Sync + 'static,
     ) -> Result<Self, StoreError> {
@@ -151,9 +152,8 @@ impl Derived {
     }
 
     /// Makes the next [`Derived::open`] begin with nothing.
-    pub(super) fn forget(manifest: &sled::Tree) -> Result<(), StoreError> {
-        manifest.remove(MANIFEST)?;
-        Ok(())
+    pub(super) fn forget(manifest: &Table) -> Result<(), StoreError> {
+        manifest.remove(MANIFEST)
     }
 
     /// The height that is on disk; what came after must be derived again.
@@ -229,6 +229,12 @@ impl Derived {
             all.advance()?;
         }
         Ok(())
+    }
+
+    /// Looks whether everything that is there can be found.
+    pub(super) fn check_filters(&self) -> Result<(), StoreError> {
+        let maps = self.shared.maps.load();
+        maps.state.check_filters().and_then(|()| maps.postings.check_filters())
     }
 
     /// Goes through every posting, a facet's digest and a log index, in order.
@@ -463,8 +469,8 @@ mod tests {
     }
 
     fn open(database: &sled::Db) -> Derived {
-        let tree = |name| database.open_tree(name).unwrap();
-        Derived::open(tree("derived"), tree("pages"), BOUNDS, || Ok(())).unwrap()
+        let table = |name| Table::open(database, name).unwrap();
+        Derived::open(table("derived"), table("pages"), BOUNDS, || Ok(())).unwrap()
     }
 
     proptest! {

@@ -20,12 +20,14 @@ pub enum StoreError {
     },
     /// The embedded database refused.
     #[error("the embedded database failed: {0}")]
-    Database(#[from] sled::Error),
+    Database(sled::Error),
     /// What follows from the blocks couldn't be written out, by a thread of the store's own.
     #[error("what follows from the blocks couldn't be written out: {0}")]
     NotWrittenOut(Arc<Self>),
     /// The embedded database panicked.
-    #[error("the embedded database panicked")]
+    #[error(
+        "the embedded database panicked: its file store/db is damaged, or the disk failed; `counterfoil fsck` may say more"
+    )]
     Panicked,
     /// Too little room is left on the disk to begin a block.
     #[error("the disk is full: {free} bytes are free, {wanted} must be")]
@@ -59,9 +61,29 @@ pub enum StoreError {
         /// What is wrong there.
         problem: String,
     },
+    /// The guard knows of blocks that the store lacks, so the directory can't be adopted.
+    #[error(
+        "the store ends at height {store}, but block {guard} was already signed: import the missing blocks first (`counterfoil import`)"
+    )]
+    BlocksMissing {
+        /// The height that the guard has seen.
+        guard: u64,
+        /// The height of the store.
+        store: u64,
+    },
+    /// The guard holds another chain's block.
+    #[error(
+        "the guard holds a block of chain {found}, the store is of {expected}: put back the guard that belongs to this store, or move the folder `guard` away and run `counterfoil adopt`"
+    )]
+    OtherGuard {
+        /// The chain of the guard's block.
+        found: ChainId,
+        /// The chain of the store.
+        expected: ChainId,
+    },
     /// Guard and store name different blocks at one height: two stories.
     #[error(
-        "the guard has block {guard} at height {height}, the store has {store}: one of them is of another history"
+        "the guard has block {guard} at height {height}, the store has {store}: two histories, and one key may have signed both; put back the guard and the store that belong together, and keep the others"
     )]
     Diverged {
         /// The height.
@@ -73,6 +95,21 @@ pub enum StoreError {
     },
 }
 
+impl From<sled::Error> for StoreError {
+    /// What sled read and can't be what was written is damage.
+    fn from(error: sled::Error) -> Self {
+        match error {
+            sled::Error::Corruption { at, .. } => {
+                let at =
+                    at.map_or(String::new(), |at| format!(" at byte {} of store/db", at.lid()));
+                Self::damaged(format!("the database{at}"), "it isn't what was written")
+            }
+            sled::Error::ReportableBug(problem) => Self::damaged("the database", problem),
+            error => Self::Database(error),
+        }
+    }
+}
+
 impl StoreError {
     /// Whether it can pass by itself, as a full disk does. Damage and another history don't.
     pub fn can_pass(&self) -> bool {
@@ -80,7 +117,11 @@ impl StoreError {
             Self::Io { .. } | Self::Panicked | Self::Full { .. } | Self::Locked { .. } => true,
             Self::Database(error) => matches!(error, sled::Error::Io(_)),
             Self::NotWrittenOut(cause) => cause.can_pass(),
-            Self::OtherChain { .. } | Self::Damaged { .. } | Self::Diverged { .. } => false,
+            Self::OtherChain { .. }
+            | Self::OtherGuard { .. }
+            | Self::BlocksMissing { .. }
+            | Self::Damaged { .. }
+            | Self::Diverged { .. } => false,
         }
     }
 

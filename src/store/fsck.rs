@@ -5,7 +5,6 @@
 
 use std::convert::Infallible;
 
-use super::Store;
 use super::ahead::Ahead;
 use super::commit::postings;
 use super::derived::{STATE_KEY_BYTES, state_key};
@@ -13,7 +12,8 @@ use super::error::StoreError;
 use super::read::View;
 use super::sorted::Order;
 use super::tiles::{Edge, FullTile, TILE_WIDTH};
-use crate::protocol::block::EncodedEntry;
+use super::{Store, body, keys};
+use crate::protocol::block::{EncodedEntry, Header};
 use crate::protocol::hash::{DigestMap, StateKey, TreeHash};
 use crate::protocol::rules::{StateReader, StoredRecord};
 use crate::protocol::tree::leaf_hash;
@@ -68,6 +68,7 @@ pub(super) fn fsck(store: &Store, mut progress: impl FnMut(u64)) -> Result<FsckR
     check.chain(&mut progress)?;
     if check.report.verified_height == check.report.height {
         let sound = check.records()? & check.postings()?;
+        check.filters()?;
         if !sound && check.report.is_clean() {
             // Something is missing: once more, and slower, to say what.
             check = Check::new(store, Postings::LookedUp);
@@ -189,6 +190,8 @@ impl Check {
         for tile in &full {
             self.tile(tile)?;
         }
+        self.header_index(header);
+        self.chunk_starts(block);
         for (digest, index) in postings(block) {
             match self.expected {
                 Postings::Counted => self.counted.add(digest, index),
@@ -196,6 +199,43 @@ impl Check {
             }
         }
         Ok(())
+    }
+
+    /// Among a block's indexes its header's, and no other, must lead to its height.
+    fn header_index(&mut self, header: &Header) {
+        let (first, last) = (header.first_index, header.index());
+        let blocks = &self.view.store.inner.blocks;
+        let found = blocks.range(keys::header_index(first)..=keys::header_index(last));
+        let expected = keys::block_place(first, header.height);
+        match found.collect::<Result<Vec<_>, _>>().as_deref() {
+            Ok([(key, place)]) if *key == keys::header_index(last) && *place == expected => {}
+            Ok(_) => self.report.add(
+                format!("the height of the header at index {last}"),
+                "missing, or not the only one",
+            ),
+            Err(error) => self.report.add("heights of headers", error),
+        }
+    }
+
+    /// Every chunk of a block's leaves must be found by the first leaf that begins in it.
+    fn chunk_starts(&mut self, block: &VerifiedBlock) {
+        let header = block.header();
+        let range = keys::chunk_start(header.first_index)..=keys::chunk_start(header.index());
+        let place = || format!("the chunks of block {}", header.height);
+        let found = match self.view.store.inner.blocks.range(range).collect::<Result<Vec<_>, _>>() {
+            Ok(found) => found,
+            Err(error) => return self.report.add(place(), error),
+        };
+        let first = found.first().and_then(|(_, number)| keys::trailing_number(number));
+        let leaves = block.entries().iter().map(EncodedEntry::leaf);
+        let chunks = body::pack(header.first_index, leaves).into_iter().zip(first.unwrap_or(0)..);
+        let expected = chunks.filter_map(|(chunk, number)| {
+            let key = keys::chunk_start(chunk.first_index?);
+            Some((sled::IVec::from(&key), sled::IVec::from(&number.to_be_bytes())))
+        });
+        if found != expected.collect::<Vec<_>>() {
+            self.report.add(place(), "one can't be found, or another is found in its place");
+        }
     }
 
     fn look_up(&mut self, digest: u64, index: u64) -> Result<(), StoreError> {
@@ -294,6 +334,12 @@ impl Check {
             self.report.add("postings", problem);
         }
         Ok(found == self.counted)
+    }
+
+    /// What is there must be found, too.
+    fn filters(&mut self) -> Result<(), StoreError> {
+        let looked = self.view.store.inner.derived.check_filters();
+        self.whole("filters", looked)
     }
 
     /// Takes note of damage met while everything was gone through.

@@ -13,12 +13,12 @@
 //! | key | value |
 //! |---|---|
 //! | `h` height | the block's signature and header leaf |
-//! | `x` index | the height of the block whose header has that log index |
+//! | `x` index | of the block whose header has that log index: where it begins, and its height |
 //! | `s` index | the chunk that begins with the leaf at that log index |
 //! | `chain` | the chain id |
 //! | `head` | the height of the last block, and the number of the next chunk |
 //!
-//! Numbers in keys are big-endian, so that they sort.
+//! Every value ends with a sum over its key and itself (`table.rs`). Numbers in keys are big-endian, so that they sort.
 
 /// The chain id, in `blocks`.
 pub(super) const CHAIN: &[u8] = b"chain";
@@ -47,6 +47,21 @@ pub(super) fn header_index(index: u64) -> [u8; 9] {
     numbered(family::HEADER_INDEX, index)
 }
 
+/// The value under [`header_index`]: the index that a block begins with, and its height.
+pub(super) fn block_place(first_index: u64, height: u64) -> [u8; 16] {
+    let mut place = [0; 16];
+    place[..8].copy_from_slice(&first_index.to_be_bytes());
+    place[8..].copy_from_slice(&height.to_be_bytes());
+    place
+}
+
+/// The height of the block of `index`, by the first value of that kind from its key on; `None`
+/// where that is another block's.
+pub(super) fn height_of(index: u64, place: &[u8]) -> Option<u64> {
+    let first = place.first_chunk().map(|first| u64::from_be_bytes(*first))?;
+    trailing_number(place).filter(|_| first <= index)
+}
+
 pub(super) fn chunk_start(index: u64) -> [u8; 9] {
     numbered(family::CHUNK_START, index)
 }
@@ -69,4 +84,25 @@ pub(super) fn parse_head(value: &[u8]) -> Option<(u64, u64)> {
 /// The number that ends a key or makes up a value, if there are enough bytes for one.
 pub(super) fn trailing_number(bytes: &[u8]) -> Option<u64> {
     bytes.last_chunk().map(|number| u64::from_be_bytes(*number))
+}
+
+/// What stands under a key of a table, for people.
+pub(super) fn place(table: &str, key: &[u8]) -> String {
+    let text = || String::from_utf8_lossy(key);
+    let number = trailing_number(key).unwrap_or_default();
+    match (table, key.first(), key.len()) {
+        ("blocks", Some(&family::HEADER), 9) => format!("header {number}"),
+        ("blocks", Some(&family::HEADER_INDEX), 9) => {
+            format!("the height of the header at index {number}")
+        }
+        ("blocks", Some(&family::CHUNK_START), 9) => {
+            format!("the chunk that begins at index {number}")
+        }
+        ("blocks", ..) if key == CHAIN || key == HEAD => text().into_owned(),
+        ("bodies", _, 8) => format!("chunk {number} of the leaves"),
+        ("pages", _, 8) => format!("page {number} of the runs"),
+        ("derived", ..) => text().into_owned(),
+        (_, _, 8) => format!("half {number} of the tiles in {table}"),
+        _ => format!("{table} under key {}", hex::encode(key)),
+    }
 }

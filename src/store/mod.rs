@@ -18,6 +18,8 @@
 //! | `recovery.rs` | opening, and what each crash leaves |
 //! | `database.rs` | opening sled, and what it leaves undone |
 //! | `guard.rs` | the last signed block, kept apart |
+//! | `home.rs` | where the directory lives, so that a copy doesn't seal |
+//! | `table.rs` | the database's tables: what is read is what was written |
 //! | `slots.rs` | values of a few KB, which sled writes once |
 //! | `disk.rs` | the embedded database, and syncing it |
 //! | `doubt.rs`, `room.rs` | after a failed write: what must be written again, and when it may go on |
@@ -38,6 +40,7 @@ mod error;
 mod facets;
 mod fsck;
 mod guard;
+mod home;
 mod keys;
 mod read;
 mod recovery;
@@ -45,6 +48,7 @@ mod room;
 mod search;
 mod slots;
 mod sorted;
+mod table;
 mod tiles;
 
 use std::fs::File;
@@ -59,6 +63,7 @@ use derived::{Derived, MEMORY_BOUNDS};
 use disk::Disk;
 use doubt::Doubt;
 use slots::Slots;
+use table::Table;
 use tiles::TileStore;
 
 pub use ahead::Ahead;
@@ -67,6 +72,7 @@ pub use commit::Committer;
 pub use derived::MemoryBounds;
 pub use error::StoreError;
 pub use fsck::{Finding, FsckReport, MAX_FINDINGS};
+pub use home::NotAtHome;
 pub use read::{StoredHeader, View};
 pub use recovery::Standing;
 pub use room::{MIN_FREE_BYTES, RESUME_FREE_BYTES, check_free, try_writing};
@@ -94,7 +100,7 @@ struct Inner {
     chain: Arc<Chain>,
     disk: Arc<Disk>,
     doubt: Arc<Doubt>,
-    blocks: sled::Tree,
+    blocks: Table,
     bodies: Slots,
     tiles: TileStore,
     derived: Derived,
@@ -231,7 +237,7 @@ impl Committer {
     pub fn close(self, patience: Duration) -> Result<(), Box<Self>> {
         self.store.inner.closing.store(true, Ordering::Relaxed);
         let deadline = Instant::now() + patience;
-        let Self { store, guard, standing, next_chunk } = self;
+        let Self { store, guard, home, standing, next_chunk } = self;
         let mut shared = store.inner;
         loop {
             shared = match Arc::try_unwrap(shared) {
@@ -239,7 +245,7 @@ impl Committer {
                 Err(shared) if Instant::now() < deadline => shared,
                 Err(inner) => {
                     let store = Store { inner };
-                    return Err(Box::new(Self { store, guard, standing, next_chunk }));
+                    return Err(Box::new(Self { store, guard, home, standing, next_chunk }));
                 }
             };
             std::thread::sleep(Duration::from_millis(CLOSING_POLL_MS));

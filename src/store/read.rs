@@ -85,7 +85,7 @@ impl View {
         let from = keys::header_index(index);
         let next = self.store.inner.blocks.range(from..).next().transpose()?;
         next.filter(|(key, _)| key.first() == from.first())
-            .and_then(|(_, value)| keys::trailing_number(&value))
+            .and_then(|(_, value)| keys::height_of(index, &value))
             .map(Some)
             .ok_or_else(|| StoreError::damaged(format!("index {index}"), "no block holds it"))
     }

@@ -17,9 +17,11 @@ use super::disk::Disk;
 use super::doubt::Doubt;
 use super::error::StoreError;
 use super::guard::{Guard, Guarded};
+use super::home::{Home, NotAtHome};
 use super::read::View;
 use super::room::remove_trial;
 use super::slots::{Lifetime, Slots};
+use super::table::Table;
 use super::tiles::{Edge, TILE_WIDTH, TileStore, hashes_at};
 use super::{Head, Inner, Store, database, keys};
 use crate::protocol::block::{Block, Header};
@@ -27,7 +29,8 @@ use crate::protocol::hash::{ChainId, TreeHash};
 use crate::protocol::tree::{Frontier, leaf_hash};
 use crate::protocol::verify::{self, Chain, Invalid, Tip};
 
-/// Whether a store may be sealed on: what guard and store say of each other.
+/// Whether a store may be sealed on: what guard and store say of each other, and of where they
+/// are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {
     /// They agree.
@@ -51,6 +54,9 @@ pub enum Standing {
         /// The height of the store.
         store: u64,
     },
+    /// Guard and store agree, but this may not be the directory that seals: another one may
+    /// have gone on from here, or still do.
+    NotAtHome(NotAtHome),
 }
 
 impl Standing {
@@ -59,13 +65,26 @@ impl Standing {
         *self == Self::Sound
     }
 
+    /// Whether guard and store agree, so that nothing is known to be missing.
+    pub fn is_whole(&self) -> bool {
+        matches!(self, Self::Sound | Self::NotAtHome(_))
+    }
+
+    fn at(home: &Home) -> Self {
+        home.problem().map_or(Self::Sound, Self::NotAtHome)
+    }
+
     /// Takes note of a committed block: one that was missing may have come back.
-    pub(super) fn advanced_to(&mut self, header: &Header) {
-        if let Self::RolledBack { guard, guarded, store } = self {
-            *store = header.height;
-            if header.height == *guard && header == guarded.as_ref() {
-                *self = Self::Sound;
+    pub(super) fn advanced_to(&mut self, header: &Header, home: &Home) {
+        match self {
+            Self::RolledBack { guard, guarded, store } => {
+                *store = header.height;
+                if header.height == *guard && header == guarded.as_ref() {
+                    *self = Self::at(home);
+                }
             }
+            Self::Sound | Self::NotAtHome(_) => *self = Self::at(home),
+            Self::GuardLost { store, .. } => *store = header.height,
         }
     }
 }
@@ -82,7 +101,19 @@ impl std::fmt::Display for Standing {
                 let seen = guard.map_or("no block".to_owned(), |height| format!("block {height}"));
                 write!(
                     f,
-                    "the store ends at height {store}, but the guard beside it has seen {seen}: the guard was lost or rolled back. Put the guard back, or import the ledger into an empty directory"
+                    "the store ends at height {store}, but the guard beside it has seen {seen}: the guard was lost or rolled back. Put the guard back, or run `counterfoil adopt`"
+                )
+            }
+            Self::NotAtHome(problem) => {
+                let what = match problem {
+                    NotAtHome::Copied => "this directory is a copy of another",
+                    NotAtHome::NoRecord => {
+                        "this directory was filled from elsewhere, or its guard was"
+                    }
+                };
+                write!(
+                    f,
+                    "{what}: it serves and verifies, but two copies that seal would tell two stories. Once no other copy will ever seal again, run `counterfoil adopt`"
                 )
             }
         }
@@ -151,9 +182,12 @@ fn take_through(
     };
     check_chain(&inner)?;
     let store = Store { inner: Arc::new(inner) };
-    let guard = Guard::open(&guard)?;
+    let guard_directory = guard;
+    let mut guard = Guard::open(&guard_directory)?;
+    let is_new = stored_head(&store.inner.blocks)?.0 == 0 && guard.latest()?.is_none();
+    let home = Box::new(Home::open(&guard_directory, is_new)?);
     let (store_copy, standing) = (store.clone(), Standing::Sound);
-    let mut committer = Committer { store: store_copy, guard, standing, next_chunk: 0 };
+    let mut committer = Committer { store: store_copy, guard, home, standing, next_chunk: 0 };
     recover(&mut committer, &mut progress)?;
     Ok((store, committer))
 }
@@ -177,8 +211,8 @@ fn lock(directory: &Path) -> Result<File, StoreError> {
 fn check_chain(inner: &Inner) -> Result<(), StoreError> {
     let expected = inner.chain.id();
     match inner.blocks.get(keys::CHAIN)? {
-        None if inner.blocks.is_empty() => {
-            inner.blocks.insert(keys::CHAIN, expected.as_bytes())?;
+        None if inner.blocks.last_key()?.is_none() => {
+            inner.blocks.insert(keys::CHAIN, *expected.as_bytes())?;
             inner.disk.sync()
         }
         None => Err(StoreError::damaged("chain", "the chain id is missing")),
@@ -212,10 +246,23 @@ fn recover(
         return Err(StoreError::damaged("derived", problem));
     }
     let head = head_at(&committer.store, applied)?;
+    check_signed(&committer.store, &head)?;
     inner.head.store(Arc::new(head));
     replay(committer, applied, height, progress)?;
-    committer.standing = compare_guard(committer, guarded, height)?;
+    committer.standing = match compare_guard(committer, guarded, height)? {
+        Standing::Sound => Standing::at(&committer.home),
+        problem => problem,
+    };
     Ok(())
+}
+
+/// What everything that is read leads to must be what the authority signed.
+fn check_signed(store: &Store, head: &Head) -> Result<(), StoreError> {
+    let Some(signature) = &head.signature else { return Ok(()) };
+    let chain = store.chain();
+    head.tip.checkpoint(chain).verify(&chain.spec().authority(), signature).map_err(|error| {
+        StoreError::damaged(format!("the checkpoint of block {}", head.height()), error)
+    })
 }
 
 /// The height up to which there are whole blocks. When reading fails in the midst of the batch
@@ -313,6 +360,10 @@ fn compare_guard(
     };
     let decoded =
         Block::decode(&guarded.bytes).map_err(|error| StoreError::damaged("guard", error))?;
+    let (found, expected) = (decoded.header.chain_id, committer.store.chain().id());
+    if found != expected {
+        return Err(StoreError::OtherGuard { found, expected });
+    }
     let guard = guarded.height;
     if guard == height + 1 {
         // Signed and perhaps released: exactly these bytes, and no others, come next.
@@ -325,7 +376,7 @@ fn compare_guard(
                     invalid => StoreError::damaged("guard", invalid),
                 }
             })?;
-        committer.commit(&block)?;
+        committer.append(&block)?;
         return Ok(Standing::Sound);
     }
     if guard > height {
@@ -353,7 +404,7 @@ fn adopt(committer: &mut Committer, height: u64) -> Result<Standing, StoreError>
 }
 
 /// The height of the last block, and the number of the next chunk.
-fn stored_head(blocks: &sled::Tree) -> Result<(u64, u64), StoreError> {
+fn stored_head(blocks: &Table) -> Result<(u64, u64), StoreError> {
     let Some(value) = blocks.get(keys::HEAD)? else { return Ok((0, 0)) };
     keys::parse_head(&value).ok_or_else(|| StoreError::damaged("head", "not a height and a chunk"))
 }

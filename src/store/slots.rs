@@ -5,20 +5,21 @@
 //! meant for small items. Values of 6 KB that are simply appended are written 3.7 times each,
 //! and the file grows to 1.7 times what is in it.
 //!
-//! So the keys come first, with empty values: leaves are cut while there is nothing in them, and
-//! end up with nine keys each. Then the values come, one change each, and a leaf has no tenth.
-//! That writes 1.05 times what is stored, and the file is as large. A test below compares.
+//! So the keys come first, with nothing under them: leaves are cut while they are empty, and end
+//! up with nine keys each. Then the values come, one change each, and a leaf has no tenth. That
+//! writes 1.05 times what is stored, and the file is as large. A test below compares.
 //!
 //! Invariants:
 //! - Keys are put there one by one, in order, and are never removed. A batch would make longer
 //!   leaves, whose tenth change writes all of them again.
 //! - There are always [`RESERVED_AHEAD`] keys beyond the last value, so that the leaf that is cut
 //!   next is empty.
-//! - An empty value means that nothing was written.
+//! - A key that is only reserved means that nothing was written.
 
 use std::sync::{Mutex, PoisonError};
 
 use super::error::StoreError;
+use super::table::Table;
 
 /// The longest value that the store writes, in bytes: sled moves a leaf of more than 128 KB or so
 /// into a file of its own, which it never syncs.
@@ -39,7 +40,7 @@ pub(super) enum Lifetime {
 
 /// A sequence of slots.
 pub(super) struct Slots {
-    tree: sled::Tree,
+    table: Table,
     /// How many keys there are for each slot.
     stride: u64,
     /// How many keys there are.
@@ -47,10 +48,10 @@ pub(super) struct Slots {
 }
 
 impl Slots {
-    pub(super) fn open(tree: sled::Tree, lifetime: Lifetime) -> Result<Self, StoreError> {
-        let reserved = match tree.last()? {
+    pub(super) fn open(table: Table, lifetime: Lifetime) -> Result<Self, StoreError> {
+        let reserved = match table.last_key()? {
             None => 0,
-            Some((key, _)) => match key.as_ref().try_into().map(u64::from_be_bytes) {
+            Some(key) => match key.as_ref().try_into().map(u64::from_be_bytes) {
                 Ok(last) if last < u64::MAX => last + 1,
                 _ => return Err(StoreError::damaged("slots", "a key is no number")),
             },
@@ -59,7 +60,7 @@ impl Slots {
             Lifetime::Kept => 1,
             Lifetime::Reused => 2,
         };
-        Ok(Self { tree, stride, reserved: Mutex::new(reserved) })
+        Ok(Self { table, stride, reserved: Mutex::new(reserved) })
     }
 
     /// Writes a value, which isn't empty. It is not durable before the store is synced.
@@ -67,20 +68,17 @@ impl Slots {
         assert!(!value.is_empty(), "an empty slot is one that was never written");
         assert!(value.len() <= MAX_VALUE_BYTES, "a longer value wouldn't be durable");
         self.reserve(slot)?;
-        self.tree.insert(self.key(slot), value)?;
-        Ok(())
+        self.table.insert(self.key(slot), value)
     }
 
     /// Empties a slot.
     pub(super) fn free(&self, slot: u64) -> Result<(), StoreError> {
-        self.tree.insert(self.key(slot), &[])?;
-        Ok(())
+        self.table.reserve(self.key(slot))
     }
 
     /// The value in a slot, if there is one.
     pub(super) fn get(&self, slot: u64) -> Result<Option<sled::IVec>, StoreError> {
-        let value = self.tree.get(self.key(slot))?;
-        Ok(value.filter(|value| !value.is_empty()))
+        self.table.get(self.key(slot))
     }
 
     fn key(&self, slot: u64) -> [u8; 8] {
@@ -91,7 +89,7 @@ impl Slots {
     fn reserve(&self, slot: u64) -> Result<(), StoreError> {
         let mut reserved = self.reserved.lock().unwrap_or_else(PoisonError::into_inner);
         while *reserved < (slot + RESERVED_AHEAD) * self.stride {
-            self.tree.insert(reserved.to_be_bytes(), &[])?;
+            self.table.reserve(reserved.to_be_bytes())?;
             *reserved += 1;
         }
         Ok(())
@@ -128,7 +126,7 @@ mod tests {
         };
         let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let database = open(&one);
-        let slots = Slots::open(database.open_tree("slots").unwrap(), Lifetime::Kept).unwrap();
+        let slots = Slots::open(Table::open(&database, "slots").unwrap(), Lifetime::Kept).unwrap();
         let in_slots = file_bytes(&database, |slot, value| slots.put(slot, value).unwrap());
         let plain = open(&two);
         let tree = plain.open_tree("plain").unwrap();
@@ -149,7 +147,8 @@ mod tests {
     fn what_is_freed_is_gone_and_can_be_written_again() {
         let directory = tempfile::tempdir().unwrap();
         let database = sled::open(directory.path()).unwrap();
-        let open = || Slots::open(database.open_tree("slots").unwrap(), Lifetime::Reused).unwrap();
+        let open =
+            || Slots::open(Table::open(&database, "slots").unwrap(), Lifetime::Reused).unwrap();
         let slots = open();
         for slot in 0..100 {
             slots.put(slot, vec![1; 4096]).unwrap();

@@ -10,6 +10,7 @@ use quick_cache::sync::Cache;
 
 use super::error::StoreError;
 use super::slots::{Lifetime, Slots};
+use super::table::Table;
 use crate::protocol::hash::{DIGEST_BYTES, TreeHash};
 use crate::protocol::tree::node_hash;
 
@@ -176,7 +177,7 @@ fn tree_name(level: usize) -> String {
 }
 
 fn open_level(database: &sled::Db, level: usize) -> Result<Arc<Slots>, StoreError> {
-    Slots::open(database.open_tree(tree_name(level))?, Lifetime::Kept).map(Arc::new)
+    Slots::open(Table::open(database, &tree_name(level))?, Lifetime::Kept).map(Arc::new)
 }
 
 impl Tile {
@@ -188,7 +189,7 @@ impl Tile {
                 .get(below.clone())
                 .unwrap_or_default()
                 .chunks_exact(2)
-                .map(|pair| perfect_root(pair))
+                .map(perfect_root)
                 .collect();
             below = nodes.len()..nodes.len() + above.len();
             nodes.extend(above);

@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use crate::support::chain::{id, terms};
 use crate::support::faults::{Call, Kind};
+use crate::support::home;
 
 /// How many receipts are checked at once.
 const RECEIPTS_CHECKED: usize = 5;
@@ -60,6 +61,7 @@ impl Owner {
         directory: &Path,
         known: impl IntoIterator<Item = &'a Knowledge>,
     ) -> Result<(), StoreError> {
+        home::settle(directory);
         let (store, mut committer) = self.open(directory)?;
         assert_eq!(*committer.standing(), Standing::Sound);
         self.check_known(&store, known)?;

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::node::{Bench, Client, is_long, refused_in_order};
 use crate::support::binary::{Node, copy_directory, run};
+use crate::support::home;
 use crate::support::random::Random;
 
 /// How many single faults are played in `tests/run`; in the long suite it is all there are.
@@ -72,6 +73,7 @@ impl Sweep<'_> {
         println!("{call} {nth}");
         let (faults, directory) = (&self.bench.faults, self.bench.faults.directory());
         copy_directory(self.template, directory);
+        home::settle(directory);
         let before = faults.fired().len();
         faults.rule(&format!("{call} @ {nth} errno:{error}"));
         let node = Node::try_launch(self.bench.command()).unwrap_or_else(|refused| {

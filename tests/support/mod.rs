@@ -6,6 +6,7 @@ pub mod browser;
 pub mod chain;
 pub mod disk;
 pub mod faults;
+pub mod home;
 pub mod load;
 pub mod node;
 pub mod postgres;

@@ -32,7 +32,7 @@ pub fn verify(
             NotProven::new("the head isn't the last block's; run `counterfoil fsck`").into()
         );
     }
-    if !committer.standing().may_seal() {
+    if !committer.standing().is_whole() {
         return Err(NotProven::new(committer.standing().to_string()).into());
     }
     let mut checked = vec!["signatures: the authority's, on the checkpoint of every block"];

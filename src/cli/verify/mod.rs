@@ -14,7 +14,7 @@ mod file;
 mod receipt;
 mod remote;
 mod replay;
-mod tiles;
+pub(super) mod tiles;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -6,7 +6,7 @@ use anyhow::Context;
 use futures::{StreamExt, TryFutureExt, stream};
 
 use super::replay::{self, Replay};
-use super::tiles::{Hashes, MAX_REQUESTS, TileClient};
+use super::tiles::{Hashes, MAX_REQUESTS, TileClient, split_bundle};
 use super::{NotProven, ProvenLedger};
 use crate::cli::progress;
 use crate::protocol::block::{EncodedEntry, Header, Leaf};
@@ -79,20 +79,9 @@ async fn read_tile(client: &TileClient, number: u64, width: u64) -> anyhow::Resu
 
 /// Cuts a bundle into as many leaves as there are hashes, and decodes them.
 fn read_bundle(hashes: Vec<TreeHash>, bundle: &[u8]) -> Tile {
-    let mut rest = bundle;
-    let mut leaves = Vec::with_capacity(hashes.len());
-    for _ in 0..hashes.len() {
-        let leaf = rest
-            .split_first_chunk()
-            .and_then(|(length, rest)| rest.split_at_checked(u16::from_be_bytes(*length).into()));
-        match leaf {
-            Some((leaf, tail)) => {
-                rest = tail;
-                leaves.push(Ok(read_leaf(leaf)));
-            }
-            None => leaves.push(Err("its bundle ends before it does".to_owned())),
-        }
-    }
+    let (whole, rest) = split_bundle(bundle, hashes.len());
+    let mut leaves: Vec<_> = whole.into_iter().map(|leaf| Ok(read_leaf(leaf))).collect();
+    leaves.resize_with(hashes.len(), || Err("its bundle ends before it does".to_owned()));
     Tile { hashes, leaves, excess: rest.len() }
 }
 

@@ -140,7 +140,8 @@ impl TileClient {
             .await
     }
 
-    async fn get(&self, path: &str, limit_bytes: usize) -> anyhow::Result<Vec<u8>> {
+    /// What stands at a path under the log's URL, at most `limit_bytes` of it.
+    pub async fn get(&self, path: &str, limit_bytes: usize) -> anyhow::Result<Vec<u8>> {
         let url = self.base.join(path).with_context(|| format!("{path} makes no URL"))?;
         let mut pause = Duration::from_millis(FIRST_PAUSE_MS);
         for attempt in 1..=MAX_ATTEMPTS {
@@ -206,6 +207,19 @@ impl Hashes {
             None => hashes == self.edge,
         }
     }
+}
+
+/// The first `count` leaves of a bundle, or as many as are whole, and what comes after them.
+pub fn split_bundle(bundle: &[u8], count: usize) -> (Vec<&[u8]>, &[u8]) {
+    let (mut leaves, mut rest) = (Vec::with_capacity(count), bundle);
+    while leaves.len() < count
+        && let Some((length, tail)) = rest.split_first_chunk()
+        && let Some((leaf, tail)) = tail.split_at_checked(u16::from_be_bytes(*length).into())
+    {
+        leaves.push(leaf);
+        rest = tail;
+    }
+    (leaves, rest)
 }
 
 /// The root over a full tile.

@@ -100,6 +100,21 @@ impl<const K: usize, V: Value> SortedMap<K, V> {
         Ok(Merge::new(sources, Order::Ascending))
     }
 
+    /// Looks whether each run's filter knows all its keys: one that doesn't would hide some.
+    pub(in crate::store) fn check_filters(&self) -> Result<(), StoreError> {
+        for run in &self.runs {
+            let mut all = RunCursor::new(run, [0; K], [u8::MAX; K], Order::Ascending)?;
+            while let Some((key, _)) = all.record() {
+                if !run.may_have(prefix(key)) {
+                    let place = format!("filter of run {}", run.meta.number);
+                    return Err(StoreError::damaged(place, "it doesn't know a key of the run"));
+                }
+                all.advance()?;
+            }
+        }
+        Ok(())
+    }
+
     /// Reads a value as it is stored.
     pub(in crate::store) fn decode(bytes: &[u8]) -> Result<V, StoreError> {
         codec::decode(bytes, bytes.len()).map_err(|error| StoreError::damaged("a record", error))

@@ -5,10 +5,12 @@ use smallvec::SmallVec;
 use super::run::prefix;
 use crate::protocol::hash::DigestMap;
 
+/// The records of a prefix, sorted. Mostly one.
+type Few<const K: usize, V> = SmallVec<[([u8; K], V); 1]>;
+
 /// Records in memory, by the first eight bytes of their keys.
 pub(super) struct Memory<const K: usize, V> {
-    /// The records of a prefix, sorted. Mostly one.
-    records: DigestMap<u64, SmallVec<[([u8; K], V); 1]>>,
+    records: DigestMap<u64, Few<K, V>>,
     count: usize,
 }
 

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::store::error::StoreError;
 use crate::store::slots::{Lifetime, Slots};
+use crate::store::table::Table;
 
 /// The pages of all runs. Cheap to clone.
 #[derive(Clone)]
@@ -26,8 +27,8 @@ struct Free {
 
 impl PageStore {
     /// Every slot counts as taken until [`PageStore::set_used`].
-    pub(in crate::store) fn open(tree: sled::Tree) -> Result<Self, StoreError> {
-        let slots = Slots::open(tree, Lifetime::Reused)?;
+    pub(in crate::store) fn open(table: Table) -> Result<Self, StoreError> {
+        let slots = Slots::open(table, Lifetime::Reused)?;
         let free = Mutex::new(Free { slots: Vec::new(), end: 0 });
         Ok(Self { inner: Arc::new(Inner { slots, free }) })
     }

@@ -53,6 +53,7 @@ pub fn serve(job: &Job) -> anyhow::Result<Findings> {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         key: Some(key),
         access: SubmitAccess::Open,
+        published: Vec::new(),
     };
     serve::run(setup, |serving| {
         // Whoever started this is gone if it can't be told.

@@ -1,8 +1,10 @@
-//! `counterfoil import`: a ledger from a file.
+//! `counterfoil import`: a ledger from a file, or from another node.
+
+mod remote;
 
 use std::fs::File;
 use std::io::BufReader;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::Args;
@@ -13,25 +15,37 @@ use crate::ledger::{Health, Ledger, archive};
 use crate::node::files;
 use crate::protocol::block::Block;
 
-/// Append the blocks of an exported file to a ledger
+/// Append the blocks of an exported file, or of another node, to a ledger
 ///
 /// Every block is verified as if it came from a stranger: links, roots, rules and signature.
 /// Blocks that are there already are compared, so an import that was interrupted goes on where
 /// it was. This is also the way back when a store was rolled back, by a restored snapshot say:
-/// import a newer export, and the node seals again.
+/// import what is missing, and the node seals again. A directory that was empty doesn't seal
+/// until you `counterfoil adopt` it: where its blocks come from, somebody may still seal.
 #[derive(Args)]
-#[command(after_help = "Example:\n  counterfoil init --spec chain-spec.toml --dir ledger\n  \
-    counterfoil import backup.cfx --dir ledger")]
+#[command(after_help = "Examples:\n  counterfoil init --spec chain-spec.toml --dir ledger\n  \
+    counterfoil import backup.cfx --dir ledger\n  \
+    counterfoil import --url https://mirror.example --dir ledger")]
 pub struct Arguments {
-    /// The file, made by `counterfoil export`
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
+    #[command(flatten)]
+    from: From,
     /// The data directory, made by `counterfoil init`
     #[arg(long)]
     dir: PathBuf,
     /// Print JSON
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+struct From {
+    /// The file, made by `counterfoil export`
+    #[arg(value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// Another node, of which only the blocks that are missing here are read
+    #[arg(long)]
+    url: Option<String>,
 }
 
 /// How many blocks there were, by what became of them.
@@ -45,6 +59,7 @@ impl Arguments {
     pub fn run(self) -> Outcome {
         let chain = files::chain_of(&self.dir)?;
         let (ledger, writer) = Ledger::open(&self.dir, chain.clone(), None)?;
+        let is_new = ledger.head().height() == 0;
         let counts = self.append_all(&ledger);
         let (head, health) = (ledger.head(), ledger.health());
         drop(ledger);
@@ -69,36 +84,55 @@ impl Arguments {
                 output::count(head.height()),
                 output::count(head.size())
             ))?;
+            if is_new && head.height() > 0 {
+                output::line(
+                    "this directory serves and verifies; `counterfoil adopt` makes it seal",
+                )?;
+            }
         }
         match health {
             Health::Standing(standing) => bail!("{standing}"),
-            Health::Sealing | Health::NoKey | Health::Recovering(_) | Health::Failed => {
-                Ok(Exit::Fine)
-            }
+            Health::Sealing
+            | Health::NoKey
+            | Health::Held(_)
+            | Health::Recovering(_)
+            | Health::Failed => Ok(Exit::Fine),
         }
     }
 
     fn append_all(&self, ledger: &Ledger) -> anyhow::Result<Counts> {
-        let name = self.file.display();
-        let file = File::open(&self.file).with_context(|| format!("can't open {name}"))?;
-        let bytes = file.metadata().map_or(0, |metadata| metadata.len());
-        let bar = progress::bytes(bytes, "import");
-        let input = BufReader::new(bar.wrap_read(file));
-        let runtime = tokio::runtime::Builder::new_current_thread().build()?;
         let mut counts = Counts::default();
-        let context = || format!("{name}");
-        for block in archive::open(input, ledger.chain().id()).with_context(context)? {
-            let block = block.with_context(context)?;
-            if is_present(ledger, &block)? {
-                counts.present += 1;
-            } else {
-                runtime.block_on(ledger.append(block))?;
-                counts.appended += 1;
+        match &self.from {
+            From { file: Some(file), .. } => append_file(ledger, file, &mut counts)?,
+            From { url: Some(url), .. } => {
+                let runtime = tokio::runtime::Runtime::new()?;
+                runtime.block_on(remote::append_missing(ledger, url, &mut counts))?;
             }
+            From { .. } => unreachable!("clap asks for one of them"),
         }
-        bar.finish_and_clear();
         Ok(counts)
     }
+}
+
+fn append_file(ledger: &Ledger, path: &Path, counts: &mut Counts) -> anyhow::Result<()> {
+    let name = path.display();
+    let file = File::open(path).with_context(|| format!("can't open {name}"))?;
+    let bytes = file.metadata().map_or(0, |metadata| metadata.len());
+    let bar = progress::bytes(bytes, "import");
+    let input = BufReader::new(bar.wrap_read(file));
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    let context = || format!("{name}");
+    for block in archive::open(input, ledger.chain().id()).with_context(context)? {
+        let block = block.with_context(context)?;
+        if is_present(ledger, &block)? {
+            counts.present += 1;
+        } else {
+            runtime.block_on(ledger.append(block))?;
+            counts.appended += 1;
+        }
+    }
+    bar.finish_and_clear();
+    Ok(())
 }
 
 /// Whether the ledger has this block.
