@@ -32,7 +32,12 @@ pub enum Atomicity {
 /// Something for the writer to do.
 pub(super) enum Request {
     Submit(Submission),
-    Append { block: Box<Block>, reply: oneshot::Sender<Result<(), AppendError>> },
+    Append {
+        block: Box<Block>,
+        reply: oneshot::Sender<Result<(), AppendError>>,
+    },
+    /// A block was committed, or could not be: nothing to do but to look.
+    Wake,
 }
 
 /// Entries that wait to be sealed.
@@ -59,6 +64,13 @@ impl Enqueued {
     }
 }
 
+/// The writer's end of the pool.
+pub(super) struct Requests {
+    pub receiver: mpsc::UnboundedReceiver<Request>,
+    /// Wakes whoever waits for the next request, as long as there may be one.
+    pub waker: mpsc::WeakUnboundedSender<Request>,
+}
+
 pub(super) struct Pool {
     requests: mpsc::UnboundedSender<Request>,
     /// One permit for each entry, or for each [`PERMIT_BYTES`] of a longer one. This bounds the
@@ -69,10 +81,12 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    pub(super) fn new() -> (Self, mpsc::UnboundedReceiver<Request>) {
+    /// The pool, and the writer's end of it.
+    pub(super) fn new() -> (Self, Requests) {
         let (requests, receiver) = mpsc::unbounded_channel();
         let room = std::sync::Arc::new(Semaphore::new(MAX_POOL_ENTRIES));
-        (Self { requests, room, appending: tokio::sync::Mutex::new(()) }, receiver)
+        let incoming = Requests { receiver, waker: requests.downgrade() };
+        (Self { requests, room, appending: tokio::sync::Mutex::new(()) }, incoming)
     }
 
     pub(super) async fn enqueue(

@@ -102,7 +102,7 @@ impl Writer {
     fn give_up(&mut self, error: &StoreError) -> Option<Committer> {
         tracing::error!(%error, "this doesn't pass by itself: the operator is needed");
         self.halt(Health::Failed);
-        while let Some(request) = self.requests.blocking_recv() {
+        while let Some(request) = self.requests.receiver.blocking_recv() {
             self.refuse(request);
         }
         None
@@ -124,7 +124,7 @@ impl Writer {
     /// Refuses what waits; `false` when every handle is gone.
     fn refuse_waiting(&mut self) -> bool {
         loop {
-            match self.requests.try_recv() {
+            match self.requests.receiver.try_recv() {
                 Ok(request) => self.refuse(request),
                 Err(TryRecvError::Empty) => return true,
                 Err(TryRecvError::Disconnected) => return false,

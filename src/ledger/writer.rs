@@ -6,25 +6,26 @@
 //! - After a failed write it seals nothing more on what is open: what was written of the block
 //!   is for recovery to find out, when the store was opened anew (`resume.rs`).
 //!
-//! Blocks are cut by group commit: while one block is being made durable, what comes in
-//! waits, and goes into the next together. A lone submitter waits for nobody.
+//! Blocks are cut by group commit: while one block is being made durable, the next is drafted of
+//! what comes in; it is signed when that one is durable. A lone submitter waits for nobody.
+//! - An answer that refers to an entry goes out after that entry's block is durable.
 
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 
 use super::hold::Hold;
 use super::outcome::{AppendError, Outcome, Position, Rejection, SubmitError};
-use super::pool::{Atomicity, Request, Submission};
+use super::pool::{Atomicity, Request, Requests, Submission};
 use super::{Health, OpenStore, now};
 use crate::protocol::block::{Block, EncodedEntry};
 use crate::protocol::key::SealingKey;
 use crate::protocol::rules::{AdmitError, Refusal};
 use crate::protocol::text::EntryText;
-use crate::protocol::verify::{self, Chain, Draft, Invalid};
-use crate::store::{self, Committer, Head, MIN_FREE_BYTES, Store, StoreError};
+use crate::protocol::verify::{self, Chain, Draft, Invalid, VerifiedBlock};
+use crate::store::{self, Committer, Head, MIN_FREE_BYTES, Pending, Progress, StoreError};
 
 /// The most requests that one block answers. More than it has entries only where requests add
 /// none; they mustn't keep the others waiting for ever.
@@ -39,11 +40,37 @@ pub(super) struct Place {
 pub(super) struct Writer {
     pub(super) place: Place,
     pub(super) store: Arc<OpenStore>,
-    pub(super) requests: mpsc::UnboundedReceiver<Request>,
+    pub(super) requests: Requests,
     key: Option<SealingKey>,
     heads: watch::Sender<Arc<Head>>,
     pub(super) health: watch::Sender<Health>,
     hold: watch::Receiver<Option<Hold>>,
+}
+
+/// A block that is signed and not yet durable, and the requests that it answers.
+struct Sealed {
+    block: VerifiedBlock,
+    requests: Vec<InProgress>,
+}
+
+/// A block in the making.
+struct Drafting<'a> {
+    draft: Draft<'a, Pending<'a>>,
+    /// Requests that are answered when the block is durable.
+    done: Vec<InProgress>,
+    /// The request that comes next.
+    carried: Option<InProgress>,
+    failed: Option<StoreError>,
+}
+
+impl<'a> Drafting<'a> {
+    fn new(draft: Draft<'a, Pending<'a>>, carried: Option<InProgress>) -> Self {
+        Self { draft, done: Vec::new(), carried, failed: None }
+    }
+
+    fn into_requests(self) -> impl Iterator<Item = InProgress> {
+        self.done.into_iter().chain(self.carried)
+    }
 }
 
 /// A submission of which some entries are done.
@@ -63,7 +90,7 @@ impl Writer {
         store: Arc<OpenStore>,
         committer: &Committer,
         key: Option<SealingKey>,
-        requests: mpsc::UnboundedReceiver<Request>,
+        requests: Requests,
         hold: watch::Receiver<Option<Hold>>,
     ) -> (Self, Heads, watch::Receiver<Health>) {
         let (heads, heads_receiver) = watch::channel(committer.store().head());
@@ -85,20 +112,22 @@ impl Writer {
 
     /// Works until every handle is gone, or the store must be opened anew.
     fn work(&mut self, committer: &mut Committer) -> Result<(), StoreError> {
-        let mut carried: Option<InProgress> = None;
+        let (mut sealed, mut carried) = (None, None);
         loop {
-            let next = match carried.take() {
-                Some(in_progress) => in_progress,
-                None => match self.requests.blocking_recv() {
+            if sealed.is_none() && carried.is_none() {
+                match self.requests.receiver.blocking_recv() {
                     None => return Ok(()),
+                    Some(Request::Wake) => continue,
                     Some(Request::Append { block, reply }) => {
                         self.append(committer, *block, reply)?;
                         continue;
                     }
-                    Some(Request::Submit(submission)) => InProgress::new(submission),
-                },
-            };
-            carried = self.seal(committer, next)?;
+                    Some(Request::Submit(submission)) => {
+                        carried = Some(InProgress::new(submission));
+                    }
+                }
+            }
+            (sealed, carried) = self.turn(committer, sealed, carried)?;
         }
     }
 
@@ -125,60 +154,120 @@ impl Writer {
             Request::Append { reply, .. } => {
                 let _ = reply.send(Err(AppendError::Failed(health.to_string())));
             }
+            Request::Wake => {}
         }
     }
 
-    /// Seals one block: of `first`, and of what else waits as far as there is room. Gives back
-    /// the request that didn't fit whole.
+    /// Makes a sealed block durable and answers its requests; meanwhile drafts the next of
+    /// `carried` and of what comes in, and seals it. Gives back that block and the request that
+    /// didn't fit whole.
     ///
     /// # Errors
     /// Where reading or writing failed. Everything in hand is answered then.
-    fn seal(
+    fn turn(
         &mut self,
         committer: &mut Committer,
-        first: InProgress,
-    ) -> Result<Option<InProgress>, StoreError> {
-        let health = self.health.borrow().clone().held_by(self.hold.borrow().as_ref());
-        let (Some(key), Health::Sealing) = (&self.key, &health) else {
-            first.fail(&SubmitError::NotSealing(health));
-            return Ok(None);
+        sealed: Option<Sealed>,
+        carried: Option<InProgress>,
+    ) -> Result<(Option<Sealed>, Option<InProgress>), StoreError> {
+        let (block, requests) = sealed.map(|sealed| (sealed.block, sealed.requests)).unzip();
+        let pending = Pending::new(committer.store().clone(), block.as_ref());
+        let chain = self.place.chain.clone();
+        let mut next = Drafting::new(Draft::new(&chain, pending.tip(), &pending, now()), carried);
+        let committed = match &block {
+            None => {
+                self.draft(&mut next, &pending, None);
+                None
+            }
+            Some(block) => {
+                let waker = self.requests.waker.clone();
+                // Nobody left to wake: the writer doesn't wait then, either.
+                let wake = move || drop(waker.upgrade().map(|waker| waker.send(Request::Wake)));
+                let draft = |progress: &Progress| self.draft(&mut next, &pending, Some(progress));
+                Some(committer.commit_meanwhile(block, wake, draft).0)
+            }
         };
+        let requests = requests.into_iter().flatten();
+        match committed {
+            None => {}
+            Some(Ok(head)) => {
+                let (height, size) = (head.height(), head.size());
+                tracing::debug!(height, size, "block sealed");
+                self.heads.send_replace(head);
+                requests.for_each(InProgress::finish);
+            }
+            Some(Err(error)) => {
+                return Err(self.fail(error, requests.chain(next.into_requests())));
+            }
+        }
+        if let Some(error) = next.failed.take() {
+            return Err(self.fail(error, next.into_requests()));
+        }
+        Ok(match &self.key {
+            Some(key) if !next.draft.entries().is_empty() => {
+                let sealed = Sealed { block: next.draft.seal(key), requests: next.done };
+                (Some(sealed), next.carried)
+            }
+            _ => {
+                next.done.into_iter().for_each(InProgress::finish);
+                (None, next.carried)
+            }
+        })
+    }
+
+    /// Drafts a block of what waits, and of what comes in while another is committed.
+    fn draft(
+        &mut self,
+        next: &mut Drafting<'_>,
+        pending: &Pending<'_>,
+        committing: Option<&Progress>,
+    ) {
+        let health = self.health.borrow().clone().held_by(self.hold.borrow().as_ref());
+        if self.key.is_none() || health != Health::Sealing {
+            if let Some(request) = next.carried.take() {
+                request.fail(&SubmitError::NotSealing(health));
+            }
+            return;
+        }
         if let Err(error) = store::check_free(&self.place.directory, MIN_FREE_BYTES) {
-            return Err(self.fail(error, [first]));
+            next.failed = Some(error);
+            return;
         }
-        let store = committer.store().clone();
-        let head = store.head();
-        let chain = store.chain().clone();
-        let mut draft = Draft::new(&chain, &head.tip, &store, now());
-        let mut done = Vec::new();
-        let mut carried = None;
-        let mut next = Some(first);
-        while let Some(mut request) = next.take() {
-            match request.advance(&mut draft, &store) {
-                Ok(Progress::Done) => done.push(request),
-                Ok(Progress::BlockFull) => {
-                    carried = Some(request);
-                    break;
+        while next.done.len() < MAX_BLOCK_REQUESTS {
+            let request = next.carried.take().or_else(|| self.next_submission(committing));
+            let Some(mut request) = request else { return };
+            match request.advance(&mut next.draft, pending) {
+                Ok(Step::Done) => next.done.push(request),
+                Ok(Step::BlockFull) => {
+                    next.carried = Some(request);
+                    return;
                 }
-                Err(error) => return Err(self.fail(error, done.into_iter().chain([request]))),
-            }
-            if done.len() < MAX_BLOCK_REQUESTS {
-                next = waiting(&mut self.requests);
-            }
-        }
-        if !draft.entries().is_empty() {
-            let block = draft.seal(key);
-            match caught(|| committer.commit(&block)) {
-                Ok(head) => {
-                    let (height, entries) = (head.height(), block.entries().len());
-                    tracing::debug!(height, entries, size = head.size(), "block sealed");
-                    self.heads.send_replace(head);
+                Err(error) => {
+                    next.failed = Some(error);
+                    next.carried = Some(request);
+                    return;
                 }
-                Err(error) => return Err(self.fail(error, done.into_iter().chain(carried))),
             }
         }
-        done.into_iter().for_each(InProgress::finish);
-        Ok(carried)
+    }
+
+    /// A submission that waits already, or that comes while a block is committed. A block from
+    /// elsewhere is refused: nobody may seal but us while we do.
+    fn next_submission(&mut self, committing: Option<&Progress>) -> Option<InProgress> {
+        loop {
+            let request = match committing {
+                Some(progress) if !progress.is_over() => self.requests.receiver.blocking_recv()?,
+                _ => self.requests.receiver.try_recv().ok()?,
+            };
+            match request {
+                Request::Submit(submission) => return Some(InProgress::new(submission)),
+                Request::Append { reply, .. } => {
+                    let busy = "this node seals; it takes no blocks from elsewhere meanwhile";
+                    let _ = reply.send(Err(AppendError::Failed(busy.to_owned())));
+                }
+                Request::Wake => {}
+            }
+        }
     }
 
     fn append(
@@ -232,20 +321,6 @@ fn caught(commit: impl FnOnce() -> Result<Arc<Head>, StoreError>) -> Result<Arc<
     std::panic::catch_unwind(AssertUnwindSafe(commit)).unwrap_or(Err(StoreError::Panicked))
 }
 
-/// A submission that waits already, if one does. A block from elsewhere is refused: nobody may
-/// seal but us while we do.
-fn waiting(requests: &mut mpsc::UnboundedReceiver<Request>) -> Option<InProgress> {
-    match requests.try_recv() {
-        Ok(Request::Submit(submission)) => Some(InProgress::new(submission)),
-        Ok(Request::Append { reply, .. }) => {
-            let busy = "this node seals; it takes no blocks from elsewhere meanwhile";
-            let _ = reply.send(Err(AppendError::Failed(busy.to_owned())));
-            None
-        }
-        Err(_) => None,
-    }
-}
-
 fn standing(committer: &Committer, key: Option<&SealingKey>) -> Health {
     match (key, committer.standing()) {
         // Whoever can't seal anyway may serve a copy.
@@ -272,7 +347,7 @@ fn without_cause(invalid: Invalid<StoreError>) -> Invalid<String> {
 }
 
 /// How far a submission came in one block.
-enum Progress {
+enum Step {
     Done,
     BlockFull,
 }
@@ -290,35 +365,35 @@ impl InProgress {
 
     fn advance(
         &mut self,
-        draft: &mut Draft<'_, Store>,
-        store: &Store,
-    ) -> Result<Progress, StoreError> {
+        draft: &mut Draft<'_, Pending<'_>>,
+        pending: &Pending<'_>,
+    ) -> Result<Step, StoreError> {
         match self.atomicity {
-            Atomicity::EntryByEntry => self.advance_each(draft, store),
-            Atomicity::AllOrNothing => self.advance_all(draft, store),
+            Atomicity::EntryByEntry => self.advance_each(draft, pending),
+            Atomicity::AllOrNothing => self.advance_all(draft, pending),
         }
     }
 
     fn advance_each(
         &mut self,
-        draft: &mut Draft<'_, Store>,
-        store: &Store,
-    ) -> Result<Progress, StoreError> {
+        draft: &mut Draft<'_, Pending<'_>>,
+        pending: &Pending<'_>,
+    ) -> Result<Step, StoreError> {
         while let Some(entry) = self.entries.as_slice().first() {
             if !draft.has_room_for(entry.leaf().len()) {
-                return Ok(Progress::BlockFull);
+                return Ok(Step::BlockFull);
             }
             let Some(entry) = self.entries.next() else { unreachable!("looked at above") };
-            self.outcomes.push(admit(draft, store, entry)?);
+            self.outcomes.push(admit(draft, pending, entry)?);
         }
-        Ok(Progress::Done)
+        Ok(Step::Done)
     }
 
     fn advance_all(
         &mut self,
-        draft: &mut Draft<'_, Store>,
-        store: &Store,
-    ) -> Result<Progress, StoreError> {
+        draft: &mut Draft<'_, Pending<'_>>,
+        pending: &Pending<'_>,
+    ) -> Result<Step, StoreError> {
         let mark = draft.mark();
         let entries = self.entries.as_slice().to_vec();
         let mut outcomes = Vec::with_capacity(entries.len());
@@ -326,9 +401,9 @@ impl InProgress {
             if !draft.has_room_for(entry.leaf().len()) {
                 // The pool checked that it fits an empty block, which the next one is.
                 draft.roll_back(mark);
-                return Ok(Progress::BlockFull);
+                return Ok(Step::BlockFull);
             }
-            outcomes.push(admit(draft, store, entry)?);
+            outcomes.push(admit(draft, pending, entry)?);
         }
         if outcomes.iter().any(|outcome| matches!(outcome, Outcome::Rejected(_))) {
             draft.roll_back(mark);
@@ -349,7 +424,7 @@ impl InProgress {
         }
         self.entries = Vec::new().into_iter();
         self.outcomes = outcomes;
-        Ok(Progress::Done)
+        Ok(Step::Done)
     }
 
     fn finish(self) {
@@ -363,8 +438,8 @@ impl InProgress {
 }
 
 fn admit(
-    draft: &mut Draft<'_, Store>,
-    store: &Store,
+    draft: &mut Draft<'_, Pending<'_>>,
+    pending: &Pending<'_>,
     entry: EncodedEntry,
 ) -> Result<Outcome, StoreError> {
     let (id, height) = (entry.id(), draft.height());
@@ -373,7 +448,7 @@ fn admit(
     match draft.admit(entry) {
         Ok(index) => Ok(Outcome::Sealed(Position { id, index, height })),
         Err(AdmitError::Refused(Refusal::Duplicate { index })) => {
-            duplicate(draft, store, &copy, index)
+            duplicate(draft, pending, &copy, index)
         }
         Err(AdmitError::Refused(refusal)) => Ok(Outcome::Rejected(Rejection::Refused(refusal))),
         Err(AdmitError::State(error)) => Err(error),
@@ -382,19 +457,19 @@ fn admit(
 
 /// The outcome of an entry whose external id is that of the entry at `index`.
 fn duplicate(
-    draft: &Draft<'_, Store>,
-    store: &Store,
+    draft: &Draft<'_, Pending<'_>>,
+    pending: &Pending<'_>,
     entry: &EncodedEntry,
     index: u64,
 ) -> Result<Outcome, StoreError> {
-    let view = store.view();
-    let (first, height) = if let Some(offset) = index.checked_sub(view.head().size()) {
-        let offset = usize::try_from(offset).unwrap_or(usize::MAX);
-        (draft.entries().get(offset).cloned(), Some(draft.height()))
-    } else {
-        (view.entry(index)?, view.height_of(index)?)
+    let first = match index.checked_sub(pending.tip().tree.size()) {
+        None => pending.entry(index)?,
+        Some(offset) => {
+            let offset = usize::try_from(offset).unwrap_or(usize::MAX);
+            draft.entries().get(offset).map(|first| (first.clone(), draft.height()))
+        }
     };
-    let (Some(first), Some(height)) = (first, height) else {
+    let Some((first, height)) = first else {
         return Err(StoreError::Damaged {
             place: format!("index {index}"),
             problem: "the rules remember an entry there, but there is none".to_owned(),
@@ -404,13 +479,13 @@ fn duplicate(
     if first.id() == entry.id() {
         return Ok(Outcome::Existing(position));
     }
-    let differing_fields = differing_fields(store, &first, entry);
+    let differing_fields = differing_fields(draft.chain(), &first, entry);
     Ok(Outcome::Rejected(Rejection::Conflict { first: Some(position), differing_fields }))
 }
 
 /// The fields, in text form, in which two entries differ.
-fn differing_fields(store: &Store, one: &EncodedEntry, two: &EncodedEntry) -> Vec<String> {
-    let currencies = &store.chain().spec().currencies;
+fn differing_fields(chain: &Chain, one: &EncodedEntry, two: &EncodedEntry) -> Vec<String> {
+    let currencies = &chain.spec().currencies;
     let json = |entry: &EncodedEntry| {
         EntryText::new(entry.entry(), currencies)
             .ok()

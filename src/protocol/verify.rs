@@ -144,6 +144,11 @@ impl<'a, S: StateReader> Draft<'a, S> {
         }
     }
 
+    /// The chain that the block is for.
+    pub fn chain(&self) -> &'a Chain {
+        self.chain
+    }
+
     /// The height that the block will have.
     pub fn height(&self) -> u64 {
         self.tip.height + 1

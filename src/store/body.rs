@@ -11,6 +11,7 @@
 use super::error::StoreError;
 use super::keys;
 use super::slots::MAX_VALUE_BYTES;
+use super::table::SUM_BYTES;
 
 /// The first byte of a chunk of whole leaves.
 const PACKED: u8 = 0;
@@ -43,7 +44,7 @@ pub(super) fn pack<'a>(first_index: u64, leaves: impl Iterator<Item = &'a [u8]>)
             continue;
         }
         let chunk = open.get_or_insert_with(|| {
-            let mut value = Vec::with_capacity(MAX_VALUE_BYTES);
+            let mut value = Vec::with_capacity(MAX_VALUE_BYTES + SUM_BYTES);
             value.push(PACKED);
             value.extend_from_slice(&index.to_be_bytes());
             Chunk { first_index: Some(index), value }

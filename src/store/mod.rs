@@ -15,6 +15,7 @@
 //! |---|---|
 //! | `keys.rs` | the layout |
 //! | `commit.rs` | the commit point |
+//! | `pending.rs` | drafting the next block while one is committed |
 //! | `recovery.rs` | opening, and what each crash leaves |
 //! | `database.rs` | opening sled, and what it leaves undone |
 //! | `guard.rs` | the last signed block, kept apart |
@@ -42,6 +43,7 @@ mod fsck;
 mod guard;
 mod home;
 mod keys;
+mod pending;
 mod read;
 mod recovery;
 mod room;
@@ -73,6 +75,7 @@ pub use derived::MemoryBounds;
 pub use error::StoreError;
 pub use fsck::{Finding, FsckReport, MAX_FINDINGS};
 pub use home::NotAtHome;
+pub use pending::{Pending, Progress};
 pub use read::{StoredHeader, View};
 pub use recovery::Standing;
 pub use room::{MIN_FREE_BYTES, RESUME_FREE_BYTES, check_free, try_writing};

@@ -226,10 +226,10 @@ impl Value {
                 tree.insert(other, value.clone()).unwrap();
             }
             Self::Forged => {
-                let content = value.len() - 8;
+                let content = value.len() - 4;
                 value[at % content.max(1)] ^= 1 << random.below(8);
-                let sum = blake3::Hasher::new().update(key).update(&value[..content]).finalize();
-                value[content..].copy_from_slice(&sum.as_bytes()[..8]);
+                let sum = crc32fast::hash(&[key, &value[..content]].concat());
+                value[content..].copy_from_slice(&sum.to_be_bytes());
             }
         }
         if !matches!(self, Self::Removed) {

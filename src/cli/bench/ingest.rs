@@ -26,7 +26,7 @@ use crate::protocol::block::EncodedEntry;
 use crate::protocol::key::SealingKey;
 use crate::protocol::rules::AdmitError;
 use crate::protocol::verify::{Chain, Draft, VerifiedBlock};
-use crate::store::{Committer, Store};
+use crate::store::{Committer, Pending, Progress, Store};
 
 /// Into how many slices a run is parted.
 const SLICES: u64 = 40;
@@ -41,6 +41,8 @@ pub struct Sealer {
     key: SealingKey,
     store: Store,
     committer: Committer,
+    /// Signed, and not yet durable.
+    sealed: Option<VerifiedBlock>,
 }
 
 impl Sealer {
@@ -49,7 +51,7 @@ impl Sealer {
         let (chain, key) = ground::prepare(&job.ledger)?;
         let (store, committer) = Store::open(&job.ledger, chain.clone())?;
         ensure!(committer.standing().may_seal(), "{}", committer.standing());
-        Ok(Self { chain, key, store, committer })
+        Ok(Self { chain, key, store, committer, sealed: None })
     }
 
     /// The blocks that come next.
@@ -64,25 +66,47 @@ impl Sealer {
         head.size() - head.height() - 1
     }
 
-    /// Seals a block of entries. When this returns, they MUST survive a power cut.
-    pub fn seal(&mut self, entries: Vec<EncodedEntry>) -> anyhow::Result<VerifiedBlock> {
-        let head = self.store.head();
-        let mut draft = Draft::new(&self.chain, &head.tip, &self.store, ledger::now());
-        for entry in entries {
-            ensure!(
-                draft.has_room_for(entry.leaf().len()),
-                "the chain spec allows no block as large; choose less --block-entries"
-            );
-            match draft.admit(entry) {
-                Ok(_) => {}
-                Err(AdmitError::Refused(refusal)) => bail!("an entry was refused: {refusal}"),
-                Err(AdmitError::State(error)) => return Err(error.into()),
+    /// Seals a block of entries, and meanwhile makes the one before durable, which it gives back.
+    pub fn seal(&mut self, entries: Vec<EncodedEntry>) -> anyhow::Result<Option<VerifiedBlock>> {
+        let before = self.sealed.take();
+        let pending = Pending::new(self.store.clone(), before.as_ref());
+        let mut draft = Draft::new(&self.chain, pending.tip(), &pending, ledger::now());
+        match &before {
+            None => admit(&mut draft, entries)?,
+            Some(before) => {
+                let admit = |_: &Progress| admit(&mut draft, entries);
+                let (committed, admitted) = self.committer.commit_meanwhile(before, || {}, admit);
+                committed?;
+                admitted?;
             }
         }
-        let block = draft.seal(&self.key);
-        self.committer.commit(&block)?;
-        Ok(block)
+        self.sealed = Some(draft.seal(&self.key));
+        Ok(before)
     }
+
+    /// Makes the last block durable, and gives it back.
+    pub fn finish(&mut self) -> anyhow::Result<Option<VerifiedBlock>> {
+        let last = self.sealed.take();
+        if let Some(last) = &last {
+            self.committer.commit(last)?;
+        }
+        Ok(last)
+    }
+}
+
+fn admit(draft: &mut Draft<'_, Pending<'_>>, entries: Vec<EncodedEntry>) -> anyhow::Result<()> {
+    for entry in entries {
+        ensure!(
+            draft.has_room_for(entry.leaf().len()),
+            "the chain spec allows no block as large; choose less --block-entries"
+        );
+        match draft.admit(entry) {
+            Ok(_) => {}
+            Err(AdmitError::Refused(refusal)) => bail!("an entry was refused: {refusal}"),
+            Err(AdmitError::State(error)) => return Err(error.into()),
+        }
+    }
+    Ok(())
 }
 
 /// Fills a ledger, a bare file, or both.
@@ -104,7 +128,7 @@ pub fn fill(job: &Job, ledger: bool, raw: bool, go_on: bool) -> anyhow::Result<F
             (None, Some(file)) => run.append(file, &entries)?,
             (Some(sealer), file) => {
                 let block = run.seal(sealer, entries, began)?;
-                if let Some(file) = file
+                if let (Some(file), Some(block)) = (file, &block)
                     && run.blocks.is_multiple_of(RAW_EVERY_BLOCKS)
                 {
                     run.append(file, block.entries())?;
@@ -118,6 +142,11 @@ pub fn fill(job: &Job, ledger: bool, raw: bool, go_on: bool) -> anyhow::Result<F
         run.blocks += 1;
         run.close_slice_if_due();
         child::progress(run.made)?;
+    }
+    if let Some(sealer) = &mut sealer {
+        let began = Instant::now();
+        sealer.finish()?;
+        run.ledger.add(0, began.elapsed());
     }
     let findings = run.findings(job, ledger, raw)?;
     drop(file);
@@ -218,7 +247,7 @@ impl Run {
         sealer: &mut Sealer,
         entries: Vec<EncodedEntry>,
         asked: Instant,
-    ) -> anyhow::Result<VerifiedBlock> {
+    ) -> anyhow::Result<Option<VerifiedBlock>> {
         let count = entries.len() as u64;
         let began = Instant::now();
         let block = sealer.seal(entries)?;

@@ -61,5 +61,8 @@ fn run(
         *seconds += began.elapsed().as_secs_f64();
         child::progress(sealer.entries())?;
     }
+    let began = Instant::now();
+    sealer.finish()?;
+    *seconds += began.elapsed().as_secs_f64();
     Ok(())
 }

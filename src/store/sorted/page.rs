@@ -1,6 +1,8 @@
 //! A page: sorted records one after the other, each a key, a length and a value; or bare keys,
 //! where values say nothing. The first byte says which.
 
+use crate::store::table::SUM_BYTES;
+
 /// The longest page, in bytes.
 pub(super) const MAX_PAGE_BYTES: usize = 4096;
 /// Bytes of a value's length.
@@ -32,7 +34,8 @@ impl PageBuilder {
         let full = !self.bytes.is_empty() && self.bytes.len() + needed > MAX_PAGE_BYTES;
         let page = full.then(|| std::mem::take(&mut self.bytes));
         if self.bytes.is_empty() {
-            self.bytes.reserve_exact(MAX_PAGE_BYTES);
+            // With room for the sum that the store keeps of it.
+            self.bytes.reserve_exact(MAX_PAGE_BYTES + SUM_BYTES);
             self.bytes.push(self.layout as u8);
         }
         self.bytes.extend_from_slice(key);

@@ -198,7 +198,12 @@ fn seal(sealer: &mut Sealer, blocks: &[Vec<EncodedEntry>]) -> anyhow::Result<Vec
                 }
             }
         });
-        ready.into_iter().map(|block| sealer.seal(block)).collect()
+        let mut durable = Vec::new();
+        for block in ready {
+            durable.extend(sealer.seal(block)?);
+        }
+        durable.extend(sealer.finish()?);
+        Ok(durable)
     })
 }
 

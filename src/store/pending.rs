@@ -1,0 +1,104 @@
+//! The ledger as it will be once a block is committed that isn't yet.
+//!
+//! The next block is drafted on it while that one is written: the disk and the rules work at the
+//! same time. Nothing that is drafted here is signed before the block before it is durable.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::commit::Committer;
+use super::error::StoreError;
+use super::{Head, Store};
+use crate::protocol::block::EncodedEntry;
+use crate::protocol::hash::StateKey;
+use crate::protocol::rules::{StateReader, StoredRecord};
+use crate::protocol::verify::{Tip, VerifiedBlock};
+
+/// A store, and a block on top of it that is still to be durable, if there is one.
+pub struct Pending<'a> {
+    store: Store,
+    head: Arc<Head>,
+    block: Option<&'a VerifiedBlock>,
+}
+
+impl<'a> Pending<'a> {
+    /// The ledger as `store` is now, and `block`, which follows its head.
+    pub fn new(store: Store, block: Option<&'a VerifiedBlock>) -> Self {
+        let head = store.head();
+        Self { store, head, block }
+    }
+
+    /// The end of the chain, pending block included.
+    pub fn tip(&self) -> &Tip {
+        self.block.map_or(&self.head.tip, VerifiedBlock::tip)
+    }
+
+    /// The entry at `index` and the height of its block, or `None` beyond the end.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn entry(&self, index: u64) -> Result<Option<(EncodedEntry, u64)>, StoreError> {
+        if let Some(block) = self.block
+            && let Some(offset) = index.checked_sub(block.header().first_index)
+        {
+            let entry = usize::try_from(offset).ok().and_then(|offset| block.entries().get(offset));
+            return Ok(entry.map(|entry| (entry.clone(), block.header().height)));
+        }
+        let view = self.store.view();
+        Ok(view.entry(index)?.zip(view.height_of(index)?))
+    }
+}
+
+impl StateReader for Pending<'_> {
+    type Error = StoreError;
+
+    fn read(&self, key: &StateKey) -> Result<Option<StoredRecord>, StoreError> {
+        let changes = self.block.map_or(&[][..], VerifiedBlock::changes);
+        match changes.binary_search_by(|(changed, _)| changed.cmp(key)) {
+            Ok(place) => Ok(changes.get(place).map(|(_, record)| record.clone())),
+            Err(_) => self.store.read(key),
+        }
+    }
+}
+
+/// Whether a commit is over.
+#[derive(Default)]
+pub struct Progress {
+    over: AtomicBool,
+}
+
+impl Progress {
+    /// Whether the commit is over, well or not.
+    pub fn is_over(&self) -> bool {
+        self.over.load(Ordering::Acquire)
+    }
+}
+
+impl Committer {
+    /// Commits a block as [`Committer::commit`] does, and does something else meanwhile, which may
+    /// look how far the commit is. `over` is called when it is over.
+    ///
+    /// # Errors
+    /// [`StoreError`]; what follows from one is as for [`Committer::commit`]. sled panics here and
+    /// there where the disk fails; that is an error, too.
+    pub fn commit_meanwhile<T>(
+        &mut self,
+        block: &VerifiedBlock,
+        over: impl FnOnce() + Send,
+        meanwhile: impl FnOnce(&Progress) -> T,
+    ) -> (Result<Arc<Head>, StoreError>, T) {
+        let progress = Progress::default();
+        std::thread::scope(|scope| {
+            let committing = scope.spawn(|| {
+                let commit = AssertUnwindSafe(|| self.commit(block));
+                let result = std::panic::catch_unwind(commit).unwrap_or(Err(StoreError::Panicked));
+                progress.over.store(true, Ordering::Release);
+                over();
+                result
+            });
+            let other = meanwhile(&progress);
+            (committing.join().unwrap_or(Err(StoreError::Panicked)), other)
+        })
+    }
+}
