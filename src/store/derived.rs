@@ -17,6 +17,7 @@ use std::thread::JoinHandle;
 
 use arc_swap::ArcSwap;
 use bincode::{Decode, Encode};
+use quick_cache::sync::Cache;
 
 use super::error::StoreError;
 use super::sorted::{Cursor, Order, PageStore, Run, RunMeta, SortedMap, Value};
@@ -38,6 +39,9 @@ pub struct MemoryBounds {
 pub(super) const MEMORY_BOUNDS: MemoryBounds =
     MemoryBounds { records: 256 * 1024, blocks: 8 * 1024 };
 
+/// How many records that the rules read are kept at hand: programs and their terms, above all.
+const RECORDS_AT_HAND: usize = 16 * 1024;
+
 /// The longest manifest, in bytes: longer values wouldn't be durable.
 const MAX_MANIFEST_BYTES: usize = 6 * 1024;
 const MANIFEST: &[u8] = b"manifest";
@@ -54,6 +58,8 @@ type Posting = [u8; POSTING_BYTES];
 pub(super) struct Derived {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
+    /// Records that the rules read lately, as they are now.
+    at_hand: Cache<[u8; STATE_KEY_BYTES], StoredRecord>,
 }
 
 struct Shared {
@@ -148,7 +154,7 @@ impl Derived {
             path: "store".into(),
             source,
         })?;
-        Ok(Self { shared, threads })
+        Ok(Self { shared, threads, at_hand: Cache::new(RECORDS_AT_HAND) })
     }
 
     /// Makes the next [`Derived::open`] begin with nothing.
@@ -159,6 +165,25 @@ impl Derived {
     /// The height that is on disk; what came after must be derived again.
     pub(super) fn durable_height(&self) -> u64 {
         self.shared.work().durable
+    }
+
+    /// The latest record of the rules under `key`, for the one who decides what is applied next.
+    ///
+    /// It is kept at hand, so nobody else may ask here: what somebody read before another record
+    /// was applied would be kept after it.
+    pub(super) fn record_to_decide(
+        &self,
+        key: &StateKey,
+    ) -> Result<Option<StoredRecord>, StoreError> {
+        let key = state_key(key);
+        if let Some(record) = self.at_hand.get(&key) {
+            return Ok(Some(record));
+        }
+        let record = self.record_at(&key)?;
+        if let Some(record) = &record {
+            self.at_hand.insert(key, record.clone());
+        }
+        Ok(record)
     }
 
     /// The latest record of the rules under `key`.
@@ -207,8 +232,11 @@ impl Derived {
         }
         let shared = &self.shared;
         let maps = shared.maps.load();
-        let records =
-            maps.state.extend(records.map(|(key, record)| (state_key(key), record.clone())));
+        let records = maps.state.extend(records.map(|(key, record)| {
+            let key = state_key(key);
+            self.at_hand.remove(&key);
+            (key, record.clone())
+        }));
         let postings =
             maps.postings.extend(postings.map(|(digest, index)| (posting(digest, index), ())));
         let mut work = shared.work();
@@ -498,10 +526,13 @@ mod tests {
                 }
                 // A look at something while flushes and merges go on.
                 let number = u8::try_from(height % 100).unwrap();
-                prop_assert_eq!(derived.record(&key(number)).unwrap(), records.get(&number).cloned());
+                let found = derived.record_to_decide(&key(number)).unwrap();
+                prop_assert_eq!(found, records.get(&number).cloned());
             }
             for number in 0..100 {
-                prop_assert_eq!(derived.record(&key(number)).unwrap(), records.get(&number).cloned());
+                let expected = records.get(&number).cloned();
+                prop_assert_eq!(derived.record(&key(number)).unwrap(), expected.clone());
+                prop_assert_eq!(derived.record_to_decide(&key(number)).unwrap(), expected);
             }
             let last = steps.len() as u64 * 100 + 99;
             for number in 0..20 {

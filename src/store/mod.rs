@@ -207,11 +207,12 @@ impl Store {
     }
 }
 
+/// For the one thread that decides what is committed next; everybody else reads from a [`View`].
 impl StateReader for Store {
     type Error = StoreError;
 
     fn read(&self, key: &StateKey) -> Result<Option<StoredRecord>, StoreError> {
-        self.inner.derived.record(key)
+        self.inner.derived.record_to_decide(key)
     }
 }
 
