@@ -174,7 +174,7 @@ impl Writer {
         let pending = Pending::new(committer.store().clone(), block.as_ref());
         let chain = self.place.chain.clone();
         let mut next = Drafting::new(Draft::new(&chain, pending.tip(), &pending, now()), carried);
-        let committed = match &block {
+        let durable = match &block {
             None => {
                 self.draft(&mut next, &pending, None);
                 None
@@ -188,7 +188,7 @@ impl Writer {
             }
         };
         let requests = requests.into_iter().flatten();
-        match committed {
+        match durable {
             None => {}
             Some(Ok(head)) => {
                 let (height, size) = (head.height(), head.size());

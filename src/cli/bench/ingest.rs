@@ -128,8 +128,9 @@ pub fn fill(job: &Job, ledger: bool, raw: bool, go_on: bool) -> anyhow::Result<F
             (None, Some(file)) => run.append(file, &entries)?,
             (Some(sealer), file) => {
                 let block = run.seal(sealer, entries, began)?;
+                // The block that is durable now is the one before.
                 if let (Some(file), Some(block)) = (file, &block)
-                    && run.blocks.is_multiple_of(RAW_EVERY_BLOCKS)
+                    && (run.blocks - 1).is_multiple_of(RAW_EVERY_BLOCKS)
                 {
                     run.append(file, block.entries())?;
                 }
