@@ -86,20 +86,20 @@ fn a_large_block_is_whole_or_not_there_when_the_power_goes_while_it_is_written()
     let mut random = Random::seeded(SEED);
     let home = tempfile::tempdir().unwrap();
     let recorded = Recorded::sealing_a_large_block(&home.path().join("dev"));
-    let last = |kind, path| {
-        let found = |call: &&Call| call.kind == kind && call.path.starts_with(path);
-        recorded.calls.iter().rfind(found).expect("it is made")
-    };
-    let begun = last(Kind::Write, "guard/").issued;
-    let in_store = |call: &&Call| call.path == "store/db" && call.issued > begun;
-    let calls: Vec<&Call> = recorded.calls.iter().filter(in_store).collect();
-    let sync = calls.iter().position(|call| call.kind == Kind::Sync).expect("it is synced");
-    let leaves = calls[..sync].iter().filter(|call| call.data.len() > LEAVES_BYTES);
-    assert!(leaves.count() > 1, "leaves are written before the commit point");
+    let calls: Vec<&Call> = recorded.calls.iter().filter(|call| call.path == "store/db").collect();
+    // What is written until each sync; the large block is where there are most leaves.
+    let mut between: Vec<&[&Call]> =
+        calls.split_inclusive(|call| call.kind == Kind::Sync).collect();
+    let leaves =
+        |calls: &&[&Call]| calls.iter().filter(|call| call.data.len() > LEAVES_BYTES).count();
+    between.sort_by_key(leaves);
+    let large = between.last().expect("it is synced");
+    assert!(leaves(large) > 1, "leaves are written before the commit point");
+    let sync = large.last().expect("it ends with a sync");
     // All is written, the store isn't synced: it may have all of the block, a part, or nothing,
     // and so may the guard unless that was quicker.
     let moments: Vec<Moment> = (0..sized(LARGE_BLOCK_CUTS))
-        .map(|number| (calls[sync].issued, [Fate::Torn, Fate::Writes][number % 2]))
+        .map(|number| (sync.issued, [Fate::Torn, Fate::Writes][number % 2]))
         .collect();
     play(&recorded, &Disk::default(), &moments, &mut random);
 }

@@ -1,10 +1,11 @@
 //! Records in order: of one run, and of several sequences as one.
 
+use std::cmp::Reverse;
 use std::ops::Range;
 use std::sync::Arc;
 
 use super::page::Records;
-use super::run::Run;
+use super::run::{Run, prefix};
 use crate::store::error::StoreError;
 
 /// In which order records come.
@@ -123,33 +124,42 @@ impl<const K: usize> Cursor<K> for RunCursor<K> {
 /// Several sorted sequences as one, the newest first: of equal keys, its record counts.
 pub(super) struct Merge<const K: usize> {
     sources: Vec<Box<dyn Cursor<K> + Send>>,
+    /// The key of each source's record, so that comparing them reads no pages.
+    heads: Vec<Option<Head<K>>>,
     order: Order,
     /// Which source has the next record.
     next: Option<usize>,
 }
 
+/// A key, and its first eight bytes as a number, which mostly decide.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Head<const K: usize> {
+    prefix: u64,
+    key: [u8; K],
+}
+
 impl<const K: usize> Merge<K> {
     pub(super) fn new(sources: Vec<Box<dyn Cursor<K> + Send>>, order: Order) -> Self {
-        let mut merge = Self { sources, order, next: None };
+        let heads = sources.iter().map(|source| head(&**source)).collect();
+        let mut merge = Self { sources, heads, order, next: None };
         merge.find_next();
         merge
     }
 
-    /// A handful of sources: looking at each is as quick as a heap.
+    /// A handful of sources: looking at each is as quick as a heap. Of equal keys, the first.
     fn find_next(&mut self) {
-        let mut next: Option<(usize, &[u8; K])> = None;
-        for (place, source) in self.sources.iter().enumerate() {
-            let Some((key, _)) = source.record() else { continue };
-            let before = next.is_none_or(|(_, least)| match self.order {
-                Order::Ascending => key < least,
-                Order::Descending => key > least,
-            });
-            if before {
-                next = Some((place, key));
-            }
-        }
-        self.next = next.map(|(place, _)| place);
+        let heads = self.heads.iter().enumerate();
+        let heads = heads.filter_map(|(place, head)| Some((head.as_ref()?, place)));
+        let next = match self.order {
+            Order::Ascending => heads.min(),
+            Order::Descending => heads.max_by_key(|(head, place)| (*head, Reverse(*place))),
+        };
+        self.next = next.map(|(_, place)| place);
     }
+}
+
+fn head<const K: usize>(source: &dyn Cursor<K>) -> Option<Head<K>> {
+    source.record().map(|(key, _)| Head { prefix: prefix(key), key: *key })
 }
 
 impl<const K: usize> Cursor<K> for Merge<K> {
@@ -158,11 +168,11 @@ impl<const K: usize> Cursor<K> for Merge<K> {
     }
 
     fn advance(&mut self) -> Result<(), StoreError> {
-        let Some((key, _)) = self.record() else { return Ok(()) };
-        let key = *key;
-        for source in &mut self.sources {
-            if source.record().is_some_and(|(found, _)| *found == key) {
+        let Some(past) = self.next.and_then(|next| *self.heads.get(next)?) else { return Ok(()) };
+        for (source, place) in self.sources.iter_mut().zip(&mut self.heads) {
+            if *place == Some(past) {
                 source.advance()?;
+                *place = head(&**source);
             }
         }
         self.find_next();
