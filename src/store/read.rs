@@ -162,6 +162,10 @@ impl View {
             let Some(height) = self.height_of(index)? else { break };
             let stored = self.stored_header(height)?;
             let last = stored.header.index();
+            if !(stored.header.first_index..=last).contains(&index) {
+                let problem = format!("block {height} is named for it, which doesn't hold it");
+                return Err(StoreError::damaged(format!("index {index}"), problem));
+            }
             if index < last {
                 let body = self.stored_bodies(&stored.header)?;
                 let skipped = usize::try_from(index - stored.header.first_index);
