@@ -4,9 +4,14 @@
 //! the bounds that store, ledger and HTTP have to live with. The work is whole lifecycles:
 //! a transaction, its commission, the approval and a reversal of a part.
 
+#[path = "../tests/support/chain.rs"]
+#[allow(dead_code, reason = "tests use more of it")]
+mod chain;
+
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::hint::black_box;
+use std::sync::Arc;
 
 use counterfoil::protocol::block::{Block, EncodedEntry};
 use counterfoil::protocol::entry::Entry;
@@ -14,13 +19,11 @@ use counterfoil::protocol::hash::{StateKey, TreeHash};
 use counterfoil::protocol::key::SealingKey;
 use counterfoil::protocol::receipt::{LeafProof, Receipt};
 use counterfoil::protocol::rules::StoredRecord;
-use counterfoil::protocol::spec::ChainSpec;
 use counterfoil::protocol::text;
 use counterfoil::protocol::time::Timestamp;
 use counterfoil::protocol::tree::{Frontier, NodeSource, inclusion_proof, leaf_hash, node_hash};
 use counterfoil::protocol::verify::{Chain, Draft, Tip, VerifiedBlock, verify};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use zeroize::Zeroizing;
 
 /// Lifecycles in the block that is measured, of four entries each.
 const BLOCK_LIFECYCLES: usize = 250;
@@ -32,7 +35,7 @@ type State = HashMap<StateKey, StoredRecord>;
 /// A chain whose first block holds a program's terms, and the block to measure after it.
 struct Ledger {
     key: SealingKey,
-    chain: Chain,
+    chain: Arc<Chain>,
     tip: Tip,
     state: State,
     /// The hash of every leaf up to `tip`.
@@ -44,21 +47,8 @@ struct Ledger {
 
 impl Ledger {
     fn new() -> Self {
-        let key = SealingKey::from_seed(&Zeroizing::new([7; 32]));
-        let spec = format!(
-            r#"
-            name = "Bench"
-            origin = "ledger.example/bench"
-            genesis_time = "2026-11-21T00:00:00Z"
-            rules_version = 1
-            authorities = ["{}"]
-            governance = {{ keys = [], quorum = 0 }}
-            currencies = {{ EUR = 2 }}
-            limits = {{ block_entries = 10000, block_bytes = 4194304, event_ahead_ms = 300000 }}
-            "#,
-            key.public()
-        );
-        let chain = Chain::new(ChainSpec::parse(&spec).expect("a good spec"));
+        let key = chain::key();
+        let chain = chain::chain("bench");
         let tip = chain.genesis_tip();
         let leaves = vec![leaf_hash(&chain.genesis().to_leaf())];
         let texts = (0..BLOCK_LIFECYCLES).flat_map(lifecycle).collect();

@@ -4,6 +4,10 @@
 //! on random old commissions, most of whose records and postings are in sorted runs. It lies
 //! below `target`, on a disk; `counterfoil bench` measures whole runs, and larger ones.
 
+#[path = "../tests/support/chain.rs"]
+#[allow(dead_code, reason = "tests use more of it")]
+mod chain;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,13 +17,11 @@ use counterfoil::protocol::entry::Body;
 use counterfoil::protocol::hash::{EntryId, StateKey};
 use counterfoil::protocol::id::Id;
 use counterfoil::protocol::key::SealingKey;
-use counterfoil::protocol::spec::ChainSpec;
 use counterfoil::protocol::time::Timestamp;
 use counterfoil::protocol::verify::{Chain, Draft, VerifiedBlock};
 use counterfoil::sample::{Marketplace, Profile};
 use counterfoil::store::{Committer, Direction, Filter, Store};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use zeroize::Zeroizing;
 
 const BLOCK_ENTRIES: u16 = 1_000;
 /// How many blocks there are before anything is measured.
@@ -54,21 +56,8 @@ impl Ledger {
     fn new() -> Self {
         let name = format!("store-bench-{}", std::process::id());
         let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
-        let key = SealingKey::from_seed(&Zeroizing::new([7; 32]));
-        let spec = format!(
-            r#"
-            name = "Bench"
-            origin = "ledger.example/bench"
-            genesis_time = "2026-11-21T00:00:00Z"
-            rules_version = 1
-            authorities = ["{}"]
-            governance = {{ keys = [], quorum = 0 }}
-            currencies = {{ EUR = 2 }}
-            limits = {{ block_entries = 10000, block_bytes = 4194304, event_ahead_ms = 300000 }}
-            "#,
-            key.public()
-        );
-        let chain = Arc::new(Chain::new(ChainSpec::parse(&spec).expect("a good spec")));
+        let key = chain::key();
+        let chain = chain::chain("bench");
         let (store, committer) = Store::open(&directory, chain.clone()).expect("a new store");
         let now = "2026-11-22T00:00:00Z".parse().expect("a good time");
         let profile = Profile::benchmark(7, ENTRIES, now);

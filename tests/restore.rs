@@ -23,6 +23,7 @@ use counterfoil::protocol::spec::ChainSpec;
 use counterfoil::store::{NotAtHome, Standing, StoreError};
 use serde_json::{Value, json};
 use support::binary::{Node, block_on, copy_directory, json, operator, path, run};
+use support::load::{self, terms};
 
 const PAGE: &str = include_str!("../docs/recovery.md");
 /// What the page calls a node that has a copy of the ledger.
@@ -598,21 +599,6 @@ fn free_address() -> String {
     listener.local_addr().unwrap().to_string()
 }
 
-fn terms() -> Value {
-    json!({
-        "tenant": "acme", "kind": "program_terms", "external_id": "terms",
-        "event_time": "2025-01-01T00:00:00Z",
-        "body": {"merchant": "shop", "program": "main", "version": 1,
-            "effective_from": "2025-01-01T00:00:00Z", "locking_days": 30,
-            "reward": {"type": "percent", "ppm": 75_000}},
-    })
-}
-
 fn sale(number: u32) -> Value {
-    json!({
-        "tenant": "acme", "kind": "transaction", "external_id": format!("sale-{number}"),
-        "event_time": "2025-02-01T00:00:00Z",
-        "body": {"order_ref": format!("order-{number}"), "merchant": "shop", "program": "main",
-            "action": "sale", "currency": "EUR", "amount": "12.50"},
-    })
+    load::sale(&format!("sale-{number}"))
 }

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `pool.rs` | what waits to be sealed, bounded |
 //! | `writer.rs` | the thread that seals and appends: all roads meet there |
+//! | `in_progress.rs` | a submission that is being sealed |
 //! | `resume.rs` | what it does after a failed write, until it can seal again |
 //! | `hold.rs` | sealing that waits for what was published |
 //! | `outcome.rs` | what became of an entry |
@@ -14,6 +15,7 @@
 
 pub mod archive;
 mod hold;
+mod in_progress;
 mod outcome;
 mod pool;
 mod resume;

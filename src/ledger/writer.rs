@@ -10,20 +10,18 @@
 //! what comes in; it is signed when that one is durable. A lone submitter waits for nobody.
 //! - An answer that refers to an entry goes out after that entry's block is durable.
 
-use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::{oneshot, watch};
 
 use super::hold::Hold;
-use super::outcome::{AppendError, Outcome, Position, Rejection, SubmitError};
-use super::pool::{Atomicity, Request, Requests, Submission};
+use super::in_progress::{InProgress, Step};
+use super::outcome::{AppendError, SubmitError};
+use super::pool::{Request, Requests};
 use super::{Health, OpenStore, now};
-use crate::protocol::block::{Block, EncodedEntry};
+use crate::protocol::block::Block;
 use crate::protocol::key::SealingKey;
-use crate::protocol::rules::{AdmitError, Refusal};
-use crate::protocol::text::EntryText;
 use crate::protocol::verify::{self, Chain, Draft, Invalid, VerifiedBlock};
 use crate::store::{self, Committer, Head, MIN_FREE_BYTES, Pending, Progress, StoreError};
 
@@ -71,15 +69,6 @@ impl<'a> Drafting<'a> {
     fn into_requests(self) -> impl Iterator<Item = InProgress> {
         self.done.into_iter().chain(self.carried)
     }
-}
-
-/// A submission of which some entries are done.
-struct InProgress {
-    entries: std::vec::IntoIter<EncodedEntry>,
-    outcomes: Vec<Outcome>,
-    atomicity: Atomicity,
-    reply: oneshot::Sender<Result<Vec<Outcome>, SubmitError>>,
-    _room: tokio::sync::OwnedSemaphorePermit,
 }
 
 type Heads = watch::Receiver<Arc<Head>>;
@@ -280,7 +269,7 @@ impl Writer {
         let appended = store::check_free(&self.place.directory, MIN_FREE_BYTES)
             .map_err(Invalid::State)
             .and_then(|()| verify::verify(store.chain(), &store.head().tip, &store, block))
-            .and_then(|verified| caught(|| committer.append(&verified)).map_err(Invalid::State));
+            .and_then(|verified| committer.append(&verified).map_err(Invalid::State));
         let (answer, result) = match appended {
             Ok(head) => {
                 self.heads.send_replace(head);
@@ -315,12 +304,6 @@ impl Writer {
     }
 }
 
-/// Commits a block. sled panics here and there where the disk fails; as after any other error,
-/// the store must be opened anew then.
-fn caught(commit: impl FnOnce() -> Result<Arc<Head>, StoreError>) -> Result<Arc<Head>, StoreError> {
-    std::panic::catch_unwind(AssertUnwindSafe(commit)).unwrap_or(Err(StoreError::Panicked))
-}
-
 fn standing(committer: &Committer, key: Option<&SealingKey>) -> Health {
     match (key, committer.standing()) {
         // Whoever can't seal anyway may serve a copy.
@@ -343,178 +326,5 @@ fn without_cause(invalid: Invalid<StoreError>) -> Invalid<String> {
         Invalid::TooLarge { height, index } => Invalid::TooLarge { height, index },
         Invalid::Rule { height, index, refusal } => Invalid::Rule { height, index, refusal },
         Invalid::Signature { height } => Invalid::Signature { height },
-    }
-}
-
-/// How far a submission came in one block.
-enum Step {
-    Done,
-    BlockFull,
-}
-
-impl InProgress {
-    fn new(submission: Submission) -> Self {
-        Self {
-            outcomes: Vec::with_capacity(submission.entries.len()),
-            entries: submission.entries.into_iter(),
-            atomicity: submission.atomicity,
-            reply: submission.reply,
-            _room: submission.room,
-        }
-    }
-
-    fn advance(
-        &mut self,
-        draft: &mut Draft<'_, Pending<'_>>,
-        pending: &Pending<'_>,
-    ) -> Result<Step, StoreError> {
-        match self.atomicity {
-            Atomicity::EntryByEntry => self.advance_each(draft, pending),
-            Atomicity::AllOrNothing => self.advance_all(draft, pending),
-        }
-    }
-
-    fn advance_each(
-        &mut self,
-        draft: &mut Draft<'_, Pending<'_>>,
-        pending: &Pending<'_>,
-    ) -> Result<Step, StoreError> {
-        while let Some(entry) = self.entries.as_slice().first() {
-            if !draft.has_room_for(entry.leaf().len()) {
-                return Ok(Step::BlockFull);
-            }
-            let Some(entry) = self.entries.next() else { unreachable!("looked at above") };
-            self.outcomes.push(admit(draft, pending, entry)?);
-        }
-        Ok(Step::Done)
-    }
-
-    fn advance_all(
-        &mut self,
-        draft: &mut Draft<'_, Pending<'_>>,
-        pending: &Pending<'_>,
-    ) -> Result<Step, StoreError> {
-        let mark = draft.mark();
-        let entries = self.entries.as_slice().to_vec();
-        let mut outcomes = Vec::with_capacity(entries.len());
-        for entry in entries {
-            if !draft.has_room_for(entry.leaf().len()) {
-                // The pool checked that it fits an empty block, which the next one is.
-                draft.roll_back(mark);
-                return Ok(Step::BlockFull);
-            }
-            outcomes.push(admit(draft, pending, entry)?);
-        }
-        if outcomes.iter().any(|outcome| matches!(outcome, Outcome::Rejected(_))) {
-            draft.roll_back(mark);
-            // What referred to entries that were just taken back refers to nothing now.
-            let gone = |position: &Position| position.index >= draft.next_index();
-            for outcome in &mut outcomes {
-                match outcome {
-                    Outcome::Sealed(_) => *outcome = Outcome::Rejected(Rejection::NotAtomic),
-                    Outcome::Existing(first) if gone(first) => {
-                        *outcome = Outcome::Rejected(Rejection::NotAtomic);
-                    }
-                    Outcome::Rejected(Rejection::Conflict { first, .. }) => {
-                        *first = first.filter(|first| !gone(first));
-                    }
-                    Outcome::Existing(_) | Outcome::Rejected(_) => {}
-                }
-            }
-        }
-        self.entries = Vec::new().into_iter();
-        self.outcomes = outcomes;
-        Ok(Step::Done)
-    }
-
-    fn finish(self) {
-        // Whoever asked may be gone; what is sealed stays, and a retry finds it.
-        let _ = self.reply.send(Ok(self.outcomes));
-    }
-
-    fn fail(self, error: &SubmitError) {
-        let _ = self.reply.send(Err(error.clone()));
-    }
-}
-
-fn admit(
-    draft: &mut Draft<'_, Pending<'_>>,
-    pending: &Pending<'_>,
-    entry: EncodedEntry,
-) -> Result<Outcome, StoreError> {
-    let (id, height) = (entry.id(), draft.height());
-    // A refused entry is needed once more only where its name was taken.
-    let copy = entry.clone();
-    match draft.admit(entry) {
-        Ok(index) => Ok(Outcome::Sealed(Position { id, index, height })),
-        Err(AdmitError::Refused(Refusal::Duplicate { index })) => {
-            duplicate(draft, pending, &copy, index)
-        }
-        Err(AdmitError::Refused(refusal)) => Ok(Outcome::Rejected(Rejection::Refused(refusal))),
-        Err(AdmitError::State(error)) => Err(error),
-    }
-}
-
-/// The outcome of an entry whose external id is that of the entry at `index`.
-fn duplicate(
-    draft: &Draft<'_, Pending<'_>>,
-    pending: &Pending<'_>,
-    entry: &EncodedEntry,
-    index: u64,
-) -> Result<Outcome, StoreError> {
-    let first = match index.checked_sub(pending.tip().tree.size()) {
-        None => pending.entry(index)?,
-        Some(offset) => {
-            let offset = usize::try_from(offset).unwrap_or(usize::MAX);
-            draft.entries().get(offset).map(|first| (first.clone(), draft.height()))
-        }
-    };
-    let Some((first, height)) = first else {
-        return Err(StoreError::Damaged {
-            place: format!("index {index}"),
-            problem: "the rules remember an entry there, but there is none".to_owned(),
-        });
-    };
-    let position = Position { id: first.id(), index, height };
-    if first.id() == entry.id() {
-        return Ok(Outcome::Existing(position));
-    }
-    let differing_fields = differing_fields(draft.chain(), &first, entry);
-    Ok(Outcome::Rejected(Rejection::Conflict { first: Some(position), differing_fields }))
-}
-
-/// The fields, in text form, in which two entries differ.
-fn differing_fields(chain: &Chain, one: &EncodedEntry, two: &EncodedEntry) -> Vec<String> {
-    let currencies = &chain.spec().currencies;
-    let json = |entry: &EncodedEntry| {
-        EntryText::new(entry.entry(), currencies)
-            .ok()
-            .and_then(|text| serde_json::to_value(text).ok())
-            .unwrap_or_default()
-    };
-    let mut fields = Vec::new();
-    collect_differences("", &json(one), &json(two), &mut fields);
-    fields
-}
-
-fn collect_differences(
-    path: &str,
-    one: &serde_json::Value,
-    two: &serde_json::Value,
-    fields: &mut Vec<String>,
-) {
-    use serde_json::Value;
-    match (one, two) {
-        (Value::Object(one), Value::Object(two)) => {
-            let names: std::collections::BTreeSet<_> = one.keys().chain(two.keys()).collect();
-            for name in names {
-                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-                let null = Value::Null;
-                let (one, two) = (one.get(name).unwrap_or(&null), two.get(name).unwrap_or(&null));
-                collect_differences(&path, one, two, fields);
-            }
-        }
-        (one, two) if one != two => fields.push(path.to_owned()),
-        _ => {}
     }
 }

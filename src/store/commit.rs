@@ -27,7 +27,7 @@
 //! | commit point; synced | `…_on_either_side_of_a_nodes_syncs`, at the store's sync |
 //! | derived | `…_on_either_side_of_the_syncs_of_runs`, `…_by_kill_9_under_load` |
 
-use std::panic::resume_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
 use super::error::StoreError;
@@ -90,6 +90,14 @@ impl Committer {
     /// # Panics
     /// If the block doesn't follow the head.
     pub fn append(&mut self, block: &VerifiedBlock) -> Result<Arc<Head>, StoreError> {
+        let (before, header) = (self.store.head(), block.header());
+        assert_eq!(header.parent, before.tip.header_hash, "verified against the head");
+        assert_eq!(header.height, before.height() + 1, "verified against the head");
+        // sled panics here and there where the disk fails.
+        catch_unwind(AssertUnwindSafe(|| self.take_in(block))).unwrap_or(Err(StoreError::Panicked))
+    }
+
+    fn take_in(&mut self, block: &VerifiedBlock) -> Result<Arc<Head>, StoreError> {
         self.home.received();
         let Self { store, guard, home, next_chunk, standing } = self;
         let height = block.header().height;
@@ -156,9 +164,6 @@ fn write(store: &Store, next_chunk: &mut u64, block: &VerifiedBlock) -> Result<H
     let inner = &store.inner;
     let before = store.head();
     let header = block.header();
-    assert_eq!(header.parent, before.tip.header_hash, "verified against the head");
-    assert_eq!(header.height, before.height() + 1, "verified against the head");
-
     let leaves = block.entries().iter().map(EncodedEntry::leaf);
     let mut batch = Batch::default();
     let mut chunks = *next_chunk..;

@@ -12,6 +12,8 @@
 //! - Pages are synced before the manifest names them, and the manifest is synced before pages
 //!   that it no longer names are free.
 
+mod behind;
+
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
@@ -20,7 +22,8 @@ use bincode::{Decode, Encode};
 use quick_cache::sync::Cache;
 
 use super::error::StoreError;
-use super::sorted::{Cursor, Order, PageStore, Run, RunMeta, SortedMap, Value};
+use super::keys;
+use super::sorted::{Cursor, Order, PageStore, RunMeta, SortedMap};
 use super::table::Table;
 use crate::protocol::codec;
 use crate::protocol::hash::StateKey;
@@ -315,119 +318,6 @@ impl Shared {
         self.wake.notify_all();
         Ok(())
     }
-
-    /// Runs one of the loops; whoever waits for it learns of a panic in it, too.
-    fn supervise(&self, work: fn(&Self)) {
-        let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(self)));
-        if caught.is_err() {
-            self.fail(StoreError::Panicked);
-        }
-    }
-
-    fn flush_loop(&self) {
-        let frozen = |maps: &Maps| maps.state.is_frozen().then(|| maps.clone());
-        while let Some(maps) = self.wait_for(frozen) {
-            if let Err(error) = self.flush(&maps) {
-                return self.fail(error);
-            }
-        }
-    }
-
-    fn flush(&self, maps: &Maps) -> Result<(), StoreError> {
-        let number = self.take_numbers(2);
-        let state = maps.state.write_frozen(&self.pages, number)?;
-        let postings = maps.postings.write_frozen(&self.pages, number + 1)?;
-        (self.sync)()?;
-        let mut work = self.work();
-        work.durable = work.frozen;
-        let before = self.maps.load();
-        let (state, postings) = (before.state.flushed(state), before.postings.flushed(postings));
-        self.install(&work, Maps { state, postings })
-    }
-
-    fn merge_loop(&self) {
-        enum Due {
-            State(Vec<Arc<Run<STATE_KEY_BYTES>>>),
-            Postings(Vec<Arc<Run<POSTING_BYTES>>>),
-        }
-        let due = |maps: &Maps| {
-            let state = maps.state.due().map(Due::State);
-            state.or_else(|| maps.postings.due().map(Due::Postings))
-        };
-        while let Some(due) = self.wait_for(due) {
-            let merged = match due {
-                Due::State(runs) => self.merge(&runs, |maps| &mut maps.state),
-                Due::Postings(runs) => self.merge(&runs, |maps| &mut maps.postings),
-            };
-            if let Err(error) = merged {
-                return self.fail(error);
-            }
-        }
-    }
-
-    fn merge<const K: usize, V: Value>(
-        &self,
-        runs: &[Arc<Run<K>>],
-        map: fn(&mut Maps) -> &mut SortedMap<K, V>,
-    ) -> Result<(), StoreError> {
-        let number = self.take_numbers(1);
-        let merged = SortedMap::<K, V>::write_merged(&self.pages, number, runs)?;
-        (self.sync)()?;
-        {
-            let work = self.work();
-            let mut maps = (**self.maps.load()).clone();
-            let map = map(&mut maps);
-            *map = map.merged(runs, merged);
-            self.install(&work, maps)?;
-        }
-        (self.sync)()?;
-        for run in runs {
-            run.retire();
-        }
-        Ok(())
-    }
-
-    /// Writes the manifest of `maps`, and lets readers see them.
-    fn install(&self, work: &Work, maps: Maps) -> Result<(), StoreError> {
-        let manifest = codec::encode(&Manifest {
-            height: work.durable,
-            next_run: work.next_run,
-            state: maps.state.metas(),
-            postings: maps.postings.metas(),
-        });
-        assert!(manifest.len() <= MAX_MANIFEST_BYTES, "some dozens of runs are described in less");
-        self.manifest.insert(MANIFEST, manifest)?;
-        self.maps.store(Arc::new(maps));
-        self.wake.notify_all();
-        Ok(())
-    }
-
-    /// Waits for something to do; `None` when the store is closed.
-    fn wait_for<T>(&self, find: impl Fn(&Maps) -> Option<T>) -> Option<T> {
-        let mut work = self.work();
-        loop {
-            if work.closing || work.failed.is_some() {
-                return None;
-            }
-            if let Some(found) = find(&self.maps.load()) {
-                return Some(found);
-            }
-            work = self.wake.wait(work).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-
-    fn fail(&self, error: StoreError) {
-        tracing::error!(%error, "what is derived can't be written out");
-        self.work().failed = Some(Arc::new(error));
-        self.wake.notify_all();
-    }
-
-    fn take_numbers(&self, count: u64) -> u64 {
-        let mut work = self.work();
-        let first = work.next_run;
-        work.next_run += count;
-        first
-    }
 }
 
 pub(super) fn state_key(key: &StateKey) -> [u8; STATE_KEY_BYTES] {
@@ -435,10 +325,7 @@ pub(super) fn state_key(key: &StateKey) -> [u8; STATE_KEY_BYTES] {
 }
 
 fn posting(digest: u64, index: u64) -> Posting {
-    let mut posting = [0; POSTING_BYTES];
-    posting[..8].copy_from_slice(&digest.to_be_bytes());
-    posting[8..].copy_from_slice(&index.to_be_bytes());
-    posting
+    keys::pair(digest, index)
 }
 
 fn index_of(posting: &Posting) -> u64 {

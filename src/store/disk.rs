@@ -9,9 +9,9 @@
 //!   again after it failed.
 //! - Nobody waits for ever for a write that failed.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -78,6 +78,13 @@ impl Disk {
             StoreError::io("sync", &self.path)(source)
         })
     }
+}
+
+/// Opens a file to read and write it in place, making an empty one where there is none.
+pub(super) fn open_or_make(path: &Path) -> Result<File, StoreError> {
+    let mut options = OpenOptions::new();
+    let opened = options.read(true).write(true).create(true).truncate(false).open(path);
+    opened.map_err(StoreError::io("open", path))
 }
 
 /// A thread that wakes those who wait for a write that failed: where sled finds out that it did

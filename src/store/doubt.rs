@@ -17,6 +17,7 @@ use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::disk::open_or_make;
 use super::error::StoreError;
 
 /// The mark's file, in the data directory.
@@ -39,13 +40,7 @@ impl Doubt {
     /// Opens the mark in `directory`, making it where there is none.
     pub(super) fn open(directory: &Path) -> Result<Self, StoreError> {
         let path = directory.join(FILE_NAME);
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(StoreError::io("open", &path))?;
+        let mut file = open_or_make(&path)?;
         let mut mark = [SETTLED];
         let length = file.read(&mut mark).map_err(StoreError::io("read", &path))?;
         let doubt = Self { file, path, marked: AtomicBool::new(mark == [IN_DOUBT]) };

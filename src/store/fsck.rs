@@ -111,8 +111,7 @@ struct PostingSum {
 
 impl PostingSum {
     fn add(&mut self, digest: u64, index: u64) {
-        let bytes = (u128::from(digest) << 64 | u128::from(index)).to_be_bytes();
-        let hash = *blake3::hash(&bytes).as_bytes();
+        let hash = *blake3::hash(&keys::pair(digest, index)).as_bytes();
         let half = hash.first_chunk().expect("a digest has more bytes");
         self.digests = self.digests.wrapping_add(u128::from_be_bytes(*half));
         self.count += 1;

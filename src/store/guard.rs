@@ -6,10 +6,11 @@
 //!   the slot of the block before it. A torn write therefore loses nothing that was released.
 //! - Slots are overwritten in place, so that syncing one is mostly its data.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use super::disk::open_or_make;
 use super::error::StoreError;
 use crate::protocol::block::MAX_BLOCK_WIRE_BYTES;
 
@@ -86,14 +87,7 @@ impl Guard {
 
 impl Slot {
     fn open(path: PathBuf) -> Result<Self, StoreError> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(StoreError::io("open", &path))?;
-        Ok(Self { path, file })
+        Ok(Self { file: open_or_make(&path)?, path })
     }
 
     /// The block in the slot, or `None` for an empty, torn or altered one.

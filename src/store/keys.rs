@@ -49,10 +49,7 @@ pub(super) fn header_index(index: u64) -> [u8; 9] {
 
 /// The value under [`header_index`]: the index that a block begins with, and its height.
 pub(super) fn block_place(first_index: u64, height: u64) -> [u8; 16] {
-    let mut place = [0; 16];
-    place[..8].copy_from_slice(&first_index.to_be_bytes());
-    place[8..].copy_from_slice(&height.to_be_bytes());
-    place
+    pair(first_index, height)
 }
 
 /// The height of the block of `index`, by the first value of that kind from its key on; `None`
@@ -68,10 +65,7 @@ pub(super) fn chunk_start(index: u64) -> [u8; 9] {
 
 /// The value of [`HEAD`].
 pub(super) fn head(height: u64, next_chunk: u64) -> [u8; 16] {
-    let mut value = [0; 16];
-    value[..8].copy_from_slice(&height.to_be_bytes());
-    value[8..].copy_from_slice(&next_chunk.to_be_bytes());
-    value
+    pair(height, next_chunk)
 }
 
 /// The height of the last block, and the number of the next chunk.
@@ -79,6 +73,11 @@ pub(super) fn parse_head(value: &[u8]) -> Option<(u64, u64)> {
     let value: &[u8; 16] = value.try_into().ok()?;
     let (height, next_chunk) = (value.first_chunk()?, value.last_chunk()?);
     Some((u64::from_be_bytes(*height), u64::from_be_bytes(*next_chunk)))
+}
+
+/// Two numbers, one after the other.
+pub(super) fn pair(first: u64, second: u64) -> [u8; 16] {
+    (u128::from(first) << u64::BITS | u128::from(second)).to_be_bytes()
 }
 
 /// The number that ends a key or makes up a value, if there are enough bytes for one.

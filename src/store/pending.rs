@@ -3,7 +3,7 @@
 //! The next block is drafted on it while that one is written: the disk and the rules work at the
 //! same time. Nothing that is drafted here is signed before the block before it is durable.
 
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -80,8 +80,7 @@ impl Committer {
     /// look how far the commit is. `over` is called when it is over.
     ///
     /// # Errors
-    /// [`StoreError`]; what follows from one is as for [`Committer::commit`]. sled panics here and
-    /// there where the disk fails; that is an error, too.
+    /// [`StoreError`]; what follows from one is as for [`Committer::commit`].
     pub fn commit_meanwhile<T>(
         &mut self,
         block: &VerifiedBlock,
@@ -91,14 +90,15 @@ impl Committer {
         let progress = Progress::default();
         std::thread::scope(|scope| {
             let committing = scope.spawn(|| {
-                let commit = AssertUnwindSafe(|| self.commit(block));
-                let result = std::panic::catch_unwind(commit).unwrap_or(Err(StoreError::Panicked));
+                // Whoever waits for the end waits for that of a panic, too.
+                let result = catch_unwind(AssertUnwindSafe(|| self.commit(block)));
                 progress.over.store(true, Ordering::Release);
                 over();
                 result
             });
             let other = meanwhile(&progress);
-            (committing.join().unwrap_or(Err(StoreError::Panicked)), other)
+            let committed = committing.join().and_then(|result| result);
+            (committed.unwrap_or_else(|panic| resume_unwind(panic)), other)
         })
     }
 }

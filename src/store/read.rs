@@ -13,7 +13,7 @@ use crate::protocol::hash::{EntryId, HeaderHash, StateKey, TreeHash};
 use crate::protocol::key::{SIGNATURE_BYTES, Signature};
 use crate::protocol::receipt::{LeafProof, Receipt};
 use crate::protocol::rules::StoredRecord;
-use crate::protocol::tree::{self, NodeSource, ProofError};
+use crate::protocol::tree::{self, Frontier, NodeSource, ProofError};
 use crate::protocol::verify::Chain;
 
 /// The ledger as it stands at one head: what later blocks add isn't seen.
@@ -230,13 +230,7 @@ impl View {
     /// # Errors
     /// [`StoreError`].
     pub fn root(&self, size: u64) -> Result<TreeHash, StoreError> {
-        let mut peaks = Vec::new();
-        let mut start = 0u64;
-        for level in (0..u64::BITS).rev().filter(|level| size >> level & 1 == 1) {
-            peaks.push(self.node(level, start >> level)?);
-            start += 1 << level;
-        }
-        Ok(tree::Frontier::from_peaks(size, peaks).root())
+        self.frontier_at(&self.head.edge, size).map(|frontier| frontier.root())
     }
 
     /// The receipt of the entry at `index`, or `None` beyond the head and where a header stands.
@@ -404,6 +398,17 @@ impl View {
             }
         }
         Ok(None)
+    }
+
+    /// The complete subtrees that the log's first `size` leaves are made of, given its edge.
+    pub(super) fn frontier_at(&self, edge: &Edge, size: u64) -> Result<Frontier, StoreError> {
+        let mut peaks = Vec::new();
+        let mut start = 0u64;
+        for level in (0..u64::BITS).rev().filter(|level| size >> level & 1 == 1) {
+            peaks.push(self.node_at(edge, level, start >> level)?);
+            start += 1 << level;
+        }
+        Ok(Frontier::from_peaks(size, peaks))
     }
 
     /// The root of a complete subtree, given the edge of the log.

@@ -3,7 +3,7 @@
 //! There is no other way to open one: recovery is the normal path. The table of what a crash
 //! leaves stands in `commit.rs`.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use arc_swap::ArcSwap;
 
 use super::commit::Committer;
 use super::derived::{Derived, MemoryBounds};
-use super::disk::Disk;
+use super::disk::{Disk, open_or_make};
 use super::doubt::Doubt;
 use super::error::StoreError;
 use super::guard::{Guard, Guarded};
@@ -25,8 +25,8 @@ use super::table::Table;
 use super::tiles::{Edge, TILE_WIDTH, TileStore, hashes_at};
 use super::{Head, Inner, Store, database, keys};
 use crate::protocol::block::{Block, Header};
-use crate::protocol::hash::{ChainId, TreeHash};
-use crate::protocol::tree::{Frontier, leaf_hash};
+use crate::protocol::hash::ChainId;
+use crate::protocol::tree::leaf_hash;
 use crate::protocol::verify::{self, Chain, Invalid, Tip};
 
 /// Whether a store may be sealed on: what guard and store say of each other, and of where they
@@ -194,12 +194,7 @@ fn take_through(
 
 fn lock(directory: &Path) -> Result<File, StoreError> {
     let path = directory.join("lock");
-    let file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&path)
-        .map_err(StoreError::io("open", &path))?;
+    let file = open_or_make(&path)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(StoreError::Locked { path: directory.to_owned() }),
@@ -434,19 +429,7 @@ fn head_at(store: &Store, height: u64) -> Result<Head, StoreError> {
         levels.push(hashes);
     }
     let edge = Edge::from_levels(size, levels);
-    let tree = frontier(&view, &edge)?;
+    let tree = view.frontier_at(&edge, size)?;
     let tip = Tip::new(&stored.header, tree);
     Ok(Head { header: stored.header, signature: stored.signature, tip, edge })
-}
-
-/// The complete subtrees that the log at an edge is made of.
-fn frontier(view: &View, edge: &Edge) -> Result<Frontier, StoreError> {
-    let size = edge.size();
-    let mut peaks: Vec<TreeHash> = Vec::new();
-    let mut start = 0u64;
-    for level in (0..u64::BITS).rev().filter(|level| size >> level & 1 == 1) {
-        peaks.push(view.node_at(edge, level, start >> level)?);
-        start += 1 << level;
-    }
-    Ok(Frontier::from_peaks(size, peaks))
 }

@@ -46,11 +46,6 @@ impl Edge {
         Self { size, levels }
     }
 
-    /// How many leaves the tree has.
-    pub(super) fn size(&self) -> u64 {
-        self.size
-    }
-
     /// Appends a leaf by its hash; full tiles go to `full`.
     pub(super) fn push(&mut self, leaf: TreeHash, full: &mut Vec<FullTile>) {
         self.size += 1;

@@ -37,7 +37,7 @@ impl AppendFile {
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.clear();
         for entry in entries {
-            let length = u32::try_from(entry.leaf().len()).expect("a leaf has 64 KiB at most");
+            let length = u32::try_from(entry.leaf().len())?;
             buffer.extend_from_slice(&length.to_be_bytes());
             buffer.extend_from_slice(entry.leaf());
         }

@@ -157,7 +157,7 @@ impl Job {
             .stdout(Stdio::piped())
             .spawn()
             .context("can't start a process")?;
-        let messages = BufReader::new(child.stdout.take().expect("it is piped"));
+        let messages = BufReader::new(child.stdout.take().context("the process has no output")?);
         let bar = progress::bar(self.workload.entries, "entries");
         Ok(Running { child, messages, bar })
     }

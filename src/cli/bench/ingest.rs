@@ -12,7 +12,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{bail, ensure};
+use anyhow::{Context, bail, ensure};
 
 use super::append::AppendFile;
 use super::child::{self, Job};
@@ -119,7 +119,7 @@ pub fn fill(job: &Job, ledger: bool, raw: bool, go_on: bool) -> anyhow::Result<F
     while run.made < job.workload.entries {
         let left = usize::try_from(job.workload.entries - run.made).unwrap_or(usize::MAX);
         let began = Instant::now();
-        let mut entries = blocks.next().expect("more can be made than are asked for");
+        let mut entries = blocks.next().context("making entries ended too early")?;
         entries.truncate(left);
         run.waiting += began.elapsed();
         run.made += entries.len() as u64;

@@ -15,18 +15,18 @@ pub struct Latencies(Histogram<u64>);
 impl Latencies {
     /// None yet.
     pub fn new() -> Self {
-        Self(Histogram::new(DIGITS).expect("three digits are fine"))
+        Self(Histogram::new(DIGITS).expect("a histogram keeps up to five digits"))
     }
 
     /// Takes note of a time.
     pub fn record(&mut self, time: Duration) {
         let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        self.0.record(nanoseconds.max(1)).expect("it grows as it needs");
+        self.0.record(nanoseconds.max(1)).expect("one that has no bounds takes every number");
     }
 
     /// Adds the times of another.
     pub fn add(&mut self, other: &Self) {
-        self.0.add(&other.0).expect("both grow as they need");
+        self.0.add(&other.0).expect("one that has no bounds takes every number");
     }
 
     /// The time in milliseconds that `percent` of all were no longer than.

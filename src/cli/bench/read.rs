@@ -60,8 +60,9 @@ fn sample(view: &View, job: &Job) -> anyhow::Result<Vec<(u64, EntryId)>> {
 
 /// A number that has nothing to do with the ones beside it.
 fn scattered(number: u64) -> u64 {
-    let hash = blake3::hash(&number.to_be_bytes());
-    u64::from_be_bytes(*hash.as_bytes().first_chunk().expect("32 bytes begin with eight"))
+    let mut bytes = [0; 8];
+    blake3::Hasher::new().update(&number.to_be_bytes()).finalize_xof().fill(&mut bytes);
+    u64::from_be_bytes(bytes)
 }
 
 /// One timed reading of the sample.

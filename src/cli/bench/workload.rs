@@ -37,7 +37,7 @@ pub fn entries(workload: &Workload, currencies: &Currencies) -> anyhow::Result<T
 
 /// Encodes an entry, which includes its id, its leaf's hash and the key of its record.
 pub fn encode(entry: Entry) -> EncodedEntry {
-    EncodedEntry::new(entry).expect("sample entries fit a leaf")
+    EncodedEntry::new(entry).expect("a profile's bounds keep its entries within a leaf")
 }
 
 /// The first `count` entries of a client, as JSON: of a small marketplace that is its own, in
@@ -61,10 +61,9 @@ pub fn texts_of_client(
     let entries = Marketplace::new(profile, currencies)?.take(count);
     let texts = entries.map(|entry| {
         let entry = Entry { tenant: tenant.clone(), ..entry };
-        let text = EntryText::new(&entry, currencies).expect("it trades in these alone");
-        serde_json::to_string(&text).expect("an entry's text is plain JSON")
+        Ok(serde_json::to_string(&EntryText::new(&entry, currencies)?)?)
     });
-    Ok(texts.collect())
+    texts.collect()
 }
 
 /// Blocks of encoded entries, made by a thread of their own.

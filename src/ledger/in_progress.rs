@@ -1,0 +1,196 @@
+//! A submission that is being sealed: entry by entry, or all at once.
+
+use tokio::sync::oneshot;
+
+use super::outcome::{Outcome, Position, Rejection, SubmitError};
+use super::pool::{Atomicity, Submission};
+use crate::protocol::block::EncodedEntry;
+use crate::protocol::rules::{AdmitError, Refusal};
+use crate::protocol::text::EntryText;
+use crate::protocol::verify::{Chain, Draft};
+use crate::store::{Pending, StoreError};
+
+/// A submission of which some entries are done.
+pub(super) struct InProgress {
+    entries: std::vec::IntoIter<EncodedEntry>,
+    outcomes: Vec<Outcome>,
+    atomicity: Atomicity,
+    reply: oneshot::Sender<Result<Vec<Outcome>, SubmitError>>,
+    _room: tokio::sync::OwnedSemaphorePermit,
+}
+
+/// How far a submission came in one block.
+pub(super) enum Step {
+    Done,
+    BlockFull,
+}
+
+impl InProgress {
+    pub(super) fn new(submission: Submission) -> Self {
+        Self {
+            outcomes: Vec::with_capacity(submission.entries.len()),
+            entries: submission.entries.into_iter(),
+            atomicity: submission.atomicity,
+            reply: submission.reply,
+            _room: submission.room,
+        }
+    }
+
+    /// Admits as many of its entries as the draft has room for.
+    pub(super) fn advance(
+        &mut self,
+        draft: &mut Draft<'_, Pending<'_>>,
+        pending: &Pending<'_>,
+    ) -> Result<Step, StoreError> {
+        match self.atomicity {
+            Atomicity::EntryByEntry => self.advance_each(draft, pending),
+            Atomicity::AllOrNothing => self.advance_all(draft, pending),
+        }
+    }
+
+    fn advance_each(
+        &mut self,
+        draft: &mut Draft<'_, Pending<'_>>,
+        pending: &Pending<'_>,
+    ) -> Result<Step, StoreError> {
+        while let Some(entry) = self.entries.as_slice().first() {
+            if !draft.has_room_for(entry.leaf().len()) {
+                return Ok(Step::BlockFull);
+            }
+            let Some(entry) = self.entries.next() else { unreachable!("looked at above") };
+            self.outcomes.push(admit(draft, pending, entry)?);
+        }
+        Ok(Step::Done)
+    }
+
+    fn advance_all(
+        &mut self,
+        draft: &mut Draft<'_, Pending<'_>>,
+        pending: &Pending<'_>,
+    ) -> Result<Step, StoreError> {
+        let mark = draft.mark();
+        let entries = self.entries.as_slice().to_vec();
+        let mut outcomes = Vec::with_capacity(entries.len());
+        for entry in entries {
+            if !draft.has_room_for(entry.leaf().len()) {
+                // The pool checked that it fits an empty block, which the next one is.
+                draft.roll_back(mark);
+                return Ok(Step::BlockFull);
+            }
+            outcomes.push(admit(draft, pending, entry)?);
+        }
+        if outcomes.iter().any(|outcome| matches!(outcome, Outcome::Rejected(_))) {
+            draft.roll_back(mark);
+            // What referred to entries that were just taken back refers to nothing now.
+            let gone = |position: &Position| position.index >= draft.next_index();
+            for outcome in &mut outcomes {
+                match outcome {
+                    Outcome::Sealed(_) => *outcome = Outcome::Rejected(Rejection::NotAtomic),
+                    Outcome::Existing(first) if gone(first) => {
+                        *outcome = Outcome::Rejected(Rejection::NotAtomic);
+                    }
+                    Outcome::Rejected(Rejection::Conflict { first, .. }) => {
+                        *first = first.filter(|first| !gone(first));
+                    }
+                    Outcome::Existing(_) | Outcome::Rejected(_) => {}
+                }
+            }
+        }
+        self.entries = Vec::new().into_iter();
+        self.outcomes = outcomes;
+        Ok(Step::Done)
+    }
+
+    /// Answers with what became of each entry.
+    pub(super) fn finish(self) {
+        // Whoever asked may be gone; what is sealed stays, and a retry finds it.
+        let _ = self.reply.send(Ok(self.outcomes));
+    }
+
+    /// Answers that nothing is known of any entry.
+    pub(super) fn fail(self, error: &SubmitError) {
+        let _ = self.reply.send(Err(error.clone()));
+    }
+}
+
+fn admit(
+    draft: &mut Draft<'_, Pending<'_>>,
+    pending: &Pending<'_>,
+    entry: EncodedEntry,
+) -> Result<Outcome, StoreError> {
+    let (id, height) = (entry.id(), draft.height());
+    // A refused entry is needed once more only where its name was taken.
+    let copy = entry.clone();
+    match draft.admit(entry) {
+        Ok(index) => Ok(Outcome::Sealed(Position { id, index, height })),
+        Err(AdmitError::Refused(Refusal::Duplicate { index })) => {
+            duplicate(draft, pending, &copy, index)
+        }
+        Err(AdmitError::Refused(refusal)) => Ok(Outcome::Rejected(Rejection::Refused(refusal))),
+        Err(AdmitError::State(error)) => Err(error),
+    }
+}
+
+/// The outcome of an entry whose external id is that of the entry at `index`.
+fn duplicate(
+    draft: &Draft<'_, Pending<'_>>,
+    pending: &Pending<'_>,
+    entry: &EncodedEntry,
+    index: u64,
+) -> Result<Outcome, StoreError> {
+    let first = match index.checked_sub(pending.tip().tree.size()) {
+        None => pending.entry(index)?,
+        Some(offset) => {
+            let offset = usize::try_from(offset).unwrap_or(usize::MAX);
+            draft.entries().get(offset).map(|first| (first.clone(), draft.height()))
+        }
+    };
+    let Some((first, height)) = first else {
+        return Err(StoreError::Damaged {
+            place: format!("index {index}"),
+            problem: "the rules remember an entry there, but there is none".to_owned(),
+        });
+    };
+    let position = Position { id: first.id(), index, height };
+    if first.id() == entry.id() {
+        return Ok(Outcome::Existing(position));
+    }
+    let differing_fields = differing_fields(draft.chain(), &first, entry);
+    Ok(Outcome::Rejected(Rejection::Conflict { first: Some(position), differing_fields }))
+}
+
+/// The fields, in text form, in which two entries differ.
+fn differing_fields(chain: &Chain, one: &EncodedEntry, two: &EncodedEntry) -> Vec<String> {
+    let currencies = &chain.spec().currencies;
+    let json = |entry: &EncodedEntry| {
+        EntryText::new(entry.entry(), currencies)
+            .ok()
+            .and_then(|text| serde_json::to_value(text).ok())
+            .unwrap_or_default()
+    };
+    let mut fields = Vec::new();
+    collect_differences("", &json(one), &json(two), &mut fields);
+    fields
+}
+
+fn collect_differences(
+    path: &str,
+    one: &serde_json::Value,
+    two: &serde_json::Value,
+    fields: &mut Vec<String>,
+) {
+    use serde_json::Value;
+    match (one, two) {
+        (Value::Object(one), Value::Object(two)) => {
+            let names: std::collections::BTreeSet<_> = one.keys().chain(two.keys()).collect();
+            for name in names {
+                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                let null = Value::Null;
+                let (one, two) = (one.get(name).unwrap_or(&null), two.get(name).unwrap_or(&null));
+                collect_differences(&path, one, two, fields);
+            }
+        }
+        (one, two) if one != two => fields.push(path.to_owned()),
+        _ => {}
+    }
+}
