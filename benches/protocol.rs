@@ -75,7 +75,7 @@ impl Ledger {
     }
 
     fn commit(&mut self, block: &VerifiedBlock) {
-        self.state.extend(block.changes().iter().cloned());
+        self.state.extend(block.changes().clone());
         self.leaves.extend(block.entries().iter().map(EncodedEntry::leaf_hash));
         self.leaves.push(block.header_leaf_hash());
         self.tip = block.tip().clone();

@@ -258,7 +258,7 @@ impl Sealed {
         }
         let block = draft.seal(key);
         self.entries.extend_from_slice(block.entries());
-        self.state.extend(block.changes().iter().cloned());
+        self.state.extend(block.changes().clone());
         block.tip().clone()
     }
 

@@ -145,7 +145,8 @@ fn an_admitted_entry_concerns_its_parties() {
 
 /// Every change of an overlay, for comparison.
 fn changes<S: StateReader>(overlay: Overlay<'_, S>) -> String {
-    format!("{:?}", overlay.into_changes())
+    let changes: BTreeMap<_, _> = overlay.into_changes().into_iter().collect();
+    format!("{changes:?}")
 }
 
 #[test]

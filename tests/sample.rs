@@ -88,7 +88,7 @@ fn seal(
         }
         let sealed = draft.seal(&key);
         tip = sealed.tip().clone();
-        state.extend(sealed.changes().iter().cloned());
+        state.extend(sealed.changes().clone());
     }
     state
 }

@@ -190,11 +190,12 @@ impl Run<'_> {
         let verified = verify::verify(self.chain, &self.tip, &state, block)
             .map_err(|invalid| wrong(&invalid))?;
         self.rules_checked_to = Some(verified.header().height);
-        state.extend(verified.changes().iter().cloned());
+        let (tip, changes) = verified.into_outcome();
+        state.extend(changes);
         if state.len() <= MAX_STATE_RECORDS {
             self.state = Some(state);
         }
-        Ok(verified.tip().clone())
+        Ok(tip)
     }
 
     /// Compares the tree that the leaves give with the stored tiles.

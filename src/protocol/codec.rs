@@ -34,10 +34,26 @@ pub enum NotCanonical {
     Ambiguous,
 }
 
+/// How many bytes are encoded on the stack, where that is all there are. Most entries and records
+/// are shorter.
+const SHORT_BYTES: usize = 512;
+
 /// The canonical bytes of `value`.
 pub fn encode<T: Encode>(value: &T) -> Vec<u8> {
-    bincode::encode_to_vec(value, config::standard())
-        .expect("writing to memory and hand-written encoders can't fail")
+    with_encoded(value, <[u8]>::to_vec)
+}
+
+/// What `use_bytes` makes of the canonical bytes of `value`.
+pub fn with_encoded<T: Encode, R>(value: &T, use_bytes: impl FnOnce(&[u8]) -> R) -> R {
+    let mut short = [0; SHORT_BYTES];
+    let written = bincode::encode_into_slice(value, &mut short, config::standard());
+    match written.ok().and_then(|length| short.get(..length)) {
+        Some(bytes) => use_bytes(bytes),
+        None => use_bytes(
+            &bincode::encode_to_vec(value, config::standard())
+                .expect("writing to memory and hand-written encoders can't fail"),
+        ),
+    }
 }
 
 /// The value whose canonical encoding is exactly `bytes`, at most `limit_bytes` of them.

@@ -8,9 +8,9 @@
 
 use super::block::{Block, EncodedEntry, Header, checkpoint};
 use super::checkpoint::Checkpoint;
-use super::hash::{AccountsRoot, ChainId, HeaderHash, StateKey, TreeHash};
+use super::hash::{AccountsRoot, ChainId, HeaderHash, TreeHash};
 use super::key::{SealingKey, Signature};
-use super::rules::{self, AdmitError, Overlay, Parties, Place, Refusal, StateReader, StoredRecord};
+use super::rules::{self, AdmitError, Changes, Overlay, Parties, Place, Refusal, StateReader};
 use super::spec::{ChainSpec, FORMAT_VERSION};
 use super::time::Timestamp;
 use super::tree::{Frontier, leaf_hash};
@@ -240,7 +240,7 @@ struct Closed {
     header_leaf_hash: TreeHash,
     entries: Vec<EncodedEntry>,
     parties: Vec<Parties>,
-    changes: Vec<(StateKey, StoredRecord)>,
+    changes: Changes,
     tip: Tip,
 }
 
@@ -291,14 +291,20 @@ impl VerifiedBlock {
         &self.closed.parties
     }
 
-    /// Every record that the rules changed, by key.
-    pub fn changes(&self) -> &[(StateKey, StoredRecord)] {
+    /// Every record that the rules changed.
+    pub fn changes(&self) -> &Changes {
         &self.closed.changes
     }
 
     /// The end of the chain with this block.
     pub fn tip(&self) -> &Tip {
         &self.closed.tip
+    }
+
+    /// The end of the chain with this block, and what the rules changed: all that whoever goes
+    /// on verifying has to keep.
+    pub fn into_outcome(self) -> (Tip, Changes) {
+        (self.closed.tip, self.closed.changes)
     }
 
     /// The checkpoint that the signature is on.
@@ -404,14 +410,9 @@ impl ReplayedBlock {
         &self.closed.header
     }
 
-    /// Every record that the rules changed, by key.
-    pub fn changes(&self) -> &[(StateKey, StoredRecord)] {
-        &self.closed.changes
-    }
-
-    /// The end of the chain with this block.
-    pub fn tip(&self) -> &Tip {
-        &self.closed.tip
+    /// The same as [`VerifiedBlock::into_outcome`].
+    pub fn into_outcome(self) -> (Tip, Changes) {
+        (self.closed.tip, self.closed.changes)
     }
 }
 

@@ -22,9 +22,9 @@ const PREAMBLE_BYTES: usize = 1 + 8;
 /// The payload of a fragment, in bytes.
 const FRAGMENT_BYTES: usize = MAX_VALUE_BYTES - PREAMBLE_BYTES - 2;
 
-/// A value, and the index of the leaf that begins with it, if one does.
+/// A value, and how many leaves begin in it.
 pub(super) struct Chunk {
-    pub first_index: Option<u64>,
+    pub leaves: u16,
     pub value: Vec<u8>,
 }
 
@@ -47,11 +47,12 @@ pub(super) fn pack<'a>(first_index: u64, leaves: impl Iterator<Item = &'a [u8]>)
             let mut value = Vec::with_capacity(MAX_VALUE_BYTES + SUM_BYTES);
             value.push(PACKED);
             value.extend_from_slice(&index.to_be_bytes());
-            Chunk { first_index: Some(index), value }
+            Chunk { leaves: 0, value }
         });
         let length = u16::try_from(leaf.len()).expect("shorter than a value");
         chunk.value.extend_from_slice(&length.to_be_bytes());
         chunk.value.extend_from_slice(leaf);
+        chunk.leaves += 1;
     }
     chunks.extend(open);
     chunks
@@ -65,7 +66,7 @@ fn fragment(index: u64, leaf: &[u8]) -> impl Iterator<Item = Chunk> {
         value.extend_from_slice(&index.to_be_bytes());
         value.extend_from_slice(&[number, count]);
         value.extend_from_slice(part);
-        Chunk { first_index: (number == 0).then_some(index), value }
+        Chunk { leaves: u16::from(number == 0), value }
     })
 }
 
@@ -177,9 +178,8 @@ mod tests {
                 (0u8..).zip(&lengths).map(|(fill, length)| vec![fill; *length]).collect();
             let chunks = pack(7, leaves.iter().map(Vec::as_slice));
             prop_assert!(chunks.iter().all(|chunk| chunk.value.len() <= MAX_VALUE_BYTES));
-            let starts: Vec<u64> = chunks.iter().filter_map(|chunk| chunk.first_index).collect();
-            prop_assert_eq!(starts.first(), Some(&7));
-            prop_assert!(starts.is_sorted_by(|left, right| left < right));
+            let begun: usize = chunks.iter().map(|chunk| usize::from(chunk.leaves)).sum();
+            prop_assert_eq!(begun, leaves.len());
             let mut unpacker = Unpacker::new(7);
             for chunk in &chunks {
                 unpacker.push(&chunk.value).unwrap();

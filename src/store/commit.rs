@@ -34,6 +34,7 @@ use super::error::StoreError;
 use super::facets::{self, Facet};
 use super::guard::Guard;
 use super::home::Home;
+use super::place::BlockPlace;
 use super::recovery::Standing;
 use super::table::Batch;
 use super::{Head, Store, body, keys};
@@ -151,7 +152,7 @@ impl Committer {
         for tile in &full {
             inner.tiles.put(tile)?;
         }
-        let records = block.changes().iter().map(|(key, record)| (key, record));
+        let records = block.changes().iter();
         inner.derived.apply(head.height(), records, postings(block))?;
         let head = Arc::new(head);
         inner.head.store(head.clone());
@@ -166,18 +167,21 @@ fn write(store: &Store, next_chunk: &mut u64, block: &VerifiedBlock) -> Result<H
     let header = block.header();
     let leaves = block.entries().iter().map(EncodedEntry::leaf);
     let mut batch = Batch::default();
+    let mut place = BlockPlace {
+        height: header.height,
+        first_index: header.first_index,
+        first_chunk: *next_chunk,
+        leaves: Vec::new(),
+    };
     let mut chunks = *next_chunk..;
     for (chunk, number) in body::pack(header.first_index, leaves).into_iter().zip(&mut chunks) {
         inner.bodies.put(number, chunk.value)?;
-        if let Some(index) = chunk.first_index {
-            batch.insert(keys::chunk_start(index), number.to_be_bytes());
-        }
+        place.leaves.push(chunk.leaves);
     }
     let mut value = block.signature().0.to_vec();
     value.extend_from_slice(block.header_leaf());
     batch.insert(keys::header(header.height), value);
-    let place = keys::block_place(header.first_index, header.height);
-    batch.insert(keys::header_index(header.index()), place);
+    batch.insert(keys::header_index(header.index()), place.encode());
     batch.insert(keys::HEAD, keys::head(header.height, chunks.start));
     // The commit point. Before: chunks that nothing refers to, written over by the next block.
     // After: the whole block, with everything derived from it made anew if need be.

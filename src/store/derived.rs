@@ -57,7 +57,7 @@ const POSTING_BYTES: usize = 16;
 
 type Posting = [u8; POSTING_BYTES];
 
-/// Everything derived. Readers see whole blocks.
+/// Everything derived. Readers may see part of a block: they look no further than their head.
 pub(super) struct Derived {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,

@@ -1,7 +1,9 @@
 //! What entries are found by: facets, each known by eight bytes of a digest.
 //!
-//! Eight bytes can be the same for two names, so whatever is found is compared with the
-//! leaf's own bytes.
+//! Eight bytes can be the same for two names, by chance or by somebody's doing, so whatever is
+//! found is compared with the leaf's own bytes. That is why a quick hash does for names.
+
+use twox_hash::XxHash3_64;
 
 use crate::protocol::block::EncodedEntry;
 use crate::protocol::hash::{EntryId, HeaderHash};
@@ -42,10 +44,8 @@ pub(super) fn digests(entry: &EncodedEntry, parties: &Parties) -> impl Iterator<
     own.into_iter().chain(affiliate).chain(merchant)
 }
 
-fn named(family: u8, name: &Id) -> u64 {
-    let digest =
-        blake3::Hasher::new().update(&[family]).update(name.as_str().as_bytes()).finalize();
-    first_eight(digest.as_bytes())
+fn named(family: u64, name: &Id) -> u64 {
+    XxHash3_64::oneshot_with_seed(family, name.as_str().as_bytes())
 }
 
 fn first_eight(digest: &[u8; 32]) -> u64 {

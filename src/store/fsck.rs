@@ -9,11 +9,12 @@ use super::ahead::Ahead;
 use super::commit::postings;
 use super::derived::{STATE_KEY_BYTES, state_key};
 use super::error::StoreError;
+use super::place::BlockPlace;
 use super::read::View;
 use super::sorted::Order;
 use super::tiles::{Edge, FullTile, TILE_WIDTH};
 use super::{Store, body, keys};
-use crate::protocol::block::{EncodedEntry, Header};
+use crate::protocol::block::EncodedEntry;
 use crate::protocol::hash::{DigestMap, StateKey, TreeHash};
 use crate::protocol::rules::{StateReader, StoredRecord};
 use crate::protocol::tree::leaf_hash;
@@ -163,8 +164,10 @@ impl Check {
                 Ok(verified) => {
                     self.block(&verified)?;
                     tip = verified.tip().clone();
-                    let changes = verified.changes().iter().cloned();
-                    self.state.0.extend(changes.map(|(key, record)| (state_key(&key), record)));
+                    let changes = verified.changes().iter();
+                    self.state
+                        .0
+                        .extend(changes.map(|(key, record)| (state_key(key), record.clone())));
                 }
                 Err(invalid) => {
                     self.report.add(format!("block {height}"), invalid);
@@ -189,8 +192,7 @@ impl Check {
         for tile in &full {
             self.tile(tile)?;
         }
-        self.header_index(header);
-        self.chunk_starts(block);
+        self.place(block);
         for (digest, index) in postings(block) {
             match self.expected {
                 Postings::Counted => self.counted.add(digest, index),
@@ -200,40 +202,36 @@ impl Check {
         Ok(())
     }
 
-    /// Among a block's indexes its header's, and no other, must lead to its height.
-    fn header_index(&mut self, header: &Header) {
+    /// Each index of a block must lead to it, and so to the chunks of its leaves.
+    fn place(&mut self, block: &VerifiedBlock) {
+        let header = block.header();
         let (first, last) = (header.first_index, header.index());
         let blocks = &self.view.store.inner.blocks;
         let found = blocks.range(keys::header_index(first)..=keys::header_index(last));
-        let expected = keys::block_place(first, header.height);
-        match found.collect::<Result<Vec<_>, _>>().as_deref() {
-            Ok([(key, place)]) if *key == keys::header_index(last) && *place == expected => {}
-            Ok(_) => self.report.add(
-                format!("the height of the header at index {last}"),
-                "missing, or not the only one",
-            ),
-            Err(error) => self.report.add("heights of headers", error),
-        }
-    }
-
-    /// Every chunk of a block's leaves must be found by the first leaf that begins in it.
-    fn chunk_starts(&mut self, block: &VerifiedBlock) {
-        let header = block.header();
-        let range = keys::chunk_start(header.first_index)..=keys::chunk_start(header.index());
-        let place = || format!("the chunks of block {}", header.height);
-        let found = match self.view.store.inner.blocks.range(range).collect::<Result<Vec<_>, _>>() {
+        let place = || format!("the place of the block that ends at index {last}");
+        let found = match found.collect::<Result<Vec<_>, _>>() {
             Ok(found) => found,
             Err(error) => return self.report.add(place(), error),
         };
-        let first = found.first().and_then(|(_, number)| keys::trailing_number(number));
+        let [(key, value)] = &*found else {
+            return self.report.add(place(), "missing, or not the only one");
+        };
         let leaves = block.entries().iter().map(EncodedEntry::leaf);
-        let chunks = body::pack(header.first_index, leaves).into_iter().zip(first.unwrap_or(0)..);
-        let expected = chunks.filter_map(|(chunk, number)| {
-            let key = keys::chunk_start(chunk.first_index?);
-            Some((sled::IVec::from(&key), sled::IVec::from(&number.to_be_bytes())))
-        });
-        if found != expected.collect::<Vec<_>>() {
-            self.report.add(place(), "one can't be found, or another is found in its place");
+        let leaves = body::pack(first, leaves).iter().map(|chunk| chunk.leaves).collect();
+        match BlockPlace::decode(last, value) {
+            // The leaves were read from the chunks that it names.
+            Ok(BlockPlace { first_chunk, .. })
+                if *key == keys::header_index(last)
+                    && *value
+                        == BlockPlace {
+                            height: header.height,
+                            first_index: first,
+                            first_chunk,
+                            leaves,
+                        }
+                        .encode() => {}
+            Ok(_) => self.report.add(place(), "it isn't the one of this block"),
+            Err(error) => self.report.add(place(), error),
         }
     }
 

@@ -13,8 +13,7 @@
 //! | key | value |
 //! |---|---|
 //! | `h` height | the block's signature and header leaf |
-//! | `x` index | of the block whose header has that log index: where it begins, and its height |
-//! | `s` index | the chunk that begins with the leaf at that log index |
+//! | `x` index | of the block whose header has that log index: where it lies (`place.rs`) |
 //! | `chain` | the chain id |
 //! | `head` | the height of the last block, and the number of the next chunk |
 //!
@@ -29,7 +28,6 @@ pub(super) const HEAD: &[u8] = b"head";
 pub(super) mod family {
     pub(in crate::store) const HEADER: u8 = b'h';
     pub(in crate::store) const HEADER_INDEX: u8 = b'x';
-    pub(in crate::store) const CHUNK_START: u8 = b's';
 }
 
 /// A key of a family and a number.
@@ -45,22 +43,6 @@ pub(super) fn header(height: u64) -> [u8; 9] {
 
 pub(super) fn header_index(index: u64) -> [u8; 9] {
     numbered(family::HEADER_INDEX, index)
-}
-
-/// The value under [`header_index`]: the index that a block begins with, and its height.
-pub(super) fn block_place(first_index: u64, height: u64) -> [u8; 16] {
-    pair(first_index, height)
-}
-
-/// The height of the block of `index`, by the first value of that kind from its key on; `None`
-/// where that is another block's.
-pub(super) fn height_of(index: u64, place: &[u8]) -> Option<u64> {
-    let first = place.first_chunk().map(|first| u64::from_be_bytes(*first))?;
-    trailing_number(place).filter(|_| first <= index)
-}
-
-pub(super) fn chunk_start(index: u64) -> [u8; 9] {
-    numbered(family::CHUNK_START, index)
 }
 
 /// The value of [`HEAD`].
@@ -92,10 +74,7 @@ pub(super) fn place(table: &str, key: &[u8]) -> String {
     match (table, key.first(), key.len()) {
         ("blocks", Some(&family::HEADER), 9) => format!("header {number}"),
         ("blocks", Some(&family::HEADER_INDEX), 9) => {
-            format!("the height of the header at index {number}")
-        }
-        ("blocks", Some(&family::CHUNK_START), 9) => {
-            format!("the chunk that begins at index {number}")
+            format!("the place of the block that ends at index {number}")
         }
         ("blocks", ..) if key == CHAIN || key == HEAD => text().into_owned(),
         ("bodies", _, 8) => format!("chunk {number} of the leaves"),

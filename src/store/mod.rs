@@ -24,7 +24,7 @@
 //! | `slots.rs` | values of a few KB, which sled writes once |
 //! | `disk.rs` | the embedded database, and syncing it |
 //! | `doubt.rs`, `room.rs` | after a failed write: what must be written again, and when it may go on |
-//! | `body.rs`, `tiles.rs`, `facets.rs` | how leaves, hashes and indexes are laid out |
+//! | `body.rs`, `place.rs`, `tiles.rs`, `facets.rs` | how leaves, hashes and indexes are laid out |
 //! | `derived.rs` | the rules' records and the search index: two sorted maps and their manifest |
 //! | `sorted/` | sorted maps: they take writes at the speed of the disk |
 //! | `read.rs`, `search.rs`, `ahead.rs` | reading at one head |
@@ -44,6 +44,7 @@ mod guard;
 mod home;
 mod keys;
 mod pending;
+mod place;
 mod read;
 mod recovery;
 mod room;

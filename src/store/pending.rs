@@ -54,10 +54,9 @@ impl StateReader for Pending<'_> {
     type Error = StoreError;
 
     fn read(&self, key: &StateKey) -> Result<Option<StoredRecord>, StoreError> {
-        let changes = self.block.map_or(&[][..], VerifiedBlock::changes);
-        match changes.binary_search_by(|(changed, _)| changed.cmp(key)) {
-            Ok(place) => Ok(changes.get(place).map(|(_, record)| record.clone())),
-            Err(_) => self.store.read(key),
+        match self.block.and_then(|block| block.changes().get(key)) {
+            Some(record) => Ok(Some(record.clone())),
+            None => self.store.read(key),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::error::StoreError;
 use super::facets::Facet;
+use super::place::BlockPlace;
 use super::sorted::Order;
 use super::tiles::{Edge, LEVELS_A_TILE, TILE_WIDTH, Tile, hashes_at, perfect_root};
 use super::{Head, Store, body, keys};
@@ -82,12 +83,7 @@ impl View {
         if index == 0 {
             return Ok(Some(0));
         }
-        let from = keys::header_index(index);
-        let next = self.store.inner.blocks.range(from..).next().transpose()?;
-        next.filter(|(key, _)| key.first() == from.first())
-            .and_then(|(_, value)| keys::height_of(index, &value))
-            .map(Some)
-            .ok_or_else(|| StoreError::damaged(format!("index {index}"), "no block holds it"))
+        self.place_of(index).map(|(_, place)| Some(place.height))
     }
 
     /// The height of the block whose header has `hash`, or `None` where there is none.
@@ -316,7 +312,7 @@ impl View {
     pub(super) fn stored_bodies(&self, header: &Header) -> Result<Vec<Vec<u8>>, StoreError> {
         let mut unpacker = body::Unpacker::new(header.first_index);
         if header.entry_count > 0 {
-            let mut number = self.chunk_of(header.first_index)?;
+            let mut number = self.place_of(header.first_index)?.1.first_chunk;
             while unpacker.whole() < u64::from(header.entry_count) {
                 unpacker.push(&self.chunk(number)?)?;
                 number += 1;
@@ -334,7 +330,12 @@ impl View {
         if index == 0 {
             return Ok(self.store.chain().genesis().to_leaf());
         }
-        let number = self.chunk_of(index)?;
+        let (last, place) = self.place_of(index)?;
+        if index == last {
+            return self.stored_header(place.height).map(|stored| stored.leaf);
+        }
+        let missing = || StoreError::damaged(format!("index {index}"), "no chunk holds its leaf");
+        let number = place.chunk_of(index).ok_or_else(missing)?;
         let chunk = self.chunk(number)?;
         if let Some(leaf) = body::leaf_at(&chunk, index) {
             return Ok(leaf.to_vec());
@@ -351,21 +352,20 @@ impl View {
             let leaf = unpacker.finish()?.pop();
             return Ok(leaf.expect("one is whole"));
         }
-        // What comes after the leaves of entries is the block's header.
-        let height = self.store.inner.blocks.get(keys::header_index(index))?;
-        let height = height
-            .and_then(|height| keys::trailing_number(&height))
-            .ok_or_else(|| StoreError::damaged(format!("index {index}"), "its leaf is missing"))?;
-        self.stored_header(height).map(|stored| stored.leaf)
+        let problem = format!("chunk {number} of the leaves doesn't hold it");
+        Err(StoreError::damaged(format!("index {index}"), problem))
     }
 
-    /// The number of the chunk that the leaf of an entry begins in.
-    fn chunk_of(&self, index: u64) -> Result<u64, StoreError> {
-        let range = keys::chunk_start(0)..=keys::chunk_start(index);
-        let found = self.store.inner.blocks.range(range).next_back().transpose()?;
-        found
-            .and_then(|(_, number)| keys::trailing_number(&number))
-            .ok_or_else(|| StoreError::damaged(format!("index {index}"), "no chunk holds its leaf"))
+    /// Where the block of the leaf at `index` lies, and the index of its header.
+    pub(super) fn place_of(&self, index: u64) -> Result<(u64, BlockPlace), StoreError> {
+        let no_block = || StoreError::damaged(format!("index {index}"), "no block holds it");
+        let from = keys::header_index(index);
+        let next = self.store.inner.blocks.range(from..).next().transpose()?;
+        let (key, value) =
+            next.filter(|(key, _)| key.first() == from.first()).ok_or_else(no_block)?;
+        let last = keys::trailing_number(&key).ok_or_else(no_block)?;
+        let place = BlockPlace::decode(last, &value)?;
+        if place.first_index <= index { Ok((last, place)) } else { Err(no_block()) }
     }
 
     fn chunk(&self, number: u64) -> Result<sled::IVec, StoreError> {

@@ -269,10 +269,12 @@ fn whole_height(store: &Store, guarded: Option<&Guarded>, height: u64) -> Result
     };
     let view = store.view();
     let place = view.stored_header(height).and_then(|stored| {
-        let place = store.inner.blocks.get(keys::header_index(stored.header.index()))?;
-        Ok((stored.header, place.and_then(|place| keys::trailing_number(&place))))
+        let (last, place) = view.place_of(stored.header.index())?;
+        let place = (last, place.height, place.first_index);
+        let found = (stored.header.index(), height, stored.header.first_index);
+        Ok((stored.header, place == found))
     });
-    let (header, place) = match place {
+    let (header, found_by_index) = match place {
         Err(StoreError::Damaged { .. }) => return Ok(height - 1),
         place => place?,
     };
@@ -282,7 +284,7 @@ fn whole_height(store: &Store, guarded: Option<&Guarded>, height: u64) -> Result
         found.all(|(found, leaf)| found.is_ok_and(|found| found == leaf))
     };
     match view.stored_block(height) {
-        Ok(block) if place == Some(height) && block.encode() == guarded.bytes && found(&block) => {
+        Ok(block) if found_by_index && block.encode() == guarded.bytes && found(&block) => {
             Ok(height)
         }
         Ok(_) | Err(StoreError::Damaged { .. }) => {

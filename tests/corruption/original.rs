@@ -128,7 +128,7 @@ impl Original {
         let block = draft.seal(&key());
         committer.commit(&block).unwrap();
         let mut records = self.records.last().unwrap().clone();
-        records.extend(block.changes().iter().cloned());
+        records.extend(block.changes().clone());
         self.records.push(records);
         self.tips.push(block.tip().clone());
         self.blocks.push(store.view().block(head.height() + 1).unwrap().unwrap());

@@ -95,7 +95,7 @@ impl Market {
 
     /// Goes on after `block`.
     pub fn take(&mut self, block: &VerifiedBlock) {
-        self.state.extend(block.changes().iter().cloned());
+        self.state.extend(block.changes().clone());
         self.leaves.extend(block.entries().iter().map(|entry| leaf_hash(entry.leaf())));
         self.leaves.push(leaf_hash(block.header_leaf()));
         self.tip = block.tip().clone();

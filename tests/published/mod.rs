@@ -243,7 +243,7 @@ impl Ledger {
             self.log.push(entry.leaf().to_vec());
         }
         self.log.push(block.header_leaf().to_vec());
-        self.state.extend(block.changes().iter().cloned());
+        self.state.extend(block.changes().clone());
         self.tip = block.tip().clone();
         self.finish(block.header().clone());
         block

@@ -402,7 +402,7 @@ fn verify_blocks(assume: &Value, output: &Value) -> Value {
         let entries: Vec<_> =
             verified.entries().iter().map(|entry| entry_text(entry.entry(), currencies)).collect();
         blocks.push(json!({ "time": verified.header().time, "entries": entries }));
-        state.extend(verified.changes().iter().cloned());
+        state.extend(verified.changes().clone());
         tip = verified.tip().clone();
     }
     Value::Array(blocks)

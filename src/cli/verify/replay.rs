@@ -5,15 +5,14 @@ use std::sync::Arc;
 use super::{NotProven, ProvenLedger};
 use crate::protocol::block::{Block, EncodedEntry, Header};
 use crate::protocol::checkpoint::Checkpoint;
-use crate::protocol::hash::{DigestMap, StateKey};
-use crate::protocol::rules::StoredRecord;
+use crate::protocol::rules::Changes;
 use crate::protocol::verify::{self, Chain, Tip};
 
 /// A chain that was verified as far as its tip.
 pub struct Replay {
     chain: Arc<Chain>,
     tip: Tip,
-    state: DigestMap<StateKey, StoredRecord>,
+    state: Changes,
     entries: u64,
     /// Leaves after the tip, of a block whose header is still to come.
     pending: Vec<EncodedEntry>,
@@ -23,7 +22,7 @@ impl Replay {
     /// The genesis block alone.
     pub fn new(chain: Arc<Chain>) -> Self {
         let tip = chain.genesis_tip();
-        Self { chain, tip, state: DigestMap::default(), entries: 0, pending: Vec::new() }
+        Self { chain, tip, state: Changes::default(), entries: 0, pending: Vec::new() }
     }
 
     /// The height of the block that comes next or is coming.
@@ -40,7 +39,7 @@ impl Replay {
     pub fn block(&mut self, block: Block) -> Result<(), NotProven> {
         let count = block.entries.len() as u64;
         let verified = verify::verify(&self.chain, &self.tip, &self.state, block)?;
-        self.advance(count, verified.tip().clone(), verified.changes());
+        self.advance(count, verified.into_outcome());
         Ok(())
     }
 
@@ -61,14 +60,14 @@ impl Replay {
         let entries = std::mem::take(&mut self.pending);
         let count = entries.len() as u64;
         let replayed = verify::replay(&self.chain, &self.tip, &self.state, header, entries)?;
-        self.advance(count, replayed.tip().clone(), replayed.changes());
+        self.advance(count, replayed.into_outcome());
         Ok(())
     }
 
-    fn advance(&mut self, entries: u64, tip: Tip, changes: &[(StateKey, StoredRecord)]) {
+    fn advance(&mut self, entries: u64, (tip, changes): (Tip, Changes)) {
         self.entries += entries;
         self.tip = tip;
-        self.state.extend(changes.iter().cloned());
+        self.state.extend(changes);
     }
 
     /// Checks that the log ends as `checkpoint` says, which the authority must have signed.

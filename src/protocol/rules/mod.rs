@@ -17,8 +17,8 @@ mod state;
 pub use lifecycle::{CommissionState, Step};
 pub use refusal::{AdmitError, Refusal};
 pub use state::{
-    CommissionRecord, Mark, Overlay, PayoutPhase, PayoutRecord, ProgramRecord, Record, StateReader,
-    StoredRecord, Subject, TermsRecord, TransactionRecord,
+    Changes, CommissionRecord, Mark, Overlay, PayoutPhase, PayoutRecord, ProgramRecord, Record,
+    StateReader, StoredRecord, Subject, TermsRecord, TransactionRecord,
 };
 
 use super::block::EncodedEntry;

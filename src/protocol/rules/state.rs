@@ -25,11 +25,15 @@ pub enum Subject<'a> {
 impl Subject<'_> {
     /// The name of the record.
     pub fn key(self, tenant: &Id) -> StateKey {
-        let bytes = match self {
-            Self::Entry(kind, external_id) => codec::encode(&(0u8, tenant, kind, external_id)),
-            Self::Program(merchant, program) => codec::encode(&(1u8, tenant, merchant, program)),
-        };
-        StateKey(Domain::State.digest(&bytes))
+        let digest = |bytes: &[u8]| StateKey(Domain::State.digest(bytes));
+        match self {
+            Self::Entry(kind, external_id) => {
+                codec::with_encoded(&(0u8, tenant, kind, external_id), digest)
+            }
+            Self::Program(merchant, program) => {
+                codec::with_encoded(&(1u8, tenant, merchant, program), digest)
+            }
+        }
     }
 }
 
@@ -233,10 +237,13 @@ impl<H: std::hash::BuildHasher> StateReader for HashMap<StateKey, StoredRecord, 
     }
 }
 
+/// Records that changed, each as it is now.
+pub type Changes = DigestMap<StateKey, StoredRecord>;
+
 /// Changes on top of a state that stays as it is, and that can be taken back.
 pub struct Overlay<'a, S> {
     base: &'a S,
-    changes: DigestMap<StateKey, StoredRecord>,
+    changes: Changes,
     /// What stood in `changes` before each write, the latest last.
     undo: Vec<(StateKey, Option<StoredRecord>)>,
 }
@@ -248,7 +255,7 @@ pub struct Mark(usize);
 impl<'a, S: StateReader> Overlay<'a, S> {
     /// No changes on top of `base`.
     pub fn new(base: &'a S) -> Self {
-        Self { base, changes: DigestMap::default(), undo: Vec::new() }
+        Self { base, changes: Changes::default(), undo: Vec::new() }
     }
 
     /// The record under `key`, the latest.
@@ -283,10 +290,8 @@ impl<'a, S: StateReader> Overlay<'a, S> {
         }
     }
 
-    /// Every changed record, by key.
-    pub fn into_changes(self) -> Vec<(StateKey, StoredRecord)> {
-        let mut changes: Vec<_> = self.changes.into_iter().collect();
-        changes.sort_unstable_by_key(|(key, _)| *key);
-        changes
+    /// Every changed record.
+    pub fn into_changes(self) -> Changes {
+        self.changes
     }
 }

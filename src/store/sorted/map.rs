@@ -17,6 +17,9 @@ const MERGE_WIDTH: usize = 8;
 /// few filters.
 const LAST_LEVEL: u8 = 2;
 
+/// How many records are put in before a reader may have its turn.
+const RECORDS_A_TURN: usize = 32;
+
 /// What a map keeps under a key. `()` takes no bytes.
 pub(in crate::store) trait Value: Encode + Decode<()> + Clone {}
 
@@ -45,13 +48,19 @@ impl<const K: usize, V: Value> SortedMap<K, V> {
         Ok(Self { active: Arc::default(), frozen: None, runs })
     }
 
-    /// Puts records in, the latest of a key last; how many are in active memory then.
+    /// Puts records in, the latest of a key last; how many are in active memory then. Readers may
+    /// see some of them before others.
     pub(in crate::store) fn extend(&self, records: impl Iterator<Item = ([u8; K], V)>) -> usize {
-        let mut memory = self.active.write().unwrap_or_else(PoisonError::into_inner);
-        for (key, value) in records {
-            memory.insert(key, value);
+        let mut records = records.peekable();
+        loop {
+            let mut memory = self.active.write().unwrap_or_else(PoisonError::into_inner);
+            for (key, value) in records.by_ref().take(RECORDS_A_TURN) {
+                memory.insert(key, value);
+            }
+            if records.peek().is_none() {
+                return memory.len();
+            }
         }
-        memory.len()
     }
 
     /// The value of `key`.
@@ -125,7 +134,9 @@ impl<const K: usize, V: Value> SortedMap<K, V> {
     /// With a fresh memory, and the one so far frozen.
     pub(in crate::store) fn freeze(&self) -> Self {
         assert!(self.frozen.is_none(), "the one before is written out first");
-        Self { active: Arc::default(), frozen: Some(self.active.clone()), runs: self.runs.clone() }
+        // The next one mostly takes as many.
+        let active = Arc::new(RwLock::new(Memory::with_capacity(read(&self.active).prefixes())));
+        Self { active, frozen: Some(self.active.clone()), runs: self.runs.clone() }
     }
 
     /// Writes frozen memory out as a run.

@@ -1,5 +1,7 @@
 //! Records that aren't written out yet.
 
+use std::hash::BuildHasherDefault;
+
 use smallvec::SmallVec;
 
 use super::run::prefix;
@@ -21,6 +23,19 @@ impl<const K: usize, V> Default for Memory<K, V> {
 }
 
 impl<const K: usize, V> Memory<K, V> {
+    /// An empty memory with room for records of so many prefixes.
+    pub(super) fn with_capacity(prefixes: usize) -> Self {
+        Self {
+            records: DigestMap::with_capacity_and_hasher(prefixes, BuildHasherDefault::default()),
+            count: 0,
+        }
+    }
+
+    /// How many prefixes there are.
+    pub(super) fn prefixes(&self) -> usize {
+        self.records.len()
+    }
+
     /// How many records there are.
     pub(super) fn len(&self) -> usize {
         self.count
