@@ -143,10 +143,7 @@ fn reads(criterion: &mut Criterion, ledger: &Ledger) {
     }
     let mut ids = old.ids.iter().cycle();
     group.bench_function("entry by id", |bench| {
-        bench.iter(|| {
-            let index = view.index_of(ids.next()?).expect("it can be read")?;
-            view.entry(index).expect("it can be read")
-        });
+        bench.iter(|| view.entry_with_id(ids.next()?).expect("it can be read"));
     });
     let mut indexes = old.indexes.iter().cycle();
     group.bench_function("receipt", |bench| {

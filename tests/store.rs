@@ -94,7 +94,7 @@ fn every_leaf_has_its_place_and_every_entry_its_receipt() {
             None => assert!(view.receipt(index).unwrap().is_none()),
             Some(entry) => {
                 entries += 1;
-                assert_eq!(view.index_of(&entry.id()).unwrap(), Some(index));
+                assert_eq!(view.entry_with_id(&entry.id()).unwrap().unwrap().index, index);
                 let receipt = view.receipt(index).unwrap().unwrap();
                 let proven = receipt.verify(store.chain()).unwrap();
                 assert_eq!((proven.index, &proven.entry), (index, &entry));
@@ -161,7 +161,7 @@ fn long_leaves_are_kept_in_small_values() {
     let entries = [sale(1000, 1), payout.clone(), sale(1001, 1)];
     committer.commit(&seal(&store, entries.clone())).unwrap();
     for entry in entries {
-        let index = store.view().index_of(&entry.id()).unwrap().unwrap();
+        let index = store.view().entry_with_id(&entry.id()).unwrap().unwrap().index;
         assert_eq!(store.view().entry(index).unwrap(), Some(entry));
     }
     assert_eq!(blobs(directory.path()), 0);

@@ -185,8 +185,8 @@ fn inspect_height(view: &View, height: u64, chain: &Chain) -> anyhow::Result<Val
 
 fn inspect_id(view: &View, id: &str, chain: &Chain) -> anyhow::Result<Value> {
     let entry: EntryId = id.parse().with_context(|| format!("--id {id}"))?;
-    if let Some(index) = view.index_of(&entry)? {
-        return inspect_index(view, index, chain);
+    if let Some(hit) = view.entry_with_id(&entry)? {
+        return inspect_index(view, hit.index, chain);
     }
     match view.height_of_hash(&HeaderHash(entry.0))? {
         Some(height) => inspect_height(view, height, chain),

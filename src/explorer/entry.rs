@@ -19,6 +19,7 @@ use crate::protocol::id::Id;
 use crate::protocol::money::Amount;
 use crate::protocol::rules::{CommissionRecord, CommissionState};
 use crate::protocol::time::Timestamp;
+use crate::store::EntryHit;
 
 /// How many lines of a payout the page lists.
 const MAX_PAYOUT_LINES_SHOWN: usize = 100;
@@ -75,21 +76,18 @@ pub(super) async fn page(
     explorer
         .answer(Place::Below, move |reader| {
             let Path(name) = name?;
-            let (index, found) = find(reader, &name)?;
-            Answer::page(&entry_page(reader, index, &found)?)
+            let EntryHit { index, entry } = find(reader, &name)?;
+            Answer::page(&entry_page(reader, index, &entry)?)
         })
         .await
 }
 
 /// The entry that `name` means: an entry id, or a log index.
-fn find(reader: &Reader<'_>, name: &str) -> Result<(u64, EncodedEntry), ExplorerError> {
-    let index = match name.to_ascii_lowercase().parse::<EntryId>() {
-        Ok(id) => reader.view.index_of(&id)?,
-        Err(_) => name.parse().ok(),
-    };
-    let found = match index {
-        Some(index) => reader.view.entry(index)?.map(|found| (index, found)),
-        None => None,
+fn find(reader: &Reader<'_>, name: &str) -> Result<EntryHit, ExplorerError> {
+    let found = match (name.to_ascii_lowercase().parse::<EntryId>(), name.parse()) {
+        (Ok(id), _) => reader.view.entry_with_id(&id)?,
+        (_, Ok(index)) => reader.view.entry(index)?.map(|entry| EntryHit { index, entry }),
+        (Err(_), Err(_)) => None,
     };
     found.ok_or_else(|| ExplorerError::NoSuchEntry { name: repeated(name) })
 }

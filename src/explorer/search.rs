@@ -88,9 +88,9 @@ impl Found {
         }
         let digest = text.to_ascii_lowercase();
         if let Ok(id) = digest.parse::<EntryId>()
-            && let Some(index) = reader.view.index_of(&id)?
+            && let Some(hit) = reader.view.entry_with_id(&id)?
         {
-            found.add_entry(reader, index)?;
+            found.add_entry(reader, hit.index)?;
         }
         if let Ok(hash) = digest.parse::<HeaderHash>()
             && let Some(height) = reader.view.height_of_hash(&hash)?

@@ -165,21 +165,21 @@ impl EntryName {
     /// # Errors
     /// [`ProblemType::NotFound`].
     pub fn find(&self, view: &View) -> Result<EntryHit, Problem> {
-        let index = match self {
-            Self::Id(id) => view.index_of(id)?,
-            Self::Index(index) => Some(*index),
-        };
-        let entry = index.map(|index| view.entry(index)).transpose()?.flatten();
-        if let (Some(index), Some(entry)) = (index, entry) {
-            return Ok(EntryHit { index, entry });
-        }
-        let detail = match index {
-            None => "no entry on the ledger has this id".to_owned(),
-            Some(index) if index < view.head().size() => {
-                format!("the leaf at index {index} is a block's header")
+        let found = match self {
+            Self::Id(id) => view.entry_with_id(id)?,
+            Self::Index(index) => {
+                view.entry(*index)?.map(|entry| EntryHit { index: *index, entry })
             }
-            Some(index) => format!("the log ends before index {index}"),
         };
-        Err(Problem::new(ProblemType::NotFound, detail))
+        found.ok_or_else(|| {
+            let detail = match self {
+                Self::Id(_) => "no entry on the ledger has this id".to_owned(),
+                Self::Index(index) if *index < view.head().size() => {
+                    format!("the leaf at index {index} is a block's header")
+                }
+                Self::Index(index) => format!("the log ends before index {index}"),
+            };
+            Problem::new(ProblemType::NotFound, detail)
+        })
     }
 }

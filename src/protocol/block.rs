@@ -1,6 +1,6 @@
 //! Blocks: runs of entry leaves, each closed by a header leaf and signed by a checkpoint.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bincode::{Decode, Encode, de::Decoder, error::DecodeError};
 use serde::Serialize;
@@ -116,17 +116,27 @@ impl Leaf {
 /// An entry with its leaf and what follows from it, computed once and carried along.
 ///
 /// Cheap to clone.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct EncodedEntry(Arc<Encoded>);
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 struct Encoded {
     entry: Entry,
     leaf: Vec<u8>,
-    id: EntryId,
+    /// Made when it is first asked for: whoever verifies a log never does.
+    id: OnceLock<EntryId>,
     key: StateKey,
     leaf_hash: TreeHash,
 }
+
+impl PartialEq for EncodedEntry {
+    /// Everything follows from the leaf.
+    fn eq(&self, other: &Self) -> bool {
+        self.0.leaf == other.0.leaf
+    }
+}
+
+impl Eq for EncodedEntry {}
 
 /// An entry whose leaf would be longer than C2SP `tlog-tiles` allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -145,7 +155,10 @@ impl EncodedEntry {
         if bytes.len() > MAX_LEAF_BYTES {
             return Err(EntryTooLong(bytes.len()));
         }
-        Ok(Self::assemble(entry, bytes))
+        let encoded = Self::assemble(entry, bytes);
+        // Whoever makes an entry tells its id.
+        encoded.id();
+        Ok(encoded)
     }
 
     /// Reads an entry's leaf.
@@ -160,11 +173,9 @@ impl EncodedEntry {
     }
 
     fn assemble(entry: Entry, leaf: Vec<u8>) -> Self {
-        let (_, canonical) = leaf.split_first().expect("a leaf begins with its kind");
-        let id = EntryId(Domain::Entry.digest(canonical));
         let key = Subject::Entry(entry.kind(), &entry.external_id).key(&entry.tenant);
         let leaf_hash = tree::leaf_hash(&leaf);
-        Self(Arc::new(Encoded { entry, leaf, id, key, leaf_hash }))
+        Self(Arc::new(Encoded { entry, leaf, id: OnceLock::new(), key, leaf_hash }))
     }
 
     /// What is stated.
@@ -179,7 +190,10 @@ impl EncodedEntry {
 
     /// The entry's identity.
     pub fn id(&self) -> EntryId {
-        self.0.id
+        *self.0.id.get_or_init(|| {
+            let (_, canonical) = self.leaf().split_first().expect("a leaf begins with its kind");
+            EntryId(Domain::Entry.digest(canonical))
+        })
     }
 
     /// The entry's kind.

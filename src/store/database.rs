@@ -10,8 +10,10 @@
 
 use std::fs::File;
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
+use std::thread::ScopedJoinHandle;
 
 use super::CACHE_BYTES;
 use super::error::StoreError;
@@ -22,6 +24,11 @@ const UNFINISHED_SNAPSHOT: &str = ".generating";
 
 /// sled's log is a sequence of segments of this length, unless one asks for another.
 const SEGMENT_BYTES: usize = 512 * 1024;
+/// How many threads read it at once.
+const LOG_READERS: u64 = 4;
+/// Up to which length all of it is read, in bytes: what is derived anew when a store is opened
+/// asks for records all over the file, which takes several times as long one by one.
+const WHOLE_LOG_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 /// What a segment begins with: a sum (4), its place in the log (8, little-endian, combined with
 /// [`PLACE_MASK`]).
 const SEGMENT_START_BYTES: usize = 4 + 8;
@@ -66,16 +73,36 @@ fn remove_unfinished(path: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Reads what sled is about to read: the segments from its last snapshot on. They are in memory
-/// then.
+/// Reads what sled is about to read, the segments from its last snapshot on, or all there is. They
+/// are in memory then. Several readers at once are quicker than sled alone would be.
 fn read_log(path: &Path) -> std::io::Result<()> {
-    let mut file = match File::open(path.join("db")) {
+    let path = &path;
+    let length = match path.join("db").metadata() {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        file => file?,
+        metadata => metadata?.len(),
     };
-    let snapshot = snapshot_place(path)?;
+    let snapshot = if length <= WHOLE_LOG_BYTES { 0 } else { snapshot_place(path)? };
+    let part = length.div_ceil(LOG_READERS).next_multiple_of(SEGMENT_BYTES as u64);
+    std::thread::scope(|scope| {
+        let readers: Vec<_> = (0..LOG_READERS)
+            .map(|reader| {
+                let part = reader * part..length.min((reader + 1) * part);
+                let read = move || read_segments(&path.join("db"), part, snapshot);
+                std::thread::Builder::new().name("store-log".to_owned()).spawn_scoped(scope, read)
+            })
+            .collect::<Result<_, _>>()?;
+        let read = |reader: ScopedJoinHandle<'_, _>| {
+            reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        readers.into_iter().try_for_each(read)
+    })
+}
+
+/// Reads the segments within a part of sled's file that `snapshot` doesn't reach.
+fn read_segments(path: &Path, part: Range<u64>, snapshot: u64) -> std::io::Result<()> {
+    let mut file = File::open(path)?;
     let mut segment = vec![0; SEGMENT_BYTES];
-    for start in (0..file.metadata()?.len()).step_by(SEGMENT_BYTES) {
+    for start in part.step_by(SEGMENT_BYTES) {
         file.seek(SeekFrom::Start(start))?;
         let mut header = [0; SEGMENT_START_BYTES];
         match file.read_exact(&mut header) {

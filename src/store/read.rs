@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::error::StoreError;
 use super::facets::Facet;
 use super::place::BlockPlace;
+use super::search::EntryHit;
 use super::sorted::Order;
 use super::tiles::{Edge, LEVELS_A_TILE, TILE_WIDTH, Tile, hashes_at, perfect_root};
 use super::{Head, Store, body, keys};
@@ -104,15 +105,15 @@ impl View {
         Ok(None)
     }
 
-    /// The log index of the entry with `id`, or `None` where there is none.
+    /// The entry with `id`, or `None` where there is none.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn index_of(&self, id: &EntryId) -> Result<Option<u64>, StoreError> {
+    pub fn entry_with_id(&self, id: &EntryId) -> Result<Option<EntryHit>, StoreError> {
         for index in self.found_by(Facet::EntryId(id)) {
             let index = index?;
-            if self.entry(index)?.is_some_and(|entry| entry.id() == *id) {
-                return Ok(Some(index));
+            if let Some(entry) = self.entry(index)?.filter(|entry| entry.id() == *id) {
+                return Ok(Some(EntryHit { index, entry }));
             }
         }
         Ok(None)

@@ -126,7 +126,8 @@ fn served(
         let found = view.entry(index).map(|found| found == *entry);
         same(&format!("entry {index}"), found)?;
         if let Some(entry) = entry {
-            let found = view.index_of(&entry.id()).map(|found| found == Some(index));
+            let found =
+                view.entry_with_id(&entry.id()).map(|hit| hit.map(|hit| hit.index) == Some(index));
             same(&format!("index of entry {index}"), found)?;
         }
     }

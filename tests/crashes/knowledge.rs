@@ -91,7 +91,8 @@ impl Owner {
         for what in known {
             match what {
                 Knowledge::Entry { id, index, height } => {
-                    assert_eq!(view.index_of(id)?, Some(*index), "an entry of block {height}");
+                    let found = view.entry_with_id(id)?.map(|hit| hit.index);
+                    assert_eq!(found, Some(*index), "an entry of block {height}");
                     assert_eq!(view.height_of(*index)?, Some(*height), "entry {index}");
                     indexes.push(*index);
                 }

@@ -19,10 +19,7 @@ pub fn measure(job: &Job) -> anyhow::Result<Findings> {
     let sample = sample(&view, job)?;
     let pass = Pass { sample: &sample, limit: Duration::from_secs(job.seconds) };
     let by_index = pass.rate(|(index, _)| view.entry(*index).map(|entry| entry.is_some()))?;
-    let by_id = pass.rate(|(_, id)| match view.index_of(id)? {
-        Some(index) => Ok(view.entry(index)?.is_some()),
-        None => Ok(false),
-    })?;
+    let by_id = pass.rate(|(_, id)| view.entry_with_id(id).map(|found| found.is_some()))?;
     let receipt = pass.rate(|(index, _)| view.receipt(*index).map(|receipt| receipt.is_some()))?;
     let mut findings = Findings::default();
     findings.figure("read.by_id", "entry by id", by_id, Unit::PerSecond);

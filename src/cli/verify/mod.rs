@@ -12,6 +12,7 @@
 pub(super) mod directory;
 mod file;
 mod receipt;
+mod records;
 mod remote;
 mod replay;
 pub(super) mod tiles;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::records::Records;
 use super::{NotProven, ProvenLedger};
 use crate::protocol::block::{Block, EncodedEntry, Header};
 use crate::protocol::checkpoint::Checkpoint;
@@ -12,7 +13,7 @@ use crate::protocol::verify::{self, Chain, Tip};
 pub struct Replay {
     chain: Arc<Chain>,
     tip: Tip,
-    state: Changes,
+    state: Records,
     entries: u64,
     /// Leaves after the tip, of a block whose header is still to come.
     pending: Vec<EncodedEntry>,
@@ -22,7 +23,7 @@ impl Replay {
     /// The genesis block alone.
     pub fn new(chain: Arc<Chain>) -> Self {
         let tip = chain.genesis_tip();
-        Self { chain, tip, state: Changes::default(), entries: 0, pending: Vec::new() }
+        Self { chain, tip, state: Records::default(), entries: 0, pending: Vec::new() }
     }
 
     /// The height of the block that comes next or is coming.

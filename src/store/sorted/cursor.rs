@@ -61,8 +61,8 @@ pub(super) struct RunCursor<const K: usize> {
     /// Pages still to be read.
     pages: Range<usize>,
     page: sled::IVec,
-    /// Where in the page the records to come begin, the next last.
-    offsets: Vec<u16>,
+    /// The page's records to come, the next last: keys, and where in the page values lie.
+    records: Vec<([u8; K], Range<u16>)>,
 }
 
 impl<const K: usize> RunCursor<K> {
@@ -74,15 +74,15 @@ impl<const K: usize> RunCursor<K> {
         order: Order,
     ) -> Result<Self, StoreError> {
         let pages = run.pages_between(&first, &last);
-        let (run, page, offsets) = (run.clone(), sled::IVec::default(), Vec::new());
-        let mut cursor = Self { run, order, first, last, pages, page, offsets };
+        let (run, page, records) = (run.clone(), sled::IVec::default(), Vec::new());
+        let mut cursor = Self { run, order, first, last, pages, page, records };
         cursor.read_on()?;
         Ok(cursor)
     }
 
     /// Reads pages until there is a record, or no page any more.
     fn read_on(&mut self) -> Result<(), StoreError> {
-        while self.offsets.is_empty() {
+        while self.records.is_empty() {
             let next = match self.order {
                 Order::Ascending => self.pages.next(),
                 Order::Descending => self.pages.next_back(),
@@ -90,19 +90,19 @@ impl<const K: usize> RunCursor<K> {
             let Some(number) = next else { return Ok(()) };
             self.page = self.run.page(number)?;
             let mut records = Records::<K>::new(&self.page);
-            let mut offset = records.offset();
-            while let Some((key, _)) = records.next() {
-                if (&self.first..=&self.last).contains(&key) {
-                    self.offsets.push(u16::try_from(offset).expect("a page is short"));
+            let short = |offset| u16::try_from(offset).expect("a page is short");
+            while let Some((key, value)) = records.next() {
+                if (self.first..=self.last).contains(&key) {
+                    let end = records.offset();
+                    self.records.push((key, short(end - value.len())..short(end)));
                 }
-                offset = records.offset();
             }
             if records.is_damaged() {
                 self.pages = 0..0;
                 return Err(self.run.damaged_page(number));
             }
             if self.order == Order::Ascending {
-                self.offsets.reverse();
+                self.records.reverse();
             }
         }
         Ok(())
@@ -111,12 +111,13 @@ impl<const K: usize> RunCursor<K> {
 
 impl<const K: usize> Cursor<K> for RunCursor<K> {
     fn record(&self) -> Option<(&[u8; K], &[u8])> {
-        let offset = self.offsets.last()?;
-        Records::at(&self.page, usize::from(*offset)).next()
+        let (key, value) = self.records.last()?;
+        let value = self.page.get(usize::from(value.start)..usize::from(value.end))?;
+        Some((key, value))
     }
 
     fn advance(&mut self) -> Result<(), StoreError> {
-        self.offsets.pop();
+        self.records.pop();
         self.read_on()
     }
 }

@@ -123,11 +123,11 @@ impl<const K: usize> Run<K> {
         let Some(number) = after.checked_sub(1) else { return Ok(None) };
         let page = self.page(number)?;
         let mut records = Records::<K>::new(&page);
-        let found = records.by_ref().find(|(found, _)| *found >= key);
+        let found = records.by_ref().find(|(found, _)| *found >= *key);
         if found.is_none() && records.is_damaged() {
             return Err(self.damaged_page(number));
         }
-        Ok(found.filter(|(found, _)| *found == key).map(|(_, value)| value.to_vec()))
+        Ok(found.filter(|(found, _)| found == key).map(|(_, value)| value.to_vec()))
     }
 
     /// The pages that may have keys from `first` to `last`.
@@ -140,7 +140,7 @@ impl<const K: usize> Run<K> {
     pub(super) fn page(&self, number: usize) -> Result<sled::IVec, StoreError> {
         let slot = self.slots.get(number).expect("a page for each fence");
         let page = self.pages.get(*slot)?;
-        let first = Records::<K>::new(&page).next().map(|(key, _)| *key);
+        let first = Records::<K>::new(&page).next().map(|(key, _)| key);
         if first != self.fences.get(number).copied() {
             let place = format!("page {number} of run {}", self.meta.number);
             return Err(StoreError::damaged(place, "another page stands in its place"));

@@ -1,0 +1,73 @@
+//! The rules' state of a whole chain, in memory.
+
+use std::convert::Infallible;
+
+use crate::protocol::hash::{DigestMap, StateKey};
+use crate::protocol::rules::{Changes, StateReader, StoredRecord};
+
+/// How many records lie together.
+const RECORDS_A_CHUNK: usize = 16 * 1024;
+
+/// Records by key. They don't move when there are more of them, only the small table of their
+/// places does: millions of them take half the memory that one table of records would.
+#[derive(Default)]
+pub struct Records {
+    places: DigestMap<StateKey, usize>,
+    /// All but the last are full.
+    chunks: Vec<Vec<StoredRecord>>,
+}
+
+impl Records {
+    /// Takes in what a block changed.
+    pub fn extend(&mut self, changes: Changes) {
+        for (key, record) in changes {
+            let next = self.places.len();
+            let place = *self.places.entry(key).or_insert(next);
+            let (chunk, offset) = (place / RECORDS_A_CHUNK, place % RECORDS_A_CHUNK);
+            if chunk == self.chunks.len() {
+                self.chunks.push(Vec::with_capacity(RECORDS_A_CHUNK));
+            }
+            let chunk = self.chunks.get_mut(chunk).expect("places follow each other");
+            match chunk.get_mut(offset) {
+                Some(before) => *before = record,
+                None => chunk.push(record),
+            }
+        }
+    }
+}
+
+impl StateReader for Records {
+    type Error = Infallible;
+
+    fn read(&self, key: &StateKey) -> Result<Option<StoredRecord>, Infallible> {
+        let found = self.places.get(key).and_then(|place| {
+            self.chunks.get(place / RECORDS_A_CHUNK)?.get(place % RECORDS_A_CHUNK)
+        });
+        Ok(found.cloned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::rules::Record;
+
+    #[test]
+    fn the_latest_record_of_each_key_is_read() {
+        let key = |number: u64| StateKey(*blake3::hash(&number.to_be_bytes()).as_bytes());
+        let record = |index| StoredRecord { index, height: 1, record: Record::Stated };
+        let mut records = Records::default();
+        let many = RECORDS_A_CHUNK as u64 * 2 + 5;
+        for (numbers, index) in [(0..many, 1), (7..many - 7, 2)] {
+            let all: Vec<u64> = numbers.collect();
+            for some in all.chunks(1_000) {
+                records.extend(some.iter().map(|number| (key(*number), record(index))).collect());
+            }
+        }
+        for number in 0..many {
+            let index = if (7..many - 7).contains(&number) { 2 } else { 1 };
+            assert_eq!(records.read(&key(number)), Ok(Some(record(index))), "{number}");
+        }
+        assert_eq!(records.read(&key(many)), Ok(None));
+    }
+}
