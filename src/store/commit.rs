@@ -9,8 +9,7 @@
 //! | nothing | last block | last block | nothing to mend |
 //! | nothing | new | last block | committing exactly what the guard has |
 //! | nothing | torn | last block | nothing to mend: the new block was never released |
-//! | chunks written | last, new or torn | last block, loose chunks | the same; the next block's chunks take their place |
-//! | part of the commit point, because reading failed | new | part of the new block | writing it again from the guard |
+//! | chunks, header or place written | last, new or torn | last block, loose parts | the same; a loose place is removed, what else is loose is written over by the next block |
 //! | commit point | last or torn | new block | deriving the rest, and putting the block into the guard: it was never released |
 //! | commit point | new | new block | deriving the rest |
 //! | synced | last, new or torn | new block | as above |
@@ -27,8 +26,10 @@
 //! | commit point; synced | `…_on_either_side_of_a_nodes_syncs`, at the store's sync |
 //! | derived | `…_on_either_side_of_the_syncs_of_runs`, `…_by_kill_9_under_load` |
 
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+
+use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::error::StoreError;
 use super::facets::{self, Facet};
@@ -36,7 +37,6 @@ use super::guard::Guard;
 use super::home::Home;
 use super::place::BlockPlace;
 use super::recovery::Standing;
-use super::table::Batch;
 use super::{Head, Store, body, keys};
 use crate::protocol::block::EncodedEntry;
 use crate::protocol::verify::VerifiedBlock;
@@ -49,6 +49,23 @@ pub struct Committer {
     pub(super) standing: Standing,
     /// The number of the next chunk of leaves.
     pub(super) next_chunk: u64,
+    /// What commits while another block is drafted, and what puts blocks into the guard.
+    pub(super) threads: Arc<ThreadPool>,
+}
+
+/// How many threads work for a committer.
+const COMMIT_THREADS: usize = 2;
+
+/// The threads of a committer. They last as long as it does: starting one takes as long as writing
+/// a small block.
+pub(super) fn start_threads() -> Result<Arc<ThreadPool>, StoreError> {
+    let builder = ThreadPoolBuilder::new().num_threads(COMMIT_THREADS);
+    let threads = builder.thread_name(|_| "store-commit".to_owned()).build();
+    threads.map(Arc::new).map_err(|error| StoreError::Io {
+        action: "start a thread for",
+        path: "store".into(),
+        source: std::io::Error::other(error),
+    })
 }
 
 impl Committer {
@@ -100,17 +117,13 @@ impl Committer {
 
     fn take_in(&mut self, block: &VerifiedBlock) -> Result<Arc<Head>, StoreError> {
         self.home.received();
-        let Self { store, guard, home, next_chunk, standing } = self;
-        let height = block.header().height;
-        let head = std::thread::scope(|scope| {
-            let guarding = std::thread::Builder::new()
-                .name("store-guard".to_owned())
-                .spawn_scoped(scope, || guard.put(height, &block.encode()))
-                .map_err(|source| guard_thread(store, source))?;
-            let written = write(store, next_chunk, block);
-            let guarded = guarding.join().unwrap_or_else(|panic| resume_unwind(panic));
-            guarded.and(written)
-        })?;
+        let Self { store, guard, home, next_chunk, standing, threads } = self;
+        let (height, mut guarded) = (block.header().height, Ok(()));
+        let written = threads.in_place_scope(|scope| {
+            scope.spawn(|_| guarded = guard.put(height, &block.encode()));
+            write(store, next_chunk, block)
+        });
+        let head = guarded.and(written)?;
         standing.advanced_to(block.header(), home);
         self.publish(block, head)
     }
@@ -166,7 +179,6 @@ fn write(store: &Store, next_chunk: &mut u64, block: &VerifiedBlock) -> Result<H
     let before = store.head();
     let header = block.header();
     let leaves = block.entries().iter().map(EncodedEntry::leaf);
-    let mut batch = Batch::default();
     let mut place = BlockPlace {
         height: header.height,
         first_index: header.first_index,
@@ -180,12 +192,11 @@ fn write(store: &Store, next_chunk: &mut u64, block: &VerifiedBlock) -> Result<H
     }
     let mut value = block.signature().0.to_vec();
     value.extend_from_slice(block.header_leaf());
-    batch.insert(keys::header(header.height), value);
-    batch.insert(keys::header_index(header.index()), place.encode());
-    batch.insert(keys::HEAD, keys::head(header.height, chunks.start));
+    inner.blocks.insert(keys::header(header.height), value)?;
+    inner.blocks.insert(keys::header_index(header.index()), place.encode())?;
     // The commit point. Before: chunks that nothing refers to, written over by the next block.
     // After: the whole block, with everything derived from it made anew if need be.
-    inner.blocks.apply_batch(batch)?;
+    inner.blocks.insert(keys::HEAD, keys::head(header.height, chunks.start))?;
     inner.disk.sync()?;
     *next_chunk = chunks.start;
     Ok(Head {
@@ -194,10 +205,6 @@ fn write(store: &Store, next_chunk: &mut u64, block: &VerifiedBlock) -> Result<H
         tip: block.tip().clone(),
         edge: before.edge.clone(),
     })
-}
-
-fn guard_thread(store: &Store, source: std::io::Error) -> StoreError {
-    StoreError::io("start a thread for", &store.inner.disk.path)(source)
 }
 
 /// What each leaf of a block can be found by.

@@ -1,8 +1,8 @@
 //! The store: the ledger in an embedded database, and a guard beside it.
 //!
 //! Invariants:
-//! - **One commit point a block.** The batch that writes a block's header also moves the head;
-//!   before it there is no such block, after it there is all of it.
+//! - **One commit point a block.** The head moves by one write, the block's last; sled's log never
+//!   goes on behind a hole. Before it there is no such block, after it there is all of it.
 //! - **Released means durable.** [`Committer::commit`] returns when store and guard are synced.
 //! - **State, tiles and indexes follow.** They are derived from committed blocks only, and say
 //!   how far they have come on disk; opening the store takes them the rest of the way by the
@@ -242,7 +242,7 @@ impl Committer {
     pub fn close(self, patience: Duration) -> Result<(), Box<Self>> {
         self.store.inner.closing.store(true, Ordering::Relaxed);
         let deadline = Instant::now() + patience;
-        let Self { store, guard, home, standing, next_chunk } = self;
+        let Self { store, guard, home, standing, next_chunk, threads } = self;
         let mut shared = store.inner;
         loop {
             shared = match Arc::try_unwrap(shared) {
@@ -250,7 +250,14 @@ impl Committer {
                 Err(shared) if Instant::now() < deadline => shared,
                 Err(inner) => {
                     let store = Store { inner };
-                    return Err(Box::new(Self { store, guard, home, standing, next_chunk }));
+                    return Err(Box::new(Self {
+                        store,
+                        guard,
+                        home,
+                        standing,
+                        next_chunk,
+                        threads,
+                    }));
                 }
             };
             std::thread::sleep(Duration::from_millis(CLOSING_POLL_MS));

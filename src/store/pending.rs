@@ -45,8 +45,7 @@ impl<'a> Pending<'a> {
             let entry = usize::try_from(offset).ok().and_then(|offset| block.entries().get(offset));
             return Ok(entry.map(|entry| (entry.clone(), block.header().height)));
         }
-        let view = self.store.view();
-        Ok(view.entry(index)?.zip(view.height_of(index)?))
+        self.store.view().entry_and_height(index)
     }
 }
 
@@ -86,18 +85,18 @@ impl Committer {
         over: impl FnOnce() + Send,
         meanwhile: impl FnOnce(&Progress) -> T,
     ) -> (Result<Arc<Head>, StoreError>, T) {
-        let progress = Progress::default();
-        std::thread::scope(|scope| {
-            let committing = scope.spawn(|| {
+        let (progress, threads) = (Progress::default(), self.threads.clone());
+        let mut committed = None;
+        let other = threads.in_place_scope(|scope| {
+            scope.spawn(|_| {
                 // Whoever waits for the end waits for that of a panic, too.
-                let result = catch_unwind(AssertUnwindSafe(|| self.commit(block)));
+                committed = Some(catch_unwind(AssertUnwindSafe(|| self.commit(block))));
                 progress.over.store(true, Ordering::Release);
                 over();
-                result
             });
-            let other = meanwhile(&progress);
-            let committed = committing.join().and_then(|result| result);
-            (committed.unwrap_or_else(|panic| resume_unwind(panic)), other)
-        })
+            meanwhile(&progress)
+        });
+        let committed = committed.expect("a scope ends after all that was begun in it");
+        (committed.unwrap_or_else(|panic| resume_unwind(panic)), other)
     }
 }

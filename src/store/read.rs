@@ -130,14 +130,25 @@ impl View {
     /// # Errors
     /// [`StoreError`].
     pub fn entry(&self, index: u64) -> Result<Option<EncodedEntry>, StoreError> {
-        let Some(leaf) = self.leaf(index)? else { return Ok(None) };
-        match Leaf::decode(&leaf) {
-            Ok(Leaf::Header(_)) => Ok(None),
-            Ok(Leaf::Entry(_)) => EncodedEntry::decode(leaf)
-                .map(Some)
-                .map_err(|error| StoreError::damaged(format!("index {index}"), error)),
-            Err(error) => Err(StoreError::damaged(format!("index {index}"), error)),
+        Ok(self.entry_and_height(index)?.map(|(entry, _)| entry))
+    }
+
+    /// The entry at `index` and the height of its block, or `None` beyond the head and where a
+    /// header stands.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn entry_and_height(&self, index: u64) -> Result<Option<(EncodedEntry, u64)>, StoreError> {
+        if index == 0 || index >= self.head.size() {
+            return Ok(None);
         }
+        let (last, place) = self.place_of(index)?;
+        if index == last {
+            return Ok(None);
+        }
+        let entry = EncodedEntry::decode(self.leaf_in(&place, index)?)
+            .map_err(|error| StoreError::damaged(format!("index {index}"), error))?;
+        Ok(Some((entry, place.height)))
     }
 
     /// The leaf at `index`, header or entry, or `None` beyond the head.
@@ -235,8 +246,7 @@ impl View {
     /// # Errors
     /// [`StoreError`].
     pub fn receipt(&self, index: u64) -> Result<Option<Receipt>, StoreError> {
-        let Some(entry) = self.entry(index)? else { return Ok(None) };
-        let Some(height) = self.height_of(index)? else { return Ok(None) };
+        let Some((entry, height)) = self.entry_and_height(index)? else { return Ok(None) };
         let stored = self.stored_header(height)?;
         let Some(signature) = stored.signature else { return Ok(None) };
         let size = stored.header.log_size();
@@ -335,6 +345,11 @@ impl View {
         if index == last {
             return self.stored_header(place.height).map(|stored| stored.leaf);
         }
+        self.leaf_in(&place, index)
+    }
+
+    /// The leaf of the entry at `index`, whose block lies at `place`.
+    fn leaf_in(&self, place: &BlockPlace, index: u64) -> Result<Vec<u8>, StoreError> {
         let missing = || StoreError::damaged(format!("index {index}"), "no chunk holds its leaf");
         let number = place.chunk_of(index).ok_or_else(missing)?;
         let chunk = self.chunk(number)?;

@@ -11,7 +11,7 @@ use std::sync::atomic::AtomicBool;
 
 use arc_swap::ArcSwap;
 
-use super::commit::Committer;
+use super::commit::{Committer, start_threads};
 use super::derived::{Derived, MemoryBounds};
 use super::disk::{Disk, open_or_make};
 use super::doubt::Doubt;
@@ -187,7 +187,9 @@ fn take_through(
     let is_new = stored_head(&store.inner.blocks)?.0 == 0 && guard.latest()?.is_none();
     let home = Box::new(Home::open(&guard_directory, is_new)?);
     let (store_copy, standing) = (store.clone(), Standing::Sound);
-    let mut committer = Committer { store: store_copy, guard, home, standing, next_chunk: 0 };
+    let threads = start_threads()?;
+    let mut committer =
+        Committer { store: store_copy, guard, home, standing, next_chunk: 0, threads };
     recover(&mut committer, &mut progress)?;
     Ok((store, committer))
 }
@@ -234,7 +236,6 @@ fn recover(
     let guarded = committer.guard.latest()?;
     let (height, next_chunk) = stored_head(&inner.blocks)?;
     committer.next_chunk = next_chunk;
-    let height = whole_height(&committer.store, guarded.as_ref(), height)?;
     let applied = inner.derived.durable_height();
     if applied > height {
         let problem = format!("it has reached height {applied}, the ledger {height}; reindex it");
@@ -244,6 +245,7 @@ fn recover(
     check_signed(&committer.store, &head)?;
     inner.head.store(Arc::new(head));
     replay(committer, applied, height, progress)?;
+    remove_loose_places(&inner.blocks, inner.head.load().size())?;
     committer.standing = match compare_guard(committer, guarded, height)? {
         Standing::Sound => Standing::at(&committer.home),
         problem => problem,
@@ -260,40 +262,13 @@ fn check_signed(store: &Store, head: &Head) -> Result<(), StoreError> {
     })
 }
 
-/// The height up to which there are whole blocks. When reading fails in the midst of the batch
-/// that is the commit point, sled leaves what it did of it. That block was never released, and
-/// the guard has it: it is written again as if nothing of it were there.
-fn whole_height(store: &Store, guarded: Option<&Guarded>, height: u64) -> Result<u64, StoreError> {
-    let Some(guarded) = guarded.filter(|guarded| guarded.height == height && height > 0) else {
-        return Ok(height);
-    };
-    let view = store.view();
-    let place = view.stored_header(height).and_then(|stored| {
-        let (last, place) = view.place_of(stored.header.index())?;
-        let place = (last, place.height, place.first_index);
-        let found = (stored.header.index(), height, stored.header.first_index);
-        Ok((stored.header, place == found))
-    });
-    let (header, found_by_index) = match place {
-        Err(StoreError::Damaged { .. }) => return Ok(height - 1),
-        place => place?,
-    };
-    let found = |block: &Block| {
-        let leaves = (header.first_index..).zip(&block.entries);
-        let mut found = leaves.map(|(index, entry)| (view.stored_leaf(index), entry.leaf()));
-        found.all(|(found, leaf)| found.is_ok_and(|found| found == leaf))
-    };
-    match view.stored_block(height) {
-        Ok(block) if found_by_index && block.encode() == guarded.bytes && found(&block) => {
-            Ok(height)
-        }
-        Ok(_) | Err(StoreError::Damaged { .. }) => {
-            // A block of another history is nothing to mend.
-            let same = Block::decode(&guarded.bytes).is_ok_and(|block| block.header == header);
-            Ok(if same { height - 1 } else { height })
-        }
-        Err(error) => Err(error),
+/// Removes the places of blocks beyond the head: they were written before the commit point, which
+/// was never reached, and the next block may end at another index.
+fn remove_loose_places(blocks: &Table, size: u64) -> Result<(), StoreError> {
+    for item in blocks.range(keys::header_index(size)..=keys::header_index(u64::MAX)) {
+        blocks.remove(item?.0)?;
     }
+    Ok(())
 }
 
 /// Derives what follows from blocks that were committed but no further.
@@ -434,4 +409,24 @@ fn head_at(store: &Store, height: u64) -> Result<Head, StoreError> {
     let tree = view.frontier_at(&edge, size)?;
     let tip = Tip::new(&stored.header, tree);
     Ok(Head { header: stored.header, signature: stored.signature, tip, edge })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_beyond_the_head_are_removed_and_nothing_else() {
+        let directory = tempfile::tempdir().unwrap();
+        let table = Table::open(&sled::open(directory.path()).unwrap(), "blocks").unwrap();
+        let kept =
+            [&keys::header_index(3)[..], &keys::header_index(9), &keys::header(70), keys::HEAD];
+        let loose = [keys::header_index(10), keys::header_index(12), keys::header_index(u64::MAX)];
+        for key in kept.iter().copied().chain(loose.iter().map(|key| &key[..])) {
+            table.insert(key, *b"value").unwrap();
+        }
+        remove_loose_places(&table, 10).unwrap();
+        assert!(kept.iter().all(|key| table.get(key).unwrap().is_some()));
+        assert!(loose.iter().all(|key| table.get(key).unwrap().is_none()));
+    }
 }

@@ -57,8 +57,8 @@ impl Slots {
             },
         };
         let stride = match lifetime {
-            Lifetime::Kept => 1,
-            Lifetime::Reused => 2,
+            Lifetime::Kept => 2,
+            Lifetime::Reused => 3,
         };
         Ok(Self { table, stride, reserved: Mutex::new(reserved) })
     }

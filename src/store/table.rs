@@ -26,12 +26,6 @@ pub(super) struct Table {
     tree: sled::Tree,
 }
 
-/// Writes to one table that are made together or not at all.
-#[derive(Default)]
-pub(super) struct Batch {
-    batch: sled::Batch,
-}
-
 impl Table {
     /// The table of that name, empty where there is none.
     pub(super) fn open(database: &sled::Db, name: &str) -> Result<Self, StoreError> {
@@ -76,11 +70,6 @@ impl Table {
         guarded(|| self.tree.remove(key)).map(drop)
     }
 
-    /// Makes all writes of a batch, or none.
-    pub(super) fn apply_batch(&self, batch: Batch) -> Result<(), StoreError> {
-        guarded(|| self.tree.apply_batch(batch.batch))
-    }
-
     /// A value without its sum.
     fn checked(&self, key: &[u8], value: &IVec) -> Result<IVec, StoreError> {
         value
@@ -92,14 +81,6 @@ impl Table {
                 let problem = "it isn't what was written (its sum is another)";
                 StoreError::damaged(keys::place(&table, key), problem)
             })
-    }
-}
-
-impl Batch {
-    /// Puts `value` under `key`.
-    pub(super) fn insert(&mut self, key: impl AsRef<[u8]>, value: impl Into<Vec<u8>>) {
-        let key = key.as_ref();
-        self.batch.insert(key, summed(key, value.into()));
     }
 }
 
@@ -166,10 +147,8 @@ mod tests {
         let table = Table::open(&database, "table").unwrap();
         assert_eq!(table.last_key().unwrap(), None);
         table.insert(b"one", *b"1").unwrap();
-        let mut batch = Batch::default();
-        batch.insert(b"two", *b"");
-        batch.insert(b"three", *b"333");
-        table.apply_batch(batch).unwrap();
+        table.insert(b"two", *b"").unwrap();
+        table.insert(b"three", *b"333").unwrap();
         assert_eq!(table.get(b"one").unwrap().as_deref(), Some(&b"1"[..]));
         assert_eq!(table.get(b"two").unwrap().as_deref(), Some(&b""[..]));
         let all = || table.range::<&[u8], _>(..).collect::<Result<Vec<_>, _>>();

@@ -90,7 +90,7 @@ fn kill_under_load(mut ledger: Ledger) {
 
 /// Where a node is killed: the call, which one of how many, and what that leaves.
 const NODE_PLACES: [(&str, u64); 3] =
-    [("write guard/", 10), ("sync guard/", 10), ("sync store/db@ledger-writer", 10)];
+    [("write guard/", 10), ("sync guard/", 10), ("sync store/db@store-commit", 10)];
 /// Where a store in small bounds is killed.
 const SMALL_PLACES: [(&str, u64); 3] =
     [("sync store/db@store-flush", 12), ("sync store/db@store-merge", 4), ("write store/db", 40)];

@@ -18,6 +18,8 @@ use serde_json::{Value, json};
 
 /// How long a node may take to serve, or to stop.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// How long a node under load may live before something kills it.
+const MAX_WAIT_FOR_KILL: Duration = Duration::from_mins(3);
 
 /// The binary, in an environment without settings of ours.
 pub fn counterfoil<I: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = I>) -> Command {
@@ -131,7 +133,14 @@ impl Node {
     /// Waits until it was killed by somebody else.
     pub fn wait_for_kill(mut self) {
         use std::os::unix::process::ExitStatusExt as _;
-        let status = self.child.wait().expect("it was started here");
+        let since = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().expect("it was started here") {
+                break status;
+            }
+            assert!(since.elapsed() < MAX_WAIT_FOR_KILL, "nothing kills it");
+            std::thread::sleep(Duration::from_millis(2));
+        };
         assert_eq!(status.signal(), Some(9), "{status}");
     }
 
