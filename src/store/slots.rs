@@ -29,12 +29,16 @@ pub(super) const MAX_VALUE_BYTES: usize = 6 * 1024;
 const RESERVED_AHEAD: u64 = 64;
 
 /// How values come and go.
+///
+/// Not every key is used. Whoever reads a value has sled read all of its leaf, nine keys' worth: with
+/// two keys to a chunk of leaves, and three to a page of a run, an entry by its id takes two thirds of the time,
+/// for 20 bytes more an entry on the disk.
 #[derive(Clone, Copy)]
 pub(super) enum Lifetime {
     /// They stay.
     Kept,
-    /// They are freed, and others come in their place. Only every other key is used, which leaves
-    /// each of a leaf's values a second change: it empties the slot and moves nothing else.
+    /// They are freed, and others come in their place. The keys between also leave each of a leaf's
+    /// values a second change: it empties the slot and moves nothing else.
     Reused,
 }
 
