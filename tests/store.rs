@@ -298,6 +298,72 @@ fn a_store_that_was_rolled_back_seals_again_once_the_blocks_are_back() {
 }
 
 #[test]
+fn a_store_that_got_back_only_some_blocks_still_knows_that_others_are_missing() {
+    let root = tempfile::tempdir().unwrap();
+    let (live, old) = (root.path().join("live"), root.path().join("old"));
+    let mut blocks: Vec<Block> = Vec::new();
+    {
+        let (store, mut committer) = open(&live);
+        fill(&mut committer, 0, 0);
+        copy(&live, &old);
+        for number in 0..5 {
+            committer.commit(&seal(&store, [sale(number, 1000)])).unwrap();
+        }
+        // The guard has the last one.
+        blocks.extend((2..=5).map(|height| store.view().block(height).unwrap().unwrap()));
+    }
+    std::fs::remove_dir_all(old.join("guard")).unwrap();
+    copy(&live.join("guard"), &old.join("guard"));
+    home::settle(&old);
+    for block in blocks {
+        // Opened anew after each: what the guard knows mustn't be lost on the way.
+        let (store, mut committer) = open(&old);
+        let standing = committer.standing().clone();
+        assert!(matches!(standing, Standing::RolledBack { guard: 6, .. }), "{standing:?}");
+        let verified = verify(store.chain(), &store.head().tip, &store, block).unwrap();
+        committer.append(&verified).unwrap();
+        assert!(!committer.standing().may_seal());
+        check(&store);
+    }
+    let (store, committer) = open(&old);
+    assert_eq!(store.head().height(), 6);
+    assert!(committer.standing().may_seal());
+    check(&store);
+}
+
+/// What a power cut may leave when the commit point is on the disk and something before it isn't.
+#[test]
+fn a_last_block_of_which_a_part_is_missing_is_committed_again_from_the_guard() {
+    let root = tempfile::tempdir().unwrap();
+    let whole = root.path().join("whole");
+    let head = {
+        let (store, mut committer) = open(&whole);
+        fill(&mut committer, 0, 0);
+        committer.commit(&seal(&store, [sale(1, 1000), sale(2, 1000)])).unwrap().header.clone()
+    };
+    let last = |tree: &sled::Tree, prefix: &[u8]| {
+        let written = tree.scan_prefix(prefix).map(Result::unwrap);
+        written.filter(|(_, value)| !value.is_empty()).last().unwrap().0
+    };
+    for (tree, prefix) in [("bodies", &b""[..]), ("blocks", b"h\0"), ("blocks", b"x")] {
+        let directory = root.path().join(format!("without-{tree}-{}", prefix.len()));
+        copy(&whole, &directory);
+        home::settle(&directory);
+        {
+            let database = sled::open(directory.join("store")).unwrap();
+            let tree = database.open_tree(tree).unwrap();
+            tree.remove(last(&tree, prefix)).unwrap();
+        }
+        let (store, mut committer) = open(&directory);
+        assert_eq!(store.head().header, head, "{tree} {prefix:?}");
+        assert!(committer.standing().may_seal());
+        check(&store);
+        committer.commit(&seal(&store, [sale(3, 1000)])).unwrap();
+        check(&store);
+    }
+}
+
+#[test]
 fn a_guard_of_another_history_is_refused() {
     let root = tempfile::tempdir().unwrap();
     for (name, number) in [("one", 1), ("two", 2)] {

@@ -1,6 +1,6 @@
 //! Committing a block: the one place where the ledger grows.
 //!
-//! The guard is written and synced by a thread of its own while the store is, so that a commit
+//! The guard is written and synced by another thread while the store is, so that a commit
 //! waits for the slower of two syncs and not for both. What a crash leaves, step by step, and how
 //! opening the store mends it (`recovery.rs`):
 //!
@@ -10,6 +10,7 @@
 //! | nothing | new | last block | committing exactly what the guard has |
 //! | nothing | torn | last block | nothing to mend: the new block was never released |
 //! | chunks, header or place written | last, new or torn | last block, loose parts | the same; a loose place is removed, what else is loose is written over by the next block |
+//! | commit point, not synced, and something before it is lost | new | part of the new block | committing what the guard has |
 //! | commit point | last or torn | new block | deriving the rest, and putting the block into the guard: it was never released |
 //! | commit point | new | new block | deriving the rest |
 //! | synced | last, new or torn | new block | as above |
@@ -22,7 +23,7 @@
 //! | the store got as far as | kill -9 |
 //! |---|---|
 //! | nothing | `…_on_either_side_of_a_nodes_syncs`, at the guard's write and sync |
-//! | chunks written | `a_large_block_…_is_killed_before_the_commit_point` |
+//! | chunks, header or place written | `a_large_block_…_is_killed_before_the_commit_point` |
 //! | commit point; synced | `…_on_either_side_of_a_nodes_syncs`, at the store's sync |
 //! | derived | `…_on_either_side_of_the_syncs_of_runs`, `…_by_kill_9_under_load` |
 
@@ -53,6 +54,9 @@ pub struct Committer {
     pub(super) threads: Arc<ThreadPool>,
 }
 
+/// How many bytes of chunks may still be on their way to the disk when the commit point is written:
+/// half a segment of sled's log. Within so few, sled notices that something before it is missing.
+const MAX_UNSYNCED_BYTES: usize = 256 * 1024;
 /// How many threads work for a committer.
 const COMMIT_THREADS: usize = 2;
 
@@ -120,7 +124,10 @@ impl Committer {
         let Self { store, guard, home, next_chunk, standing, threads } = self;
         let (height, mut guarded) = (block.header().height, Ok(()));
         let written = threads.in_place_scope(|scope| {
-            scope.spawn(|_| guarded = guard.put(height, &block.encode()));
+            // What the guard knows of blocks that are missing is worth more than this one.
+            if standing.is_whole() {
+                scope.spawn(|_| guarded = guard.put(height, &block.encode()));
+            }
             write(store, next_chunk, block)
         });
         let head = guarded.and(written)?;
@@ -185,16 +192,20 @@ fn write(store: &Store, next_chunk: &mut u64, block: &VerifiedBlock) -> Result<H
         first_chunk: *next_chunk,
         leaves: Vec::new(),
     };
-    let mut chunks = *next_chunk..;
+    let (mut chunks, mut unsynced) = (*next_chunk.., 0);
     for (chunk, number) in body::pack(header.first_index, leaves).into_iter().zip(&mut chunks) {
+        unsynced += chunk.value.len();
         inner.bodies.put(number, chunk.value)?;
         place.leaves.push(chunk.leaves);
+    }
+    if unsynced > MAX_UNSYNCED_BYTES {
+        inner.disk.sync()?;
     }
     let mut value = block.signature().0.to_vec();
     value.extend_from_slice(block.header_leaf());
     inner.blocks.insert(keys::header(header.height), value)?;
     inner.blocks.insert(keys::header_index(header.index()), place.encode())?;
-    // The commit point. Before: chunks that nothing refers to, written over by the next block.
+    // The commit point. Before: parts that nothing refers to, removed or written over.
     // After: the whole block, with everything derived from it made anew if need be.
     inner.blocks.insert(keys::HEAD, keys::head(header.height, chunks.start))?;
     inner.disk.sync()?;

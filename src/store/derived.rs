@@ -23,7 +23,7 @@ use quick_cache::sync::Cache;
 
 use super::error::StoreError;
 use super::keys;
-use super::sorted::{Cursor, Order, PageStore, RunMeta, SortedMap};
+use super::sorted::{Cursor, Order, PageStore, RunMeta, SortedMap, SyncPages};
 use super::table::Table;
 use crate::protocol::codec;
 use crate::protocol::hash::StateKey;
@@ -69,8 +69,7 @@ struct Shared {
     manifest: Table,
     pages: PageStore,
     bounds: MemoryBounds,
-    /// Makes everything written so far durable.
-    sync: Box<dyn Fn() -> Result<(), StoreError> + Send + Sync>,
+    sync: Arc<SyncPages>,
     maps: ArcSwap<Maps>,
     work: Mutex<Work>,
     wake: Condvar,
@@ -119,7 +118,8 @@ impl Derived {
             Some(bytes) => codec::decode(&bytes, MAX_MANIFEST_BYTES)
                 .map_err(|error| StoreError::damaged("manifest", error))?,
         };
-        let pages = PageStore::open(pages)?;
+        let sync: Arc<SyncPages> = Arc::new(sync);
+        let pages = PageStore::open(pages, sync.clone())?;
         let maps = Maps {
             state: SortedMap::open(&pages, &stored.state)?,
             postings: SortedMap::open(&pages, &stored.postings)?,
@@ -137,7 +137,7 @@ impl Derived {
             manifest,
             pages,
             bounds,
-            sync: Box::new(sync),
+            sync,
             maps: ArcSwap::from_pointee(maps),
             work: Mutex::new(work),
             wake: Condvar::new(),

@@ -10,6 +10,9 @@ use crate::protocol::hash::{EntryId, HeaderHash};
 use crate::protocol::id::Id;
 use crate::protocol::rules::Parties;
 
+/// The bit that tells names from digests: nobody can make up an id that leads to a name's leaves.
+const NAMED: u64 = 1;
+
 /// What a leaf can be found by.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Facet<'a> {
@@ -24,8 +27,8 @@ impl Facet<'_> {
     /// What the facet is known by.
     pub(super) fn digest(self) -> u64 {
         match self {
-            Self::EntryId(id) => first_eight(id.as_bytes()),
-            Self::HeaderHash(hash) => first_eight(hash.as_bytes()),
+            Self::EntryId(id) => first_eight(id.as_bytes()) & !NAMED,
+            Self::HeaderHash(hash) => first_eight(hash.as_bytes()) & !NAMED,
             Self::ExternalId(name) => named(1, name),
             Self::Affiliate(name) => named(2, name),
             Self::Merchant(name) => named(3, name),
@@ -45,7 +48,7 @@ pub(super) fn digests(entry: &EncodedEntry, parties: &Parties) -> impl Iterator<
 }
 
 fn named(family: u64, name: &Id) -> u64 {
-    XxHash3_64::oneshot_with_seed(family, name.as_str().as_bytes())
+    XxHash3_64::oneshot_with_seed(family, name.as_str().as_bytes()) | NAMED
 }
 
 fn first_eight(digest: &[u8; 32]) -> u64 {

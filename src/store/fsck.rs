@@ -218,18 +218,16 @@ impl Check {
         };
         let leaves = block.entries().iter().map(EncodedEntry::leaf);
         let leaves = body::pack(first, leaves).iter().map(|chunk| chunk.leaves).collect();
+        let expected = |first_chunk| BlockPlace {
+            height: header.height,
+            first_index: first,
+            first_chunk,
+            leaves,
+        };
         match BlockPlace::decode(last, value) {
             // The leaves were read from the chunks that it names.
-            Ok(BlockPlace { first_chunk, .. })
-                if *key == keys::header_index(last)
-                    && *value
-                        == BlockPlace {
-                            height: header.height,
-                            first_index: first,
-                            first_chunk,
-                            leaves,
-                        }
-                        .encode() => {}
+            Ok(found)
+                if *key == keys::header_index(last) && found == expected(found.first_chunk) => {}
             Ok(_) => self.report.add(place(), "it isn't the one of this block"),
             Err(error) => self.report.add(place(), error),
         }

@@ -19,6 +19,8 @@
 //!
 //! Every value ends with a sum over its key and itself (`table.rs`). Numbers in keys are big-endian, so that they sort.
 
+use super::slots::Lifetime;
+
 /// The chain id, in `blocks`.
 pub(super) const CHAIN: &[u8] = b"chain";
 /// The height of the last block and the number of the next chunk, in `blocks`.
@@ -71,16 +73,17 @@ pub(super) fn trailing_number(bytes: &[u8]) -> Option<u64> {
 pub(super) fn place(table: &str, key: &[u8]) -> String {
     let text = || String::from_utf8_lossy(key);
     let number = trailing_number(key).unwrap_or_default();
+    let slot = |lifetime: Lifetime| number / lifetime.stride();
     match (table, key.first(), key.len()) {
         ("blocks", Some(&family::HEADER), 9) => format!("header {number}"),
         ("blocks", Some(&family::HEADER_INDEX), 9) => {
             format!("the place of the block that ends at index {number}")
         }
         ("blocks", ..) if key == CHAIN || key == HEAD => text().into_owned(),
-        ("bodies", _, 8) => format!("chunk {number} of the leaves"),
-        ("pages", _, 8) => format!("page {number} of the runs"),
+        ("bodies", _, 8) => format!("chunk {} of the leaves", slot(Lifetime::Kept)),
+        ("pages", _, 8) => format!("page {} of the runs", slot(Lifetime::Reused)),
         ("derived", ..) => text().into_owned(),
-        (_, _, 8) => format!("half {number} of the tiles in {table}"),
+        (_, _, 8) => format!("half {} of the tiles in {table}", slot(Lifetime::Kept)),
         _ => format!("{table} under key {}", hex::encode(key)),
     }
 }

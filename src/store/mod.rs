@@ -1,8 +1,8 @@
 //! The store: the ledger in an embedded database, and a guard beside it.
 //!
 //! Invariants:
-//! - **One commit point a block.** The head moves by one write, the block's last; sled's log never
-//!   goes on behind a hole. Before it there is no such block, after it there is all of it.
+//! - **One commit point a block.** The head moves by one write, the block's last. Before it there is
+//!   no such block; after it, and a sync, there is all of it.
 //! - **Released means durable.** [`Committer::commit`] returns when store and guard are synced.
 //! - **State, tiles and indexes follow.** They are derived from committed blocks only, and say
 //!   how far they have come on disk; opening the store takes them the rest of the way by the
@@ -225,8 +225,8 @@ impl Committer {
         }
     }
 
-    /// Makes sure that the guard has the block that was being committed: of that block recovery may
-    /// find half in the store. To be called before the store is closed.
+    /// Makes sure that the guard has the block that was being committed: recovery may find part of it
+    /// in the store. To be called before the store is closed.
     ///
     /// # Errors
     /// [`StoreError`].

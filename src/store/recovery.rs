@@ -244,7 +244,7 @@ fn recover(
     let head = head_at(&committer.store, applied)?;
     check_signed(&committer.store, &head)?;
     inner.head.store(Arc::new(head));
-    replay(committer, applied, height, progress)?;
+    let height = replay(committer, applied, height, guarded.as_ref(), progress)?;
     remove_loose_places(&inner.blocks, inner.head.load().size())?;
     committer.standing = match compare_guard(committer, guarded, height)? {
         Standing::Sound => Standing::at(&committer.home),
@@ -271,19 +271,42 @@ fn remove_loose_places(blocks: &Table, size: u64) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Derives what follows from blocks that were committed but no further.
+/// Derives what follows from blocks that were committed but no further; the height that is reached
+/// so.
+///
+/// sled finds a hole in its log only behind what it knows to be on the disk, so the last block may
+/// have been written in part. It wasn't released then; where the guard has it, it is left to be
+/// committed again.
 fn replay(
     committer: &Committer,
     applied: u64,
     last: u64,
+    guarded: Option<&Guarded>,
     progress: &mut impl FnMut(u64, u64),
-) -> Result<(), StoreError> {
+) -> Result<u64, StoreError> {
+    let view = committer.store.view();
     for height in applied + 1..=last {
-        let block = committer.store.view().stored_block(height)?;
-        derive(committer, block)?;
+        match view.stored_block(height).and_then(|block| derive(committer, block)) {
+            Err(StoreError::Damaged { .. })
+                if height == last && has_block(guarded, &view, height) =>
+            {
+                return Ok(height - 1);
+            }
+            derived => derived?,
+        }
         progress(height, last);
     }
-    Ok(())
+    Ok(last)
+}
+
+/// Whether the guard has the block at `height`, and the store no header of another.
+fn has_block(guarded: Option<&Guarded>, view: &View, height: u64) -> bool {
+    let Some(guarded) = guarded.filter(|guarded| guarded.height == height) else { return false };
+    match (Block::decode(&guarded.bytes), view.stored_header(height)) {
+        (Ok(block), Ok(stored)) => block.header == stored.header,
+        (Ok(_), Err(StoreError::Damaged { .. })) => true,
+        _ => false,
+    }
 }
 
 fn derive(committer: &Committer, block: Block) -> Result<(), StoreError> {

@@ -42,6 +42,16 @@ pub(super) enum Lifetime {
     Reused,
 }
 
+impl Lifetime {
+    /// How many keys there are for each slot.
+    pub(super) const fn stride(self) -> u64 {
+        match self {
+            Self::Kept => 2,
+            Self::Reused => 3,
+        }
+    }
+}
+
 /// A sequence of slots.
 pub(super) struct Slots {
     table: Table,
@@ -60,11 +70,7 @@ impl Slots {
                 _ => return Err(StoreError::damaged("slots", "a key is no number")),
             },
         };
-        let stride = match lifetime {
-            Lifetime::Kept => 2,
-            Lifetime::Reused => 3,
-        };
-        Ok(Self { table, stride, reserved: Mutex::new(reserved) })
+        Ok(Self { table, stride: lifetime.stride(), reserved: Mutex::new(reserved) })
     }
 
     /// Writes a value, which isn't empty. It is not durable before the store is synced.

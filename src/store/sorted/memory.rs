@@ -1,34 +1,31 @@
 //! Records that aren't written out yet.
 
-use std::hash::BuildHasherDefault;
+use std::collections::HashMap;
 
 use smallvec::SmallVec;
 
 use super::run::prefix;
-use crate::protocol::hash::DigestMap;
 
 /// The records of a prefix, sorted. Mostly one.
 type Few<const K: usize, V> = SmallVec<[([u8; K], V); 1]>;
 
 /// Records in memory, by the first eight bytes of their keys.
 pub(super) struct Memory<const K: usize, V> {
-    records: DigestMap<u64, Few<K, V>>,
+    /// Not hashed by their own bytes: who chooses names could have many of them fall together.
+    records: HashMap<u64, Few<K, V>>,
     count: usize,
 }
 
 impl<const K: usize, V> Default for Memory<K, V> {
     fn default() -> Self {
-        Self { records: DigestMap::default(), count: 0 }
+        Self { records: HashMap::default(), count: 0 }
     }
 }
 
 impl<const K: usize, V> Memory<K, V> {
     /// An empty memory with room for records of so many prefixes.
     pub(super) fn with_capacity(prefixes: usize) -> Self {
-        Self {
-            records: DigestMap::with_capacity_and_hasher(prefixes, BuildHasherDefault::default()),
-            count: 0,
-        }
+        Self { records: HashMap::with_capacity(prefixes), count: 0 }
     }
 
     /// How many prefixes there are.

@@ -40,5 +40,5 @@ mod run;
 
 pub(super) use cursor::{Cursor, Order};
 pub(super) use map::{SortedMap, Value};
-pub(super) use pages::PageStore;
+pub(super) use pages::{PageStore, SyncPages};
 pub(super) use run::{Run, RunMeta};

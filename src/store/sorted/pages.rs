@@ -1,10 +1,18 @@
 //! Where the pages of all runs lie: slots that are used again.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::store::error::StoreError;
 use crate::store::slots::{Lifetime, Slots};
 use crate::store::table::Table;
+
+/// How many pages are written, at most, before they are synced: 256 KiB. sled notices that something
+/// of its log is missing where what is on its way to the disk is less than a segment of it.
+const PAGES_A_SYNC: usize = 64;
+
+/// Makes everything written so far durable.
+pub(in crate::store) type SyncPages = dyn Fn() -> Result<(), StoreError> + Send + Sync;
 
 /// The pages of all runs. Cheap to clone.
 #[derive(Clone)]
@@ -15,6 +23,9 @@ pub(in crate::store) struct PageStore {
 struct Inner {
     slots: Slots,
     free: Mutex<Free>,
+    sync: Arc<SyncPages>,
+    /// How many pages were written since the last sync.
+    unsynced: AtomicUsize,
 }
 
 /// Which slots belong to no run.
@@ -27,10 +38,10 @@ struct Free {
 
 impl PageStore {
     /// Every slot counts as taken until [`PageStore::set_used`].
-    pub(in crate::store) fn open(table: Table) -> Result<Self, StoreError> {
+    pub(in crate::store) fn open(table: Table, sync: Arc<SyncPages>) -> Result<Self, StoreError> {
         let slots = Slots::open(table, Lifetime::Reused)?;
         let free = Mutex::new(Free { slots: Vec::new(), end: 0 });
-        Ok(Self { inner: Arc::new(Inner { slots, free }) })
+        Ok(Self { inner: Arc::new(Inner { slots, free, sync, unsynced: AtomicUsize::new(0) }) })
     }
 
     /// Says which slots are in use; all others are free. What a crash left in those is written
@@ -69,7 +80,12 @@ impl PageStore {
 
     /// Writes a page. It is not durable before the store is synced.
     pub(super) fn put(&self, slot: u32, page: Vec<u8>) -> Result<(), StoreError> {
-        self.inner.slots.put(u64::from(slot), page)
+        self.inner.slots.put(u64::from(slot), page)?;
+        if self.inner.unsynced.fetch_add(1, Ordering::Relaxed) < PAGES_A_SYNC {
+            return Ok(());
+        }
+        self.inner.unsynced.store(0, Ordering::Relaxed);
+        (self.inner.sync)()
     }
 
     pub(super) fn get(&self, slot: u32) -> Result<sled::IVec, StoreError> {
