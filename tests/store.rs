@@ -4,7 +4,7 @@
 
 mod support;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use counterfoil::protocol::block::{Block, EncodedEntry};
 use counterfoil::protocol::entry::{Body, Decision, MAX_PAYOUT_LINES, Payout, PayoutLine, Verdict};
@@ -270,23 +270,27 @@ fn guard_and_store_tell_what_a_crash_left() {
     }
 }
 
-#[test]
-fn a_store_that_was_rolled_back_seals_again_once_the_blocks_are_back() {
-    let root = tempfile::tempdir().unwrap();
-    let (live, old) = (root.path().join("live"), root.path().join("old"));
-    let mut blocks: Vec<Block> = Vec::new();
-    {
-        let (store, mut committer) = open(&live);
-        fill(&mut committer, 0, 0);
-        copy(&live, &old);
-        for number in 0..3 {
-            committer.commit(&seal(&store, [sale(number, 1000)])).unwrap();
-        }
-        blocks.extend((2..=4).map(|height| store.view().block(height).unwrap().unwrap()));
+/// A directory whose store went back to its first block, while its guard knows of `released` more:
+/// the directory, and those blocks.
+fn rolled_back(root: &Path, released: u64) -> (PathBuf, Vec<Block>) {
+    let (live, old) = (root.join("live"), root.join("old"));
+    let (store, mut committer) = open(&live);
+    fill(&mut committer, 0, 0);
+    copy(&live, &old);
+    for number in 0..released {
+        committer.commit(&seal(&store, [sale(number, 1000)])).unwrap();
     }
     std::fs::remove_dir_all(old.join("guard")).unwrap();
     copy(&live.join("guard"), &old.join("guard"));
     home::settle(&old);
+    let blocks = (2..2 + released).map(|height| store.view().block(height).unwrap().unwrap());
+    (old, blocks.collect())
+}
+
+#[test]
+fn a_store_that_was_rolled_back_seals_again_once_the_blocks_are_back() {
+    let root = tempfile::tempdir().unwrap();
+    let (old, blocks) = rolled_back(root.path(), 3);
     let (store, mut committer) = open(&old);
     for block in blocks {
         assert!(!committer.standing().may_seal());
@@ -300,21 +304,9 @@ fn a_store_that_was_rolled_back_seals_again_once_the_blocks_are_back() {
 #[test]
 fn a_store_that_got_back_only_some_blocks_still_knows_that_others_are_missing() {
     let root = tempfile::tempdir().unwrap();
-    let (live, old) = (root.path().join("live"), root.path().join("old"));
-    let mut blocks: Vec<Block> = Vec::new();
-    {
-        let (store, mut committer) = open(&live);
-        fill(&mut committer, 0, 0);
-        copy(&live, &old);
-        for number in 0..5 {
-            committer.commit(&seal(&store, [sale(number, 1000)])).unwrap();
-        }
-        // The guard has the last one.
-        blocks.extend((2..=5).map(|height| store.view().block(height).unwrap().unwrap()));
-    }
-    std::fs::remove_dir_all(old.join("guard")).unwrap();
-    copy(&live.join("guard"), &old.join("guard"));
-    home::settle(&old);
+    let (old, mut blocks) = rolled_back(root.path(), 5);
+    // The guard has the last one.
+    blocks.pop();
     for block in blocks {
         // Opened anew after each: what the guard knows mustn't be lost on the way.
         let (store, mut committer) = open(&old);

@@ -11,6 +11,7 @@
 //! | nothing | torn | last block | nothing to mend: the new block was never released |
 //! | chunks, header or place written | last, new or torn | last block, loose parts | the same; a loose place is removed, what else is loose is written over by the next block |
 //! | commit point, not synced, and something before it is lost | new | part of the new block | committing what the guard has |
+//! | the same | last or torn | part of the new block | nothing: it isn't opened, since what was lost may have been released; a backup or a peer has it |
 //! | commit point | last or torn | new block | deriving the rest, and putting the block into the guard: it was never released |
 //! | commit point | new | new block | deriving the rest |
 //! | synced | last, new or torn | new block | as above |
@@ -55,7 +56,8 @@ pub struct Committer {
 }
 
 /// How many bytes of chunks may still be on their way to the disk when the commit point is written:
-/// half a segment of sled's log. Within so few, sled notices that something before it is missing.
+/// half a segment of sled's log. sled notices that something before it is missing only close to the
+/// end, and what it doesn't notice only the guard can mend.
 const MAX_UNSYNCED_BYTES: usize = 256 * 1024;
 /// How many threads work for a committer.
 const COMMIT_THREADS: usize = 2;
@@ -172,8 +174,7 @@ impl Committer {
         for tile in &full {
             inner.tiles.put(tile)?;
         }
-        let records = block.changes().iter();
-        inner.derived.apply(head.height(), records, postings(block))?;
+        inner.derived.apply(head.height(), block.changes().iter(), postings(block))?;
         let head = Arc::new(head);
         inner.head.store(head.clone());
         Ok(head)

@@ -2,7 +2,8 @@
 //! search index, two sorted maps.
 //!
 //! Invariants:
-//! - What a block leads to is in memory before the next block is drafted.
+//! - What a block leads to is in memory when its commit returns. Whoever drafts the next one
+//!   meanwhile looks at the block first (`pending.rs`).
 //! - Memory is bounded, in records and in blocks: past either bound it is frozen, and a thread
 //!   writes it out as a run of each map while a fresh memory takes what comes. Another thread
 //!   merges runs. A commit waits for neither, unless a second memory fills up while the first is
@@ -57,7 +58,8 @@ const POSTING_BYTES: usize = 16;
 
 type Posting = [u8; POSTING_BYTES];
 
-/// Everything derived. Readers may see part of a block: they look no further than their head.
+/// Everything derived. While a block is taken in, readers may find part of it: postings they look
+/// at no further than their head, and of a record there is only the latest.
 pub(super) struct Derived {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,

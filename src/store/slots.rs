@@ -12,8 +12,8 @@
 //! Invariants:
 //! - Keys are put there one by one, in order, and are never removed. A batch would make longer
 //!   leaves, whose tenth change writes all of them again.
-//! - There are always [`RESERVED_AHEAD`] keys beyond the last value, so that the leaf that is cut
-//!   next is empty.
+//! - There are always keys for [`RESERVED_AHEAD`] slots beyond the last value, so that the leaf
+//!   that is cut next is empty.
 //! - A key that is only reserved means that nothing was written.
 
 use std::sync::{Mutex, PoisonError};
@@ -25,14 +25,15 @@ use super::table::Table;
 /// into a file of its own, which it never syncs.
 pub(super) const MAX_VALUE_BYTES: usize = 6 * 1024;
 
-/// How many keys are there before they are needed: more than the two leaves that a cut concerns.
+/// For how many slots keys are there before they are needed: more than the two leaves that a cut
+/// concerns.
 const RESERVED_AHEAD: u64 = 64;
 
 /// How values come and go.
 ///
 /// Not every key is used. Whoever reads a value has sled read all of its leaf, nine keys' worth: with
-/// two keys to a chunk of leaves, and three to a page of a run, an entry by its id takes two thirds of the time,
-/// for 20 bytes more an entry on the disk.
+/// two keys to a chunk of leaves, and three to a page of a run, an entry by its id takes three
+/// quarters of the time, for 20 bytes more an entry on the disk.
 #[derive(Clone, Copy)]
 pub(super) enum Lifetime {
     /// They stay.

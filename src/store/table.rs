@@ -3,9 +3,10 @@
 //!
 //! sled sums what it writes to the disk, but not everything that it keeps, and what is wrong
 //! beyond its sums it would hand on. So each value ends with a sum over key and value: one that
-//! was altered, cut or put under another key isn't read (but for one in four thousand million). Where sled meets what it can't make
-//! sense of it panics; here that becomes an error, too. A sum isn't a proof, since whoever alters
-//! a value may sum it again: what proves is the log's tree, and `fsck` recomputes all of it.
+//! was altered, cut or put under another key isn't read (but for one in four thousand million).
+//! Where sled meets what it can't make sense of it panics; here that becomes an error, too. A sum
+//! isn't a proof, since whoever alters a value may sum it again: what proves is the log's tree, and
+//! `fsck` recomputes all of it.
 //!
 //! A key may be reserved, with nothing under it: that is how slots begin and end (`slots.rs`).
 

@@ -8,7 +8,7 @@
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -133,15 +133,20 @@ impl Node {
     /// Waits until it was killed by somebody else.
     pub fn wait_for_kill(mut self) {
         use std::os::unix::process::ExitStatusExt as _;
-        let since = Instant::now();
-        let status = loop {
-            if let Some(status) = self.child.try_wait().expect("it was started here") {
-                break status;
-            }
-            assert!(since.elapsed() < MAX_WAIT_FOR_KILL, "nothing kills it");
-            std::thread::sleep(Duration::from_millis(2));
-        };
+        let status = self.end_within(MAX_WAIT_FOR_KILL);
         assert_eq!(status.signal(), Some(9), "{status}");
+    }
+
+    /// How it ends, which it must within `patience`.
+    fn end_within(&mut self, patience: Duration) -> ExitStatus {
+        let since = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().expect("it was started here") {
+                return status;
+            }
+            assert!(since.elapsed() < patience, "it goes on for more than {patience:?}");
+            std::thread::sleep(Duration::from_millis(2));
+        }
     }
 
     /// Tells it to stop, and waits until it did; what it said on standard error.
@@ -149,14 +154,7 @@ impl Node {
         let id = self.child.id().to_string();
         let told = Command::new("kill").args(["-TERM", &id]).status().expect("kill runs");
         assert!(told.success());
-        let since = Instant::now();
-        let status = loop {
-            if let Some(status) = self.child.try_wait().expect("it was started here") {
-                break status;
-            }
-            assert!(since.elapsed() < PATIENCE, "it does not stop");
-            std::thread::sleep(Duration::from_millis(20));
-        };
+        let status = self.end_within(PATIENCE);
         let said = self.said.take().expect("it is stopped once");
         let err = said.join().expect("it only reads");
         Ran { code: status.code().unwrap_or(-1), out: String::new(), err }

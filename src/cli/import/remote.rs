@@ -91,7 +91,7 @@ async fn read_bundle(
     own: u64,
 ) -> anyhow::Result<Vec<Content>> {
     let bundle = client.bundle(number, width).await?;
-    let count = usize::try_from(width).expect("at most 256");
+    let count = usize::try_from(width)?;
     let (leaves, rest) = split_bundle(&bundle, count);
     if leaves.len() != count || !rest.is_empty() {
         bail!("bundle {number} has not the {width} leaves that it must have");

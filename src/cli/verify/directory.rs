@@ -23,7 +23,8 @@ pub fn verify(
     let blocks = Ahead::new((1..=last).map(move |height| (height, read.block(height))))?;
     for (height, block) in blocks {
         let block = block.map_err(not_proven)?;
-        replay.block(block.expect("a view holds every block up to its head"))?;
+        let block = block.ok_or_else(|| NotProven::at_block(height, "it is missing"))?;
+        replay.block(block)?;
         bar.set_position(height);
     }
     bar.finish_and_clear();

@@ -23,16 +23,26 @@ impl Records {
         for (key, record) in changes {
             let next = self.places.len();
             let place = *self.places.entry(key).or_insert(next);
-            let (chunk, offset) = (place / RECORDS_A_CHUNK, place % RECORDS_A_CHUNK);
-            if chunk == self.chunks.len() {
-                self.chunks.push(Vec::with_capacity(RECORDS_A_CHUNK));
-            }
-            let chunk = self.chunks.get_mut(chunk).expect("places follow each other");
-            match chunk.get_mut(offset) {
+            match self.at_mut(place) {
                 Some(before) => *before = record,
-                None => chunk.push(record),
+                None => self.push(record),
             }
         }
+    }
+
+    fn push(&mut self, record: StoredRecord) {
+        match self.chunks.last_mut() {
+            Some(last) if last.len() < RECORDS_A_CHUNK => last.push(record),
+            _ => {
+                let mut chunk = Vec::with_capacity(RECORDS_A_CHUNK);
+                chunk.push(record);
+                self.chunks.push(chunk);
+            }
+        }
+    }
+
+    fn at_mut(&mut self, place: usize) -> Option<&mut StoredRecord> {
+        self.chunks.get_mut(place / RECORDS_A_CHUNK)?.get_mut(place % RECORDS_A_CHUNK)
     }
 }
 
