@@ -233,6 +233,19 @@ impl PayoutState {
     }
 }
 
+/// Where an adjustment stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum AdjustmentState {
+    /// In no payout, or in one that failed or was returned.
+    Free,
+    /// In a payout on its way.
+    InPayout,
+    /// Paid.
+    Paid,
+}
+
 impl std::fmt::Display for CommissionState {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.pad(self.as_str())

@@ -238,7 +238,8 @@ pub struct CommissionRecord {
     pub debited: Amount,
     /// When it is due to lock; on no date, when absent.
     pub locks_at: Option<Timestamp>,
-    /// Where it stands, but for what its payout says: see [`standing`](super::standing).
+    /// Where it stands by its own word. What is in a payout stands where that says:
+    /// [`CommissionRecord::standing`].
     pub state: CommissionState,
     /// The latest payout that has it as a line, by the external id of its first part.
     pub payout: Option<Id>,
@@ -258,6 +259,14 @@ impl CommissionRecord {
     /// What is not reversed of it.
     pub fn left(&self) -> Amount {
         self.amount.checked_sub(self.reversed).expect("never more is reversed than was stated")
+    }
+
+    /// Where it stands, when its payout, if it has one, stands at `payout`.
+    pub fn standing(&self, payout: Option<PayoutState>) -> CommissionState {
+        match (self.state, payout) {
+            (CommissionState::InPayout, Some(payout)) => payout.of_commissions(),
+            (state, _) => state,
+        }
     }
 
     /// Whether it was brought in from another system.
@@ -288,6 +297,17 @@ pub struct AdjustmentRecord {
     pub amount: Amount,
     /// The latest payout that has it as a line, by the external id of its first part.
     pub payout: Option<Id>,
+}
+
+impl AdjustmentRecord {
+    /// Where it stands, when its payout, if it has one, stands at `payout`.
+    pub fn standing(&self, payout: Option<PayoutState>) -> AdjustmentState {
+        match payout.map(PayoutState::of_commissions) {
+            Some(CommissionState::InPayout) => AdjustmentState::InPayout,
+            Some(CommissionState::Paid) => AdjustmentState::Paid,
+            _ => AdjustmentState::Free,
+        }
+    }
 }
 
 /// What is remembered of an inquiry.
