@@ -6,11 +6,14 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::openapi::{KnownFormat, RefOr, SchemaFormat};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::protocol::entry::{Commission, Decision, Payout, ProgramTerms, Reversal, Transaction};
+use crate::protocol::entry::{
+    Adjustment, AffiliateUpline, Amendment, Commission, Decision, ErasureNotice, Funding, Inquiry,
+    InquiryResolution, OpeningBalance, Payout, PayoutEvent, ProgramTerms, Reversal, Transaction,
+};
 use crate::protocol::hash;
 use crate::protocol::id::{Id, MAX_ID_BYTES};
 use crate::protocol::key::PublicKey;
-use crate::protocol::money::{Currency, Decimal};
+use crate::protocol::money::{Currency, Decimal, ExchangeRate};
 use crate::protocol::time::Timestamp;
 
 /// Declares the schema of types that are strings in JSON.
@@ -42,6 +45,8 @@ string_schema! {
         format!("^[!-~]{{1,{MAX_ID_BYTES}}}$"), "order-1001";
     Currency, "Currency", "A currency of the chain spec.", "^[A-Z0-9]{3,8}$", "EUR";
     Decimal, "Decimal", "An amount, as a decimal string.", "^(0|[1-9][0-9]*)(\\.[0-9]+)?$", "12.50";
+    ExchangeRate, "ExchangeRate", "How much one of a currency is in another, with up to nine decimals.",
+        "^(0|[1-9][0-9]*)(\\.[0-9]{1,9})?$", "1.0842";
     PublicKey, "PublicKey", "An Ed25519 public key.", HEX,
         "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
     hash::ChainId, "ChainId", "The identity of the chain.", HEX,
@@ -109,14 +114,32 @@ pub enum SubmitDocument {
 enum Fact {
     /// The terms of a merchant's program, by version.
     ProgramTerms(ProgramTerms<Decimal>),
-    /// A sale, lead or signup that may earn commissions.
+    /// A sale, lead, signup or subscription that may earn commissions.
     Transaction(Transaction<Decimal>),
     /// What an affiliate earns from a transaction under the program's terms.
     Commission(Commission<Decimal>),
     /// A step of a commission's life.
     Decision(Decision),
+    /// Corrects the amount of a pending commission or its transaction.
+    Amendment(Amendment<Decimal>),
     /// Takes back a commission, in whole or in part.
     Reversal(Reversal<Decimal>),
-    /// Pays locked commissions to one affiliate.
+    /// Corrects what is locked or paid.
+    Adjustment(Adjustment<Decimal>),
+    /// An affiliate's question.
+    Inquiry(Inquiry<Decimal>),
+    /// The answer to an inquiry.
+    InquiryResolution(InquiryResolution),
+    /// A merchant's payment, and the commissions that it covers.
+    Funding(Funding<Decimal>),
+    /// Pays an affiliate what is funded.
     Payout(Payout<Decimal>),
+    /// What became of a payout.
+    PayoutEvent(PayoutEvent),
+    /// Who stands above an affiliate.
+    AffiliateUpline(AffiliateUpline),
+    /// Something brought in from another system.
+    OpeningBalance(OpeningBalance<Decimal>),
+    /// Private particulars are gone.
+    ErasureNotice(ErasureNotice),
 }

@@ -4,7 +4,7 @@ use super::error::StoreError;
 use super::read::View;
 use crate::protocol::entry::{Entry, Kind};
 use crate::protocol::id::Id;
-use crate::protocol::rules::{PayoutRecord, PayoutState, Record, StoredRecord, Subject};
+use crate::protocol::rules::{MAX_UPLINE_DEPTH, PayoutRecord, PayoutState, Record, StoredRecord, Subject};
 
 impl View {
     /// The record of the tenant's entry of `kind`, or of what was brought in under that name.
@@ -65,5 +65,22 @@ impl View {
             Some(payout) => Ok(self.payout(tenant, payout)?.map(|(_, payout)| payout.state)),
             None => Ok(None),
         }
+    }
+
+    /// Who stands above `affiliate` now, the nearest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn uplines(&self, tenant: &Id, affiliate: &Id) -> Result<Vec<Id>, StoreError> {
+        let mut above = Vec::new();
+        while above.len() < MAX_UPLINE_DEPTH {
+            let below = above.last().unwrap_or(affiliate);
+            let stored = self.record(&Subject::Upline(below).key(tenant))?;
+            match stored.map(|stored| stored.record) {
+                Some(Record::Upline(Some(upline))) => above.push(upline),
+                _ => break,
+            }
+        }
+        Ok(above)
     }
 }
