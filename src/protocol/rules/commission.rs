@@ -15,6 +15,9 @@ use crate::protocol::money::{Amount, PPM_WHOLE};
 /// The most commissions of one transaction.
 const MAX_COMMISSIONS: usize = 100;
 
+/// What was counted before, by period.
+type Counts = Vec<(Period, Found<CountedRecord>)>;
+
 /// What the terms give for a commission.
 struct Given {
     amount: Amount,
@@ -130,7 +133,7 @@ impl<S: StateReader> Admission<'_, '_, S> {
         commission: &Commission<Amount>,
         sale: &TransactionRecord,
         rule: &RewardRule<Amount>,
-    ) -> Result<Vec<(Period, Found<CountedRecord>)>, AdmitError<S::Error>> {
+    ) -> Result<Counts, AdmitError<S::Error>> {
         let counted = rule.periods().map(|period| {
             let found = self.sum(Subject::Counted {
                 merchant: &sale.merchant,

@@ -227,13 +227,11 @@ impl<S: StateReader> Admission<'_, '_, S> {
     }
 
     fn has_terms(&self, merchant: &Id, program: &Id) -> Result<(), AdmitError<S::Error>> {
-        match self.look_up::<ProgramRecord>(Subject::Program(merchant, program))? {
-            Some(_) => Ok(()),
-            None => {
-                let (merchant, program) = (merchant.clone(), program.clone());
-                Err(Refusal::UnknownProgram { merchant, program }.into())
-            }
+        if self.look_up::<ProgramRecord>(Subject::Program(merchant, program))?.is_some() {
+            return Ok(());
         }
+        let (merchant, program) = (merchant.clone(), program.clone());
+        Err(Refusal::UnknownProgram { merchant, program }.into())
     }
 
     fn known(&self, field: &'static str, currency: Currency) -> Result<(), Refusal> {
