@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa::openapi::example::ExampleBuilder;
+use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::tag::TagBuilder;
-use utoipa::openapi::path::Operation;
 use utoipa::openapi::{
     Components, ContentBuilder, InfoBuilder, LicenseBuilder, OpenApi, Ref, RefOr, Response,
     ResponseBuilder,
@@ -165,8 +165,10 @@ fn add_problems(responses: &mut BTreeMap<String, RefOr<Response>>, own: &[Proble
 /// Shows an entry of each kind among the bodies of `operation`, and all of them in an array.
 fn add_entries(operation: &mut Operation) {
     let examples: Vec<EntryExample> = serde_json::from_str(EXAMPLES).expect("a list of examples");
-    let content = operation.request_body.as_mut().map(|body| &mut body.content);
-    let Some(json) = content.and_then(|content| content.get_mut("application/json")) else {
+    let Some(RefOr::T(body)) = &mut operation.request_body else {
+        unreachable!("what is submitted is described where it is");
+    };
+    let Some(RefOr::T(json)) = body.content.get_mut("application/json") else {
         unreachable!("entries are submitted as JSON");
     };
     let show = |summary: &str, value| {

@@ -13,7 +13,7 @@ use crate::protocol::entry::{
 use crate::protocol::hash;
 use crate::protocol::id::{Id, MAX_ID_BYTES};
 use crate::protocol::key::PublicKey;
-use crate::protocol::money::{Currency, Decimal, ExchangeRate};
+use crate::protocol::money::{Currency, Decimal};
 use crate::protocol::time::Timestamp;
 
 /// Declares the schema of types that are strings in JSON.
@@ -45,8 +45,6 @@ string_schema! {
         format!("^[!-~]{{1,{MAX_ID_BYTES}}}$"), "order-1001";
     Currency, "Currency", "A currency of the chain spec.", "^[A-Z0-9]{3,8}$", "EUR";
     Decimal, "Decimal", "An amount, as a decimal string.", "^(0|[1-9][0-9]*)(\\.[0-9]+)?$", "12.50";
-    ExchangeRate, "ExchangeRate", "How much one of a currency is in another, with up to nine decimals.",
-        "^(0|[1-9][0-9]*)(\\.[0-9]{1,9})?$", "1.0842";
     PublicKey, "PublicKey", "An Ed25519 public key.", HEX,
         "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
     hash::ChainId, "ChainId", "The identity of the chain.", HEX,

@@ -8,8 +8,7 @@ use crate::protocol::id::Id;
 use crate::protocol::money::{Amount, Currency, Decimal};
 use crate::protocol::rules::{
     AdjustmentRecord, AdjustmentState, CommissionRecord, CommissionState, InquiryRecord,
-    PayoutRecord, PayoutState, Privacy, Record, Subject, TermsRecord,
-    TransactionRecord,
+    PayoutRecord, PayoutState, Privacy, Record, Subject, TermsRecord, TransactionRecord,
 };
 use crate::protocol::time::Timestamp;
 use crate::store::{EntryHit, StoreError, View};

@@ -4,7 +4,10 @@ use super::error::StoreError;
 use super::read::View;
 use crate::protocol::entry::{Entry, Kind};
 use crate::protocol::id::Id;
-use crate::protocol::rules::{MAX_UPLINE_DEPTH, PayoutRecord, PayoutState, Record, StoredRecord, Subject};
+use crate::protocol::rules::{
+    MAX_UPLINE_DEPTH, PayoutPartRecord, PayoutRecord, PayoutState, Record, StoredRecord, Subject,
+    UplineRecord,
+};
 
 impl View {
     /// The record of the tenant's entry of `kind`, or of what was brought in under that name.
@@ -41,7 +44,7 @@ impl View {
         };
         match record(part)? {
             Some(Record::Payout(payout)) => Ok(Some((part.clone(), payout))),
-            Some(Record::PayoutPart(first)) => match record(&first)? {
+            Some(Record::PayoutPart(PayoutPartRecord { first })) => match record(&first)? {
                 Some(Record::Payout(payout)) => Ok(Some((first, payout))),
                 _ => {
                     Err(StoreError::damaged(format!("record of payout {first}"), "not a payout's"))
@@ -77,7 +80,7 @@ impl View {
             let below = above.last().unwrap_or(affiliate);
             let stored = self.record(&Subject::Upline(below).key(tenant))?;
             match stored.map(|stored| stored.record) {
-                Some(Record::Upline(Some(upline))) => above.push(upline),
+                Some(Record::Upline(UplineRecord { upline: Some(upline) })) => above.push(upline),
                 _ => break,
             }
         }

@@ -5,7 +5,7 @@ use super::facets::Facet;
 use super::read::View;
 use super::sorted::Order;
 use crate::protocol::block::EncodedEntry;
-use crate::protocol::entry::{Body, Kind};
+use crate::protocol::entry::{Balance, Body, Entry, Kind};
 use crate::protocol::hash::StateKey;
 use crate::protocol::id::Id;
 use crate::protocol::rules::{Parties, Record, Subject};
@@ -147,34 +147,59 @@ impl View {
     /// [`StoreError`].
     pub fn parties(&self, found: &EncodedEntry) -> Result<Parties, StoreError> {
         let entry = found.entry();
-        let commission = |external_id: &Id| {
-            self.commission_parties(
-                Subject::Entry(Kind::Commission, external_id).key(&entry.tenant),
-            )
+        let parties = |affiliate: Option<&Id>, merchant: Option<&Id>| Parties {
+            affiliate: affiliate.cloned(),
+            merchant: merchant.cloned(),
         };
-        match &entry.body {
-            Body::ProgramTerms(terms) => {
-                Ok(Parties { affiliate: None, merchant: Some(terms.merchant.clone()) })
-            }
-            Body::Transaction(sale) => {
-                Ok(Parties { affiliate: None, merchant: Some(sale.merchant.clone()) })
-            }
-            Body::Commission(_) => self.commission_parties(found.key()),
-            Body::Decision(decision) => commission(&decision.commission),
-            Body::Reversal(reversal) => commission(&reversal.commission),
-            Body::Payout(payout) => {
-                Ok(Parties { affiliate: Some(payout.affiliate.clone()), merchant: None })
-            }
+        Ok(match &entry.body {
+            Body::ProgramTerms(terms) => parties(None, Some(&terms.merchant)),
+            Body::Transaction(sale) => parties(None, Some(&sale.merchant)),
+            Body::Funding(funding) => parties(None, Some(&funding.merchant)),
+            Body::Payout(payout) => parties(Some(&payout.affiliate), None),
+            Body::AffiliateUpline(stated) => parties(Some(&stated.affiliate), None),
+            Body::Inquiry(inquiry) => parties(Some(&inquiry.affiliate), Some(&inquiry.merchant)),
+            Body::OpeningBalance(opening) => match &opening.balance {
+                Balance::Commission { affiliate, merchant, .. } => {
+                    parties(Some(affiliate), Some(merchant))
+                }
+                Balance::Affiliate { affiliate, .. } => parties(Some(affiliate), None),
+                Balance::Merchant { merchant, .. } => parties(None, Some(merchant)),
+            },
+            Body::Adjustment(adjustment) => Parties {
+                affiliate: Some(adjustment.affiliate.clone()),
+                ..match adjustment.related.kind {
+                    Kind::Commission => self.parties_of_named(entry)?,
+                    _ => Parties::default(),
+                }
+            },
+            Body::Commission(_) => self.parties_of(found.key())?,
+            Body::Decision(_)
+            | Body::Amendment(_)
+            | Body::Reversal(_)
+            | Body::InquiryResolution(_)
+            | Body::PayoutEvent(_) => self.parties_of_named(entry)?,
+            Body::ErasureNotice(_) => Parties::default(),
+        })
+    }
+
+    /// Whom the entry concerns that `entry` names.
+    fn parties_of_named(&self, entry: &Entry) -> Result<Parties, StoreError> {
+        match entry.body.names().first() {
+            Some((kind, name)) => self.parties_of(Subject::Entry(*kind, name).key(&entry.tenant)),
+            None => Ok(Parties::default()),
         }
     }
 
-    fn commission_parties(&self, key: StateKey) -> Result<Parties, StoreError> {
-        match self.record(&key)?.map(|stored| stored.record) {
-            Some(Record::Commission(commission)) => Ok(Parties {
-                affiliate: Some(commission.affiliate),
-                merchant: Some(commission.merchant),
-            }),
-            _ => Err(StoreError::damaged(format!("record {key}"), "not a commission's")),
-        }
+    fn parties_of(&self, key: StateKey) -> Result<Parties, StoreError> {
+        let (affiliate, merchant) = match self.record(&key)?.map(|stored| stored.record) {
+            Some(Record::Transaction(sale)) => (None, Some(sale.merchant)),
+            Some(Record::Commission(commission)) => {
+                (Some(commission.affiliate), Some(commission.merchant))
+            }
+            Some(Record::Inquiry(inquiry)) => (Some(inquiry.affiliate), Some(inquiry.merchant)),
+            Some(Record::Payout(payout)) => (Some(payout.affiliate), None),
+            _ => return Err(StoreError::damaged(format!("record {key}"), "of no party")),
+        };
+        Ok(Parties { affiliate, merchant })
     }
 }

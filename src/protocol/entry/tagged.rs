@@ -6,7 +6,8 @@
 //! compared with those of the one that is named.
 
 /// Declares such an enum: each variant's number on the ledger, its name in text, its fields;
-/// then every field's type once more, without an `Option` around it.
+/// then every field's type once more, without an `Option` around it. Whoever declares it derives
+/// its schema: what that derives for a parameter has to be written where the parameter is.
 macro_rules! tagged {
     (
         $(#[$doc:meta])*
@@ -22,7 +23,6 @@ macro_rules! tagged {
     ) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-        #[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
         #[serde(tag = "type", rename_all = "snake_case")]
         pub enum $name $(<$parameter>)? {
             $($(#[$variant_doc])* $variant $({ $($(#[$field_doc])* $field: $type,)* })?,)+
