@@ -278,11 +278,7 @@ impl Reading<'_> {
 
     fn transaction(&self, sale: TransactionRecord) -> Result<Standings, StoreError> {
         let decimal = |amount| self.decimal(sale.currency, amount);
-        let amount = sale
-            .parts
-            .iter()
-            .try_fold(Amount::ZERO, |sum, part| sum.checked_add(part.amount))
-            .ok_or_else(|| self.damaged(&"its parts are more than an amount"))?;
+        let amount = sale.amount();
         let parts = sale.parts.into_iter().map(|part| {
             let (commission_group, shares_ppm) = (part.commission_group, part.shares_ppm);
             Ok(PartStanding { commission_group, amount: decimal(part.amount)?, shares_ppm })
