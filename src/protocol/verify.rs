@@ -8,9 +8,10 @@
 
 use super::block::{Block, EncodedEntry, Header, checkpoint};
 use super::checkpoint::Checkpoint;
+use super::entry::Parties;
 use super::hash::{AccountsRoot, ChainId, HeaderHash, TreeHash};
 use super::key::{SealingKey, Signature};
-use super::rules::{self, AdmitError, Changes, Overlay, Parties, Place, Refusal, StateReader};
+use super::rules::{self, AdmitError, Changes, Overlay, Place, Refusal, StateReader};
 use super::spec::{ChainSpec, FORMAT_VERSION};
 use super::time::Timestamp;
 use super::tree::{Frontier, leaf_hash};
