@@ -5,10 +5,9 @@ use super::facets::Facet;
 use super::read::View;
 use super::sorted::Order;
 use crate::protocol::block::EncodedEntry;
-use crate::protocol::entry::{Balance, Body, Entry, Kind};
-use crate::protocol::hash::StateKey;
+use crate::protocol::entry::{Kind, Parties};
 use crate::protocol::id::Id;
-use crate::protocol::rules::{Parties, Record, Subject};
+use crate::protocol::rules::Subject;
 use crate::protocol::time::Timestamp;
 
 /// The most entries that one page looks at, found or not.
@@ -147,59 +146,12 @@ impl View {
     /// [`StoreError`].
     pub fn parties(&self, found: &EncodedEntry) -> Result<Parties, StoreError> {
         let entry = found.entry();
-        let parties = |affiliate: Option<&Id>, merchant: Option<&Id>| Parties {
-            affiliate: affiliate.cloned(),
-            merchant: merchant.cloned(),
-        };
-        Ok(match &entry.body {
-            Body::ProgramTerms(terms) => parties(None, Some(&terms.merchant)),
-            Body::Transaction(sale) => parties(None, Some(&sale.merchant)),
-            Body::Funding(funding) => parties(None, Some(&funding.merchant)),
-            Body::Payout(payout) => parties(Some(&payout.affiliate), None),
-            Body::AffiliateUpline(stated) => parties(Some(&stated.affiliate), None),
-            Body::Inquiry(inquiry) => parties(Some(&inquiry.affiliate), Some(&inquiry.merchant)),
-            Body::OpeningBalance(opening) => match &opening.balance {
-                Balance::Commission { affiliate, merchant, .. } => {
-                    parties(Some(affiliate), Some(merchant))
-                }
-                Balance::Affiliate { affiliate, .. } => parties(Some(affiliate), None),
-                Balance::Merchant { merchant, .. } => parties(None, Some(merchant)),
-            },
-            Body::Adjustment(adjustment) => Parties {
-                affiliate: Some(adjustment.affiliate.clone()),
-                ..match adjustment.related.kind {
-                    Kind::Commission => self.parties_of_named(entry)?,
-                    _ => Parties::default(),
-                }
-            },
-            Body::Commission(_) => self.parties_of(found.key())?,
-            Body::Decision(_)
-            | Body::Amendment(_)
-            | Body::Reversal(_)
-            | Body::InquiryResolution(_)
-            | Body::PayoutEvent(_) => self.parties_of_named(entry)?,
-            Body::ErasureNotice(_) => Parties::default(),
-        })
-    }
-
-    /// Whom the entry concerns that `entry` names.
-    fn parties_of_named(&self, entry: &Entry) -> Result<Parties, StoreError> {
-        match entry.body.names().first() {
-            Some((kind, name)) => self.parties_of(Subject::Entry(*kind, name).key(&entry.tenant)),
-            None => Ok(Parties::default()),
+        let own = entry.body.parties();
+        let Some((kind, external_id)) = entry.body.concerns() else { return Ok(own) };
+        let key = Subject::Entry(kind, external_id).key(&entry.tenant);
+        match self.record(&key)? {
+            Some(stored) => Ok(own.or(stored.record.parties())),
+            None => Err(StoreError::damaged(format!("record {key}"), "not there")),
         }
-    }
-
-    fn parties_of(&self, key: StateKey) -> Result<Parties, StoreError> {
-        let (affiliate, merchant) = match self.record(&key)?.map(|stored| stored.record) {
-            Some(Record::Transaction(sale)) => (None, Some(sale.merchant)),
-            Some(Record::Commission(commission)) => {
-                (Some(commission.affiliate), Some(commission.merchant))
-            }
-            Some(Record::Inquiry(inquiry)) => (Some(inquiry.affiliate), Some(inquiry.merchant)),
-            Some(Record::Payout(payout)) => (Some(payout.affiliate), None),
-            _ => return Err(StoreError::damaged(format!("record {key}"), "of no party")),
-        };
-        Ok(Parties { affiliate, merchant })
     }
 }

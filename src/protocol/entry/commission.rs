@@ -97,8 +97,8 @@ pub struct Decision {
 
 tagged! {
     /// What was decided of a commission.
-    #[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
     #[derive(Copy)]
+    #[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
     pub enum Verdict {
         /// The merchant accepts it.
         1 "approve" => Approve,

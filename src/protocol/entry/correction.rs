@@ -125,8 +125,8 @@ pub struct InquiryResolution {
 
 tagged! {
     /// The answer to an inquiry.
-    #[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
     #[derive(Copy)]
+    #[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
     pub enum Outcome {
         /// The affiliate is right. What was wrongly declined is pending again.
         1 "valid" => Valid,

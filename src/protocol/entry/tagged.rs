@@ -6,8 +6,10 @@
 //! compared with those of the one that is named.
 
 /// Declares such an enum: each variant's number on the ledger, its name in text, its fields;
-/// then every field's type once more, without an `Option` around it. Whoever declares it derives
-/// its schema: what that derives for a parameter has to be written where the parameter is.
+/// then every field's type once more, without an `Option` around it.
+///
+/// What else is derived is written above the enum: utoipa's `ToSchema` names things that it
+/// finds only where its own name comes from the same place as the fields.
 macro_rules! tagged {
     (
         $(#[$doc:meta])*

@@ -47,8 +47,8 @@ pub struct ProgramTerms<A> {
 
 tagged! {
     /// When a commission locks: until then the merchant may take it back, from then on no more.
-    #[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
     #[derive(Copy)]
+    #[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
     pub enum Locking {
         /// At the event.
         1 "immediate" => Immediate,
