@@ -9,23 +9,21 @@ use axum::response::Response;
 
 use super::answer::{Answer, Explorer, ExplorerError, Frame, Place, Reader, Section, repeated};
 use super::lines::EntryLine;
-use super::marks::{Marks, Named};
+use super::marks::Named;
 use super::paid::{LineName, Paid};
 use super::related::Related;
-use super::sentence::{
-    AdjustmentStateName, KindName, PayoutStateName, ReasonText, StateName,
-};
-use super::standing::{BAR_UNITS, PayoutPlace, Standing};
+use super::sentence::{AdjustmentStateName, KindName, PayoutStateName, ReasonText, StateName};
+use super::standing::{BAR_UNITS, Standing};
 use super::values::{Count, Day, Digest, Moment, Money, Percent, Span};
 use crate::protocol::block::EncodedEntry;
 use crate::protocol::entry::{
-    Action, Amended, Balance, Body, CapPer, Claim, Effect, Fx, ImportedState, Kind, Locking,
-    Outcome, PaymentEvent, Period, Rate, Reference, Reward, Role, Verdict,
+    Action, Amended, Balance, Body, CapPer, Claim, Effect, ImportedState, Kind, Locking, Outcome,
+    PaymentEvent, Period, Rate, Reference, Reward, Role, Verdict,
 };
 use crate::protocol::hash::EntryId;
 use crate::protocol::id::Id;
-use crate::protocol::money::{Decimal, PPM_WHOLE};
-use crate::protocol::rules::{CommissionState, Privacy};
+use crate::protocol::money::PPM_WHOLE;
+use crate::protocol::rules::{AdjustmentState, CommissionState, PayoutState, Privacy};
 use crate::protocol::time::Timestamp;
 use crate::store::EntryHit;
 

@@ -20,7 +20,7 @@ pub(super) struct Marks {
     /// It isn't what its terms give, and why.
     deviation: Option<Reason>,
     /// Its amount was corrected since it was stated.
-    amended: bool,
+    pub(super) amended: bool,
     /// It was brought in from another system, outside of any terms.
     imported: bool,
     /// They began before they were recorded.
@@ -114,6 +114,12 @@ impl Reader<'_> {
 pub(super) fn subject(entry: &Entry) -> Option<(Kind, &Id)> {
     match &entry.body {
         Body::Funding(_) | Body::AffiliateUpline(_) => None,
+        Body::Decision(_)
+        | Body::Amendment(_)
+        | Body::Reversal(_)
+        | Body::InquiryResolution(_)
+        | Body::PayoutEvent(_)
+        | Body::ErasureNotice(_) => entry.body.concerns(),
         Body::ProgramTerms(_)
         | Body::Transaction(_)
         | Body::Commission(_)
@@ -121,11 +127,5 @@ pub(super) fn subject(entry: &Entry) -> Option<(Kind, &Id)> {
         | Body::Inquiry(_)
         | Body::Payout(_)
         | Body::OpeningBalance(_) => Some((entry.body.named_as(), &entry.external_id)),
-        Body::Decision(_)
-        | Body::Amendment(_)
-        | Body::Reversal(_)
-        | Body::InquiryResolution(_)
-        | Body::PayoutEvent(_)
-        | Body::ErasureNotice(_) => entry.body.names().first().copied(),
     }
 }

@@ -58,7 +58,10 @@ impl Reader<'_> {
             family.of(kind, name)?;
         } else if let Body::AffiliateUpline(stated) = &entry.body {
             // Earlier and later words on the same affiliate.
-            let filter = Filter { kind: Some(Kind::AffiliateUpline), ..family.of_affiliate(&stated.affiliate) };
+            let filter = Filter {
+                kind: Some(Kind::AffiliateUpline),
+                ..family.of_affiliate(&stated.affiliate)
+            };
             family.add_followers(filter, None, |_, _| true)?;
         }
         family.into_related()
@@ -123,10 +126,8 @@ impl Family<'_, '_> {
         // What a merchant pays for is no affiliate's entry.
         if commission.funded != Amount::ZERO {
             let rest = self.rest.take();
-            let fundings = Filter {
-                kind: Some(Kind::Funding),
-                ..self.of_merchant(&commission.merchant)
-            };
+            let fundings =
+                Filter { kind: Some(Kind::Funding), ..self.of_merchant(&commission.merchant) };
             self.add_naming(fundings, index)?;
             self.rest = rest.or(self.rest.take());
         }
@@ -193,7 +194,12 @@ impl Family<'_, '_> {
     /// Adds those entries after `index` that fit `filter` and name one of the family.
     fn add_naming(&mut self, filter: Filter, index: u64) -> Result<(), ExplorerError> {
         self.add_followers(filter, Some(index), |names, found| {
-            found.entry().body.names().into_iter().any(|(kind, name)| names.contains(&(kind, name.clone())))
+            found
+                .entry()
+                .body
+                .names()
+                .into_iter()
+                .any(|(kind, name)| names.contains(&(kind, name.clone())))
         })
     }
 

@@ -129,13 +129,13 @@ impl Reader<'_> {
             Record::Transaction(sale) => self.transaction_standing(&sale).map(Some),
             Record::Commission(commission) => self.commission_standing(entry, commission).map(Some),
             Record::Adjustment(record) => self.adjustment_standing(entry, record).map(Some),
-            Record::Inquiry(inquiry) => {
-                Ok(Some(Standing::Inquiry { resolved: inquiry.resolved }))
+            Record::Inquiry(inquiry) => Ok(Some(Standing::Inquiry { resolved: inquiry.resolved })),
+            Record::Payout(_) | Record::PayoutPart(_) => {
+                match self.view.payout(&entry.tenant, name)? {
+                    Some((first, payout)) => self.payout_standing(entry, first, payout).map(Some),
+                    None => Ok(None),
+                }
             }
-            Record::Payout(_) | Record::PayoutPart(_) => match self.view.payout(&entry.tenant, name)? {
-                Some((first, payout)) => self.payout_standing(entry, first, payout).map(Some),
-                None => Ok(None),
-            },
             _ => self.party_standing(entry),
         }
     }
@@ -284,11 +284,9 @@ impl Reader<'_> {
         let Some(name) = name else { return Ok(None) };
         let stored = self.view.named(&entry.tenant, Kind::Payout, name)?;
         Ok(stored.and_then(|stored| match stored.record {
-            Record::Payout(payout) => Some(PayoutPlace {
-                name: name.clone(),
-                index: stored.index,
-                state: payout.state,
-            }),
+            Record::Payout(payout) => {
+                Some(PayoutPlace { name: name.clone(), index: stored.index, state: payout.state })
+            }
             _ => None,
         }))
     }
