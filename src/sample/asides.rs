@@ -153,7 +153,8 @@ impl Marketplace {
         let number = self.program_popularity.rank(&mut self.random);
         let rank = self.affiliate_popularity.rank(&mut self.random);
         let affiliate = rank * self.profile.tenants + self.tenant_of(number);
-        let amount = self.coin_of(number).amount(self.random.around(800));
+        let cents = self.random.around(800);
+        let amount = self.coin_of(number).amount(cents);
         let days = self.random.between(3, 12);
         let question = Question {
             number: self.fresh(Kind::Inquiry),

@@ -75,7 +75,8 @@ impl Marketplace {
         let rank = u32::try_from(self.random.below(self.profile.merchants.into())).unwrap_or(0);
         let merchant = rank * self.profile.tenants + tenant;
         let coin = self.merchant(merchant).coin;
-        let amount = self.coin(coin).amount(self.random.around(900));
+        let cents = self.random.around(900);
+        let amount = self.coin(coin).amount(cents);
         let currency = self.coin(coin).currency;
         let (external_id, balance) = match import {
             Import::Commission(state) => {

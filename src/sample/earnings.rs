@@ -6,7 +6,6 @@
 
 use std::collections::HashMap;
 
-use super::calendar::month_number;
 use crate::protocol::entry::{CapPer, Period, Rate, Reward, RewardRule, Tier};
 use crate::protocol::id::Id;
 use crate::protocol::money::Amount;
@@ -42,7 +41,7 @@ struct Counted {
 /// What was counted so far, by program and affiliate.
 #[derive(Clone, Debug, Default)]
 pub struct Counts {
-    month: i32,
+    month: u32,
     of_month: HashMap<(u32, u32), Counted>,
     of_ever: HashMap<(u32, u32), Counted>,
 }
@@ -50,7 +49,7 @@ pub struct Counts {
 impl Counts {
     /// Forgets what was counted in the months before that of `now`.
     pub fn begin(&mut self, now: Timestamp) {
-        let month = month_number(now);
+        let month = now.month();
         if month != self.month {
             self.of_month.clear();
             self.month = month;

@@ -23,7 +23,7 @@
 //! | `fundings.rs`, `payouts.rs` | what waits to be paid for and paid out |
 //! | `settlement.rs` | that, as entries |
 //! | `asides.rs` | what happens beside all that |
-//! | `monthly.rs`, `calendar.rs` | what waits for the end of a month; months |
+//! | `monthly.rs` | what waits for the end of a month |
 //! | `coins.rs` | currencies |
 //! | `chance.rs` | random numbers, prices, popularity |
 //!
@@ -46,7 +46,6 @@
 
 mod asides;
 mod beginnings;
-mod calendar;
 mod chance;
 mod coins;
 mod earnings;

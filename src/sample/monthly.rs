@@ -1,6 +1,5 @@
 //! What waits for the end of a month, and is then dealt with group by group.
 
-use super::calendar::next_month;
 use crate::protocol::time::Timestamp;
 
 /// The most that waits for the end of a month; when there is as much, that comes early.
@@ -29,7 +28,7 @@ impl<T: Ord> Monthly<T> {
             left: Vec::new(),
             from: start,
             period: (start, start),
-            month_end: next_month(start),
+            month_end: start.day_of_later_month(1, 1),
         }
     }
 
@@ -76,7 +75,7 @@ impl<T: Ord> Monthly<T> {
         self.period = (self.from, until);
         self.from = until;
         if now >= self.month_end {
-            self.month_end = next_month(now);
+            self.month_end = now.day_of_later_month(1, 1);
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::calendar::day_of_month;
 use super::earnings::Share;
 use super::open::{NewCommission, Sold};
 use super::programs::{Subscription, Terms};
@@ -296,7 +295,7 @@ fn locking_date(locking: Locking, time: Timestamp) -> Option<Timestamp> {
     match locking {
         Locking::Immediate => Some(time),
         Locking::Days { days } => Some(time.saturating_add(u64::from(days) * DAY_MS)),
-        Locking::MonthDay { months, day } => Some(day_of_month(time, months, day)),
+        Locking::MonthDay { months, day } => Some(time.day_of_later_month(months, day)),
         Locking::OpenEnded => None,
     }
 }
