@@ -45,7 +45,7 @@ async fn each_entry_is_said_in_plain_language() {
     let site = Site::start().await;
     let positions = site.seal(lives()).await;
     let said = [
-        "Program program of shop pays 10 % of each transaction from 2026-01-01 on. reaches back",
+        "Program program of shop pays 10 % of each transaction from 2026-01-01 on.",
         "affiliate-9 stands above affiliate affiliate-1 from now on.",
         "shop sells for 1,234.50 EUR: order order-1.",
         "Affiliate affiliate-1 earns 123.45 EUR from order order-1 at shop.",
@@ -60,15 +60,15 @@ async fn each_entry_is_said_in_plain_language() {
         "The payout of 90.00 EUR to affiliate-1 is sent.",
         "The payout of 90.00 EUR to affiliate-1 has arrived.",
         "shop sells for 19.99 EUR: order order-2.",
-        "Affiliate affiliate-2 earns 2.50 EUR from order order-2 at shop. deviates from its terms: goodwill amended",
-        "The commission to affiliate-2 is amended from 2.50 EUR to 2.20 EUR: wrong amount. deviates from its terms: goodwill amended",
-        "The commission of 2.20 EUR to affiliate-2 is declined: bought through the affiliate’s own link. deviates from its terms: goodwill amended",
-        "Affiliate affiliate-2 claims 2.20 EUR that shop declined. deviates from its terms: goodwill amended",
+        "Affiliate affiliate-2 earns 2.50 EUR from order order-2 at shop.",
+        "The commission to affiliate-2 is amended from 2.50 EUR to 2.20 EUR: wrong amount.",
+        "The commission of 2.20 EUR to affiliate-2 is declined: bought through the affiliate’s own link.",
+        "Affiliate affiliate-2 claims 2.20 EUR that shop declined.",
         "The inquiry of affiliate-2 about shop is found valid.",
         "Order order-2 at shop is amended from 19.99 EUR to 18.99 EUR: error in the order.",
-        "A commission of 21.50 EUR to affiliate-3 at shop, pending, is brought in from old-network. imported",
-        "The commission of 21.50 EUR to affiliate-3 is approved. imported",
-        "A debt of 3.00 EUR of affiliate affiliate-3 is brought in from old-network. imported",
+        "A commission of 21.50 EUR to affiliate-3 at shop, pending, is brought in from old-network.",
+        "The commission of 21.50 EUR to affiliate-3 is approved.",
+        "A debt of 3.00 EUR of affiliate affiliate-3 is brought in from old-network.",
         "shop sells for 7.00 EUR: order order-3.",
         "The private particulars of transaction sale-3 are erased.",
     ];
@@ -96,6 +96,7 @@ const SHOWN: [(usize, &[&str]); 11] = [
     (
         0,
         &[
+            "Program terms terms reaches back",
             "Version 1",
             "For sales",
             "Locks 30 days after the event",
@@ -119,7 +120,7 @@ const SHOWN: [(usize, &[&str]); 11] = [
         &[
             "The commission today Paid extended Merchant shop, affiliate affiliate-1 \
         Stated 123.45 EUR Paid 100.00 EUR Still open 0.00 EUR Taken back 23.45 EUR \
-        Credited on top 5.00 EUR Network’s fee 37.04 EUR Due to lock 2026-06-01",
+        Credited on top 5.00 EUR Network’s fee 37.04 EUR Locking date 2026-06-01",
             "Payout payout-1 (completed)",
             "Exactly what the terms give.",
         ],
