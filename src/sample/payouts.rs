@@ -180,6 +180,11 @@ impl Payouts {
         self.monthly.pending(now)
     }
 
+    /// As [`Monthly::begin_if_due`].
+    pub fn begin_if_due(&mut self, now: Timestamp) {
+        self.monthly.begin_if_due(now);
+    }
+
     /// Whether something is due to become of a payout.
     pub fn event_pending(&self, now: Timestamp) -> bool {
         self.events.peek().is_some_and(|Reverse((due, ..))| *due <= now)

@@ -25,6 +25,8 @@ impl Marketplace {
         if !(fundings.1 || payouts.1 || pending && self.random.chance(500_000)) {
             return None;
         }
+        // What is paid for now is paid out next month.
+        self.payouts.begin_if_due(now);
         if let Some(event) = self.payouts.next_event(now) {
             return Some(self.payout_event(event, now));
         }
