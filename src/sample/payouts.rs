@@ -33,6 +33,13 @@ const FEE_EURO_CENTS: u64 = 35;
 /// The tax that is withheld from some affiliates, in parts per million.
 const WITHHELD_TAX_PPM: u32 = 150_000;
 
+/// How often a payout is held up, in parts per million.
+const HELD_UP_PPM: u32 = 60_000;
+/// The most days that takes.
+const MAX_HELD_UP_DAYS: u64 = 50;
+/// The most days that each step of a payout takes otherwise.
+const MAX_ON_THE_WAY_DAYS: u64 = 3;
+
 /// How payouts end, and how likely.
 const FATES: [(u32, Fate); 5] = [
     (700, Fate::Arrives),
@@ -299,7 +306,9 @@ impl Payouts {
             Fate::ComesBack => &[Event::Completed, Event::Returned],
         };
         for event in events {
-            due = due.saturating_add(random.between(DAY_MS / 24, DAY_MS * 3));
+            let days =
+                if random.chance(HELD_UP_PPM) { MAX_HELD_UP_DAYS } else { MAX_ON_THE_WAY_DAYS };
+            due = due.saturating_add(random.between(DAY_MS / 24, DAY_MS * days));
             self.events.push(Reverse((due, open.number, *event, payee.0)));
         }
         if matches!(events, [_, Event::Failed | Event::Returned]) {
