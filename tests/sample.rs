@@ -384,6 +384,13 @@ fn traits(body: &Body<Amount>) -> Vec<(&'static str, bool)> {
                 ("nothing", commission.amount == Amount::ZERO),
             ]
         }
+        Body::Funding(_) | Body::Payout(_) | Body::PayoutEvent(_) => traits_of_payments(body),
+        _ => traits_of_corrections(body),
+    }
+}
+
+fn traits_of_corrections(body: &Body<Amount>) -> Vec<(&'static str, bool)> {
+    match body {
         Body::Reversal(reversal) => {
             let refund = reversal.refund.as_ref();
             vec![
@@ -410,6 +417,13 @@ fn traits(body: &Body<Amount>) -> Vec<(&'static str, bool)> {
             ("refuted", matches!(resolution.outcome, Outcome::Declined { .. })),
             ("incomplete", matches!(resolution.outcome, Outcome::Incomplete)),
         ],
+        Body::AffiliateUpline(upline) => vec![("no upline any more", upline.upline.is_none())],
+        _ => Vec::new(),
+    }
+}
+
+fn traits_of_payments(body: &Body<Amount>) -> Vec<(&'static str, bool)> {
+    match body {
         Body::Funding(funding) => {
             let covered: u64 = funding.lines.iter().map(|line| line.amount.units()).sum();
             vec![
@@ -447,8 +461,7 @@ fn traits(body: &Body<Amount>) -> Vec<(&'static str, bool)> {
             ("failed", event.event == PaymentEvent::Failed),
             ("returned", event.event == PaymentEvent::Returned),
         ],
-        Body::AffiliateUpline(upline) => vec![("no upline any more", upline.upline.is_none())],
-        Body::OpeningBalance(_) | Body::Decision(_) | Body::ErasureNotice(_) => Vec::new(),
+        _ => Vec::new(),
     }
 }
 

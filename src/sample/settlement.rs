@@ -1,8 +1,9 @@
 //! Money that moves, as entries: fundings, payouts and what becomes of them.
 
 use super::Marketplace;
+use super::closing::Closing;
 use super::coins::Coin;
-use super::payouts::{Closing, Event, Paid, Part, Payable};
+use super::payouts::{Event, Paid, Part, Payable};
 use super::sales::day_of;
 use crate::protocol::entry::{
     Body, Effect, Entry, Funding, FundingLine, Fx, Kind, PaymentEvent, Payout, PayoutEvent,
