@@ -164,14 +164,28 @@ impl Amount {
         self.0.checked_sub(other.0).map(Self)
     }
 
-    /// `ppm` parts per million of this amount, rounded half to even: the ledger's one rounding
-    /// rule. `None` beyond [`Amount::MAX`].
+    /// `ppm` parts per million of this amount, by the one rounding rule. `None` beyond
+    /// [`Amount::MAX`].
     pub fn parts_per_million(self, ppm: u32) -> Option<Self> {
-        let whole = u128::from(PPM_WHOLE);
         // 63 + 32 bits can't overflow 128.
-        let product = u128::from(self.0) * u128::from(ppm);
-        let (quotient, remainder) = (product / whole, product % whole);
-        let up = match (remainder * 2).cmp(&whole) {
+        Self::rounded(u128::from(self.0) * u128::from(ppm), u128::from(PPM_WHOLE))
+    }
+
+    /// This amount changed at `rate` into a currency of `to_scale` decimals, from one of
+    /// `from_scale`, by the one rounding rule. `None` beyond [`Amount::MAX`].
+    pub fn changed(self, rate: ExchangeRate, from_scale: u8, to_scale: u8) -> Option<Self> {
+        let power = |digits: u8| 10u128.checked_pow(u32::from(digits));
+        // 63 + 64 bits fit; where more decimals overflow, the result is no amount either.
+        let product = u128::from(self.0) * u128::from(rate.0);
+        let product = product.checked_mul(power(to_scale.saturating_sub(from_scale))?)?;
+        let divisor = power(ExchangeRate::DECIMALS + from_scale.saturating_sub(to_scale))?;
+        Self::rounded(product, divisor)
+    }
+
+    /// The ledger's one rounding rule: the quotient, half to even.
+    fn rounded(dividend: u128, divisor: u128) -> Option<Self> {
+        let (quotient, remainder) = (dividend / divisor, dividend % divisor);
+        let up = match (remainder * 2).cmp(&divisor) {
             std::cmp::Ordering::Less => false,
             std::cmp::Ordering::Equal => !quotient.is_multiple_of(2),
             std::cmp::Ordering::Greater => true,
@@ -203,6 +217,49 @@ impl<Context> Decode<Context> for Amount {
 }
 
 bincode::impl_borrow_decode!(Amount);
+
+/// How much one unit of a currency is in another, in billionths: 1.25 is 1250000000.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+#[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "node", schema(value_type = String, example = "1.083200000"))]
+pub struct ExchangeRate(u64);
+
+impl ExchangeRate {
+    /// How many decimals a rate has.
+    const DECIMALS: u8 = 9;
+
+    /// A rate of so many billionths.
+    pub const fn from_billionths(billionths: u64) -> Self {
+        Self(billionths)
+    }
+
+    /// The rate in billionths.
+    pub const fn billionths(self) -> u64 {
+        self.0
+    }
+}
+
+impl std::fmt::Display for ExchangeRate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let one = 10u64.pow(Self::DECIMALS.into());
+        write!(f, "{}.{:09}", self.0 / one, self.0 % one)
+    }
+}
+
+impl Serialize for ExchangeRate {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for ExchangeRate {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        const RATE: &str = "a rate is a decimal string of at most nine decimals, such as \"1.25\"";
+        let decimal = Decimal::deserialize(deserializer)?;
+        let units = decimal.units(Self::DECIMALS);
+        units.map(Self).ok_or_else(|| de::Error::custom(RATE))
+    }
+}
 
 /// An amount in text, such as `12.50`: checked in form, not yet against a currency.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -240,18 +297,28 @@ impl Decimal {
     /// # Errors
     /// [`MoneyError::TooManyDecimals`] or [`MoneyError::TooLarge`]. Never rounds.
     pub fn to_amount(&self, currency: Currency, scale: u8) -> Result<Amount, MoneyError> {
+        let given = self.0.split_once('.').map_or(0, |(_, fraction)| fraction.len());
+        if given > usize::from(scale) {
+            return Err(MoneyError::TooManyDecimals { currency, scale, given });
+        }
+        Amount::from_units(self.units(scale).ok_or(MoneyError::TooLarge)?)
+    }
+
+    /// This many units of `scale` decimals; `None` where that has more decimals or is too large.
+    fn units(&self, scale: u8) -> Option<u64> {
         let (whole, fraction) = self.0.split_once('.').unwrap_or((&self.0, ""));
-        let missing = usize::from(scale)
-            .checked_sub(fraction.len())
-            .ok_or(MoneyError::TooManyDecimals { currency, scale, given: fraction.len() })?;
+        let missing = usize::from(scale).checked_sub(fraction.len())?;
         let digits = whole.bytes().chain(fraction.bytes());
-        let units = digits
-            .chain(std::iter::repeat_n(b'0', missing))
-            .try_fold(0u64, |units, digit| {
-                units.checked_mul(10)?.checked_add(u64::from(digit.wrapping_sub(b'0')))
-            })
-            .ok_or(MoneyError::TooLarge)?;
-        Amount::from_units(units)
+        digits.chain(std::iter::repeat_n(b'0', missing)).try_fold(0u64, |units, digit| {
+            units.checked_mul(10)?.checked_add(u64::from(digit.wrapping_sub(b'0')))
+        })
+    }
+}
+
+impl Default for Decimal {
+    /// Nothing, in any currency.
+    fn default() -> Self {
+        Self("0".into())
     }
 }
 

@@ -9,7 +9,7 @@
 //! Reading is strict: unknown and repeated fields, numbers for amounts and anything else out
 //! of form are errors that name the field.
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::entry::{Body, Entry, Kind};
@@ -70,7 +70,7 @@ pub fn parse(text: &str, currencies: &Currencies) -> Result<Entry, TextError> {
         return Err(TextError::TooLong(text.len()));
     }
     let envelope: Envelope<'_> = json::from_str(text).map_err(malformed)?;
-    let body = parse_body(envelope.kind, envelope.body.get()).map_err(|error| {
+    let body = Body::from_json(envelope.kind, envelope.body.get()).map_err(|error| {
         let dot = if error.path.is_empty() { "" } else { "." };
         malformed(JsonError { path: format!("body{dot}{}", error.path), ..error })
     })?;
@@ -89,17 +89,6 @@ pub fn parse(text: &str, currencies: &Currencies) -> Result<Entry, TextError> {
     })
 }
 
-fn parse_body(kind: Kind, text: &str) -> Result<Body<Decimal>, JsonError> {
-    Ok(match kind {
-        Kind::ProgramTerms => Body::ProgramTerms(json::from_str(text)?),
-        Kind::Transaction => Body::Transaction(json::from_str(text)?),
-        Kind::Commission => Body::Commission(json::from_str(text)?),
-        Kind::Decision => Body::Decision(json::from_str(text)?),
-        Kind::Reversal => Body::Reversal(json::from_str(text)?),
-        Kind::Payout => Body::Payout(json::from_str(text)?),
-    })
-}
-
 fn malformed(JsonError { path, message }: JsonError) -> TextError {
     let message = if path.is_empty() { message } else { format!("{path}: {message}") };
     TextError::Malformed { field: path, message }
@@ -114,7 +103,6 @@ pub struct EntryText {
     event_time: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
     commitment: Option<Commitment>,
-    #[serde(serialize_with = "serialize_body")]
     body: Body<Decimal>,
 }
 
@@ -140,16 +128,5 @@ impl EntryText {
     /// What the entry says, with amounts as decimal strings.
     pub fn body(&self) -> &Body<Decimal> {
         &self.body
-    }
-}
-
-fn serialize_body<S: Serializer>(body: &Body<Decimal>, serializer: S) -> Result<S::Ok, S::Error> {
-    match body {
-        Body::ProgramTerms(body) => body.serialize(serializer),
-        Body::Transaction(body) => body.serialize(serializer),
-        Body::Commission(body) => body.serialize(serializer),
-        Body::Decision(body) => body.serialize(serializer),
-        Body::Reversal(body) => body.serialize(serializer),
-        Body::Payout(body) => body.serialize(serializer),
     }
 }

@@ -1,0 +1,378 @@
+//! What the rules remember: a record for each entry, and for whatever sums go beyond one.
+
+use bincode::{Decode, Encode};
+
+use super::lifecycle::{CommissionState, PayoutState, Step};
+use super::refusal::Refusal;
+use crate::protocol::codec;
+use crate::protocol::entry::{Action, Effect, Fx, Locking, ProgramTerms, Reason, RewardRule};
+use crate::protocol::hash::StateKey;
+use crate::protocol::id::Id;
+use crate::protocol::money::{Amount, Currency, ExchangeRate};
+use crate::protocol::time::Timestamp;
+
+/// A record and the entry that made it.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct StoredRecord {
+    /// The log index of the entry that made it.
+    pub index: u64,
+    /// The height of the block of that entry.
+    pub height: u64,
+    /// Whether that entry has private particulars committed to.
+    pub privacy: Privacy,
+    /// What is remembered.
+    pub record: Record,
+}
+
+/// Whether an entry has private particulars committed to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Privacy {
+    /// It has none.
+    Nothing,
+    /// It has some.
+    Committed,
+    /// It had some; the salt was destroyed.
+    Erased,
+}
+
+codec::numbered! {
+    Privacy {
+        0 => Nothing {},
+        1 => Committed {},
+        2 => Erased {},
+    }
+}
+
+/// What is remembered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Record {
+    /// That it was stated, nothing else.
+    Stated,
+    /// Of a program's terms.
+    Terms(TermsRecord),
+    /// Of a transaction.
+    Transaction(TransactionRecord),
+    /// Of a commission.
+    Commission(CommissionRecord),
+    /// Of an adjustment.
+    Adjustment(AdjustmentRecord),
+    /// Of an inquiry.
+    Inquiry(InquiryRecord),
+    /// Of a payout, at its first part.
+    Payout(PayoutRecord),
+    /// Of a payout's further part: the first, by external id.
+    PayoutPart(Id),
+    /// Of a program.
+    Program(ProgramRecord),
+    /// Of a subscription: how many transactions it has.
+    Subscription(u32),
+    /// Of what is counted for tiers and caps.
+    Counted(CountedRecord),
+    /// Of what a merchant paid.
+    Prepaid(PrepaidRecord),
+    /// Of what is carried forward for an affiliate.
+    Carried(CarriedRecord),
+    /// Of an affiliate: who stands above, by the latest word.
+    Upline(Option<Id>),
+}
+
+codec::numbered! {
+    Record {
+        0 => Stated {},
+        1 => Terms { 0: terms },
+        2 => Transaction { 0: transaction },
+        3 => Commission { 0: commission },
+        7 => Adjustment { 0: adjustment },
+        8 => Inquiry { 0: inquiry },
+        11 => Payout { 0: payout },
+        12 => PayoutPart { 0: first },
+        100 => Program { 0: program },
+        101 => Subscription { 0: count },
+        102 => Counted { 0: counted },
+        103 => Prepaid { 0: prepaid },
+        104 => Carried { 0: carried },
+        105 => Upline { 0: upline },
+    }
+}
+
+/// What is remembered of a program's terms.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct TermsRecord {
+    /// Whose program.
+    pub merchant: Id,
+    /// Which program.
+    pub program: Id,
+    /// From when they hold.
+    pub effective_from: Timestamp,
+    /// Until when they hold by their own word.
+    pub effective_until: Option<Timestamp>,
+    /// From when a later version holds instead, and where that stands in the log.
+    pub superseded: Option<(Timestamp, u64)>,
+    /// What earns commissions.
+    pub actions: Vec<Action>,
+    /// When a commission locks.
+    pub locking: Locking,
+    /// What the network charges, in parts per million of a commission.
+    pub network_fee_ppm: u32,
+    /// What a part of a transaction earns.
+    pub rules: Vec<RewardRule<Amount>>,
+}
+
+impl TermsRecord {
+    pub(super) fn new(terms: &ProgramTerms<Amount>) -> Self {
+        Self {
+            merchant: terms.merchant.clone(),
+            program: terms.program.clone(),
+            effective_from: terms.effective_from,
+            effective_until: terms.effective_until,
+            superseded: None,
+            actions: terms.actions.clone(),
+            locking: terms.locking,
+            network_fee_ppm: terms.network_fee_ppm,
+            rules: terms.rules.clone(),
+        }
+    }
+
+    /// Whether they hold for a transaction of `time`, recorded at `index`.
+    pub fn in_force(&self, time: Timestamp, index: u64) -> bool {
+        let ended = self.effective_until.is_some_and(|end| time >= end);
+        let superseded = self.superseded.is_some_and(|(from, at)| time >= from && at < index);
+        time >= self.effective_from && !ended && !superseded
+    }
+}
+
+/// What is remembered of a program.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ProgramRecord {
+    /// The version of its latest terms.
+    pub version: u32,
+    /// From when those hold.
+    pub effective_from: Timestamp,
+    /// The record of those.
+    pub latest: StateKey,
+}
+
+/// What is remembered of a transaction.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct TransactionRecord {
+    /// Who sold.
+    pub merchant: Id,
+    /// Under which program.
+    pub program: Id,
+    /// When it happened.
+    pub time: Timestamp,
+    /// What was done.
+    pub action: Action,
+    /// How many transactions of the same subscription there were before.
+    pub earlier: u32,
+    /// The currency of its amounts.
+    pub currency: Currency,
+    /// Into which currency they are changed for commissions, and how.
+    pub fx: Option<(Currency, ExchangeRate)>,
+    /// What commissions are reckoned from. Never empty, no group twice.
+    pub parts: Vec<PartRecord>,
+    /// What was bought, where it was said.
+    pub items: Vec<ItemRecord>,
+    /// What the buyer got back of all parts.
+    pub refunded: Amount,
+    /// Its commissions, by external id.
+    pub commissions: Vec<Id>,
+}
+
+impl TransactionRecord {
+    /// The currency that commissions are reckoned in.
+    pub fn reckoning_currency(&self) -> Currency {
+        self.fx.map_or(self.currency, |(currency, _)| currency)
+    }
+
+    /// How `fx` changes the amounts.
+    pub(super) fn changes(fx: Option<&Fx>) -> Option<(Currency, ExchangeRate)> {
+        fx.map(|fx| (fx.to, fx.rate))
+    }
+}
+
+/// What is remembered of a part of a transaction.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct PartRecord {
+    /// The group.
+    pub commission_group: Option<Id>,
+    /// Its amount, as it is now, in the transaction's currency.
+    pub amount: Amount,
+    /// The shares of its direct commissions together, in parts per million.
+    pub shares_ppm: u32,
+}
+
+/// What is remembered of an item.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ItemRecord {
+    /// The item.
+    pub item: Id,
+    /// How many were bought.
+    pub quantity: u32,
+    /// How many were sent back.
+    pub refunded: u32,
+}
+
+/// What is remembered of a commission. Always `reversed <= amount` and `funded <= left`.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct CommissionRecord {
+    /// Its transaction, by external id; none for one that was brought in.
+    pub transaction: Option<Id>,
+    /// Who earns it.
+    pub affiliate: Id,
+    /// Who owes it.
+    pub merchant: Id,
+    /// The currency of its amounts.
+    pub currency: Currency,
+    /// What it is stated at, as amended.
+    pub amount: Amount,
+    /// What the network charges on top, as stated.
+    pub fee: Amount,
+    /// What was taken back of it.
+    pub reversed: Amount,
+    /// What the merchant has paid for of it.
+    pub funded: Amount,
+    /// All adjustments for the affiliate that are linked to it.
+    pub credited: Amount,
+    /// All adjustments against the affiliate that are linked to it.
+    pub debited: Amount,
+    /// When it is due to lock; on no date, when absent.
+    pub locks_at: Option<Timestamp>,
+    /// Where it stands by its own word. What is in a payout stands where that says:
+    /// [`CommissionRecord::standing`].
+    pub state: CommissionState,
+    /// The latest payout that has it as a line, by the external id of its first part.
+    pub payout: Option<Id>,
+    /// Why it isn't what the terms give, where it isn't.
+    pub deviation: Option<Reason>,
+    /// Whether it was ever extended.
+    pub extended: bool,
+    /// Whether it was ever amended.
+    pub amended: bool,
+    /// Of a direct commission, the number of its rule; 0 for any other.
+    pub direct_rule: u16,
+    /// The levels of its overrides: bit 0 is level 1.
+    pub overridden: u16,
+}
+
+impl CommissionRecord {
+    /// What is not reversed of it.
+    pub fn left(&self) -> Amount {
+        self.amount.checked_sub(self.reversed).expect("never more is reversed than was stated")
+    }
+
+    /// Where it stands, when its payout, if it has one, stands at `payout`.
+    pub fn standing(&self, payout: Option<PayoutState>) -> CommissionState {
+        match (self.state, payout) {
+            (CommissionState::InPayout, Some(payout)) => payout.of_commissions(),
+            (state, _) => state,
+        }
+    }
+
+    /// Whether it was brought in from another system.
+    pub fn imported(&self) -> bool {
+        self.transaction.is_none()
+    }
+
+    /// Takes a step of its life.
+    ///
+    /// # Errors
+    /// [`Refusal::IllegalStep`].
+    pub(super) fn step(&mut self, step: Step) -> Result<(), Refusal> {
+        self.state = self.state.after(step)?;
+        Ok(())
+    }
+}
+
+/// What is remembered of an adjustment, or of an affiliate's balance that was brought in.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct AdjustmentRecord {
+    /// Whose balance.
+    pub affiliate: Id,
+    /// For or against the affiliate.
+    pub effect: Effect,
+    /// The currency of the amount.
+    pub currency: Currency,
+    /// How much.
+    pub amount: Amount,
+    /// The latest payout that has it as a line, by the external id of its first part.
+    pub payout: Option<Id>,
+}
+
+impl AdjustmentRecord {
+    /// Where it stands, when its payout, if it has one, stands at `payout`.
+    pub fn standing(&self, payout: Option<PayoutState>) -> AdjustmentState {
+        match payout.map(PayoutState::of_commissions) {
+            Some(CommissionState::InPayout) => AdjustmentState::InPayout,
+            Some(CommissionState::Paid) => AdjustmentState::Paid,
+            _ => AdjustmentState::Free,
+        }
+    }
+}
+
+/// What is remembered of an inquiry.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct InquiryRecord {
+    /// Who asks.
+    pub affiliate: Id,
+    /// About whose program.
+    pub merchant: Id,
+    /// The commission to reopen if it was wrongly declined, by external id.
+    pub reopens: Option<Id>,
+    /// Whether it was resolved.
+    pub resolved: bool,
+}
+
+/// What is remembered of a payout.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct PayoutRecord {
+    /// Who is paid.
+    pub affiliate: Id,
+    /// In which currency.
+    pub currency: Currency,
+    /// The period that it pays for, from.
+    pub period_from: Timestamp,
+    /// The period that it pays for, until.
+    pub period_until: Timestamp,
+    /// Its latest part, by external id.
+    pub latest: Id,
+    /// What its lines add.
+    pub added: Amount,
+    /// What its lines take off.
+    pub taken_off: Amount,
+    /// Of what it takes off, what is kept for later.
+    pub kept: Amount,
+    /// Of what it adds, what was kept before.
+    pub used: Amount,
+    /// Where it stands.
+    pub state: PayoutState,
+}
+
+/// What is counted for tiers and caps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct CountedRecord {
+    /// How many direct commissions.
+    pub count: u64,
+    /// The affiliate's share in the parts' amounts.
+    pub volume: Amount,
+    /// What the commissions came to.
+    pub earned: Amount,
+}
+
+/// What a merchant paid in a currency. Always `covers <= received`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct PrepaidRecord {
+    /// All that came in.
+    pub received: Amount,
+    /// All that it covers.
+    pub covers: Amount,
+}
+
+/// What payouts carry forward for an affiliate in a currency, failed and returned ones aside.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct CarriedRecord {
+    /// All that was kept.
+    pub kept: Amount,
+    /// All that was added from there. More than was kept, for an affiliate who owes.
+    pub used: Amount,
+}
