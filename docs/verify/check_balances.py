@@ -91,16 +91,18 @@ def compare(state, standings):
     """Compares both; what to print, line by line."""
     expected, counts = dict(by_the_log(state)), Counter()
     for name, standing, _ in standings:
-        require(name in expected, f"{name}: twice, or not on the ledger")
+        where = " ".join(name)
+        require(name in expected, f"{where}: twice, or not on the ledger")
         must_be = expected.pop(name)
         found = {member: standing.get(member) for member in must_be}
-        require(found == must_be, f"{name}: the node says {found}, the log says {must_be}")
+        require(found == must_be, f"{where}: the node says {found}, the log says {must_be}")
         counts[name[1]] += 1
-    require(not expected, f"{next(iter(expected), None)}: the node doesn't list it")
+    require(not expected, f"{' '.join(next(iter(expected), []))}: the node doesn't list it")
     stated, folded = sums_by_the_node(standings), sums_by_the_log(state)
     for name in folded.keys() | stated.keys():
         found, must_be = stated.get(name), folded.get(name)
-        require(found == must_be, f"{name}: the node's sum is {found}, the log's {must_be}")
+        where = " ".join(name)
+        require(found == must_be, f"{where}: the node's sum is {found}, the log's {must_be}")
     for what in ("commission", "adjustment", "payout"):
         yield f"{what}s ok:".ljust(16) + f"{counts[what]} stand as the log says"
     yield f"sums ok:        {len(folded)}, by tenant, affiliate, currency and state"

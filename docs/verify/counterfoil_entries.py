@@ -38,9 +38,9 @@ REWARD = Variant(
     "type",
     percent=PERCENT,
     fixed=FIXED,
-    count_tiers=Struct(period=PERIOD, tiers=List(Struct(**{"from": U64}, rate=RATE))),
+    count_tiers=Struct(period=PERIOD, counts=List(Struct(**{"from": U64}, rate=RATE))),
     volume_tiers=Struct(
-        period=PERIOD, currency=CURRENCY, tiers=List(Struct(**{"from": AMOUNT}, rate=RATE))
+        period=PERIOD, currency=CURRENCY, volumes=List(Struct(**{"from": AMOUNT}, rate=RATE))
     ),
 )
 CAP = Struct(currency=CURRENCY, amount=AMOUNT, per=Choice("month", "ever", "part"))

@@ -87,13 +87,19 @@ class Counted:
         self.earned = an_amount(self.earned + earned)
 
 
+def tiers_of(reward):
+    """Its tiers, or None if it has none by its kind."""
+    return reward.get("counts", reward.get("volumes"))
+
+
 def rate_that_applies(reward, counted):
     """The rate of the last tier that was reached; without tiers, the reward itself."""
-    if "tiers" not in reward:
+    tiers = tiers_of(reward)
+    if tiers is None:
         return reward
     period = counted[reward["period"]]
     reached = period.commissions if reward["type"] == "count_tiers" else period.volume
-    return [tier["rate"] for tier in reward["tiers"] if tier["from"] <= reached][-1]
+    return [tier["rate"] for tier in tiers if tier["from"] <= reached][-1]
 
 
 def earned_by(rule, rate, amount, share_ppm, counted):
@@ -121,4 +127,4 @@ def locking_date(locking, event_time):
         months = 12 * event.year + event.month - 1 + locking["months"]
         day = datetime(months // 12, months % 12 + 1, locking["day"], tzinfo=timezone.utc)
         date = (day - EPOCH) // timedelta(milliseconds=1)
-    return min(date, TIME.largest)
+    return Time(min(date, TIME.largest))

@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from counterfoil_entries import ACTION
 from counterfoil_reckoning import (
     WHOLE_PPM, Counted, Refused, an_amount, change, counted_periods, demand, earned_by,
-    locking_date, parts_per_million, period_name, rate_that_applies, rule_that_fits,
+    locking_date, parts_per_million, period_name, rate_that_applies, rule_that_fits, tiers_of,
 )  # fmt: skip
 from counterfoil_records import Adjustment, Commission, Payout, Terms, Transaction
 
@@ -128,14 +128,14 @@ class Tenant:
 
     def check_rule(self, rule):
         reward, cap, overrides = rule["reward"], rule["cap"], rule["override_ppm"]
-        rates = [reward]
+        tiers, rates = tiers_of(reward), [reward]
         if "currency" in reward:
             self.check_currency(reward["currency"])
-        if "tiers" in reward:
-            demand(1 <= len(reward["tiers"]) <= MAX_TIERS, "list-length")
-            steps = [tier["from"] for tier in reward["tiers"]]
+        if tiers is not None:
+            demand(1 <= len(tiers) <= MAX_TIERS, "list-length")
+            steps = [tier["from"] for tier in tiers]
             demand(steps[0] == 0 and steps == sorted(set(steps)), "unordered")
-            rates = [tier["rate"] for tier in reward["tiers"]]
+            rates = [tier["rate"] for tier in tiers]
         for rate in rates:
             if rate["type"] == "fixed":
                 self.check_currency(rate["currency"])
