@@ -82,7 +82,7 @@ fn a_ledger_in_order_is_proven_and_summed_up() {
         "commissions locked: 1",
         "commissions pending: 1",
         // 7.50 + 0.04, of which 2.50 went back and 4.00 + 0.50 were paid.
-        "EUR: 7.54 stated − 2.50 reversed − 4.50 paid = 0.54 left",
+        "EUR: 7.54 stated − 2.50 reversed = 5.04, of which 4.50 paid",
     ] {
         assert!(said.contains(line), "no {line:?} in {said}");
     }
