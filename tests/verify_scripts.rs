@@ -133,9 +133,9 @@ for member in standing:
 other = copy.deepcopy(honest)
 other[first]["entry"]["body"]["affiliate"] = "other"
 paid = next(view for view in honest if "payout" in view)
-failed = [view if view is not paid else {**view, "payout": {"state": "failed"}} for view in honest]
+moved = [view if view is not paid else {**view, "payout": {"state": "other"}} for view in honest]
 unsealed = {**one, "index": checkpoint.size}
-wrong = (other, failed, [v for v in honest if v is not one], honest + [one], honest + [unsealed])
+wrong = (other, moved, [v for v in honest if v is not one], honest + [one], honest + [unsealed])
 print("\n".join(map(says, wrong)))
 "#;
 
@@ -157,8 +157,8 @@ fn what_a_node_says_of_balances_is_held_against_its_log() {
         "'left': 'other'",
         "'reversed': 'other'",
         "'funded': 'other'",
-        "the log's None",
-        "the node says {'state': 'failed'}",
+        "the node's sum is",
+        "the node says {'state': 'other'}",
         "the node doesn't list it",
         "twice, or not on the ledger",
         "sums ok:",

@@ -99,7 +99,7 @@ def compare(state, standings):
         counts[name[1]] += 1
     require(not expected, f"{' '.join(next(iter(expected), []))}: the node doesn't list it")
     stated, folded = sums_by_the_node(standings), sums_by_the_log(state)
-    for name in folded.keys() | stated.keys():
+    for name in sorted(folded.keys() | stated.keys()):
         found, must_be = stated.get(name), folded.get(name)
         where = " ".join(name)
         require(found == must_be, f"{where}: the node's sum is {found}, the log's {must_be}")
