@@ -181,7 +181,8 @@ impl<A> Payout<A> {
     pub(super) fn try_map<B, E>(self, convert: &mut impl Convert<A, B, E>) -> Result<Payout<B>, E> {
         let currency = self.currency;
         let lines = self.lines.into_iter();
-        let lines = lines.map(|line| line.try_map(|amount| convert("lines.amount", currency, amount)));
+        let lines =
+            lines.map(|line| line.try_map(|amount| convert("lines.amount", currency, amount)));
         let lines = lines.collect::<Result<_, E>>()?;
         Ok(Payout {
             affiliate: self.affiliate,
