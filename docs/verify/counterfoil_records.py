@@ -108,6 +108,12 @@ class Payout(Record):
         self.paid = []
 
 
+class Inquiry:
+    def __init__(self, reopens):
+        # The commission that was wrongly declined, if that is the claim.
+        self.reopens, self.resolved = reopens, False
+
+
 class Terms:
     def __init__(self, body, number):
         self.merchant, self.program = body["merchant"], body["program"]

@@ -7,7 +7,7 @@ from counterfoil_reckoning import (
     WHOLE_PPM, Counted, Refused, an_amount, change, counted_periods, demand, earned_by,
     locking_date, parts_per_million, period_name, rate_that_applies, rule_that_fits, tiers_of,
 )  # fmt: skip
-from counterfoil_records import Adjustment, Commission, Payout, Terms, Transaction
+from counterfoil_records import Adjustment, Commission, Inquiry, Payout, Terms, Transaction
 
 MAX_ACTIONS = 4
 MAX_RULES = 100
@@ -343,14 +343,14 @@ class Tenant:
             demand(commission.currency == body["currency"], "another-currency")
         if claim["type"] == "declined":
             commission.can("reopen")
-        return {"resolved": False, "reopens": commission if claim["type"] == "declined" else None}
+        return Inquiry(commission if claim["type"] == "declined" else None)
 
     def inquiry_resolution(self, body):
         inquiry = self.find("inquiry", body["inquiry"])
-        demand(not inquiry["resolved"], "inquiry-resolved")
-        inquiry["resolved"] = True
-        if body["outcome"]["type"] == "valid" and inquiry["reopens"]:
-            inquiry["reopens"].take("reopen")
+        demand(not inquiry.resolved, "inquiry-resolved")
+        inquiry.resolved = True
+        if body["outcome"]["type"] == "valid" and inquiry.reopens:
+            inquiry.reopens.take("reopen")
 
     # 13.12: fundings.
 
