@@ -332,9 +332,10 @@ pub fn sales(blocks: &[u32]) -> Ledger {
     let terms = ledger.entry(
         r#"{"tenant": "acme", "kind": "program_terms", "external_id": "T-1",
             "event_time": "2026-01-01T00:00:00Z", "body": {
-                "merchant": "shop", "program": "summer", "version": 1, "locking_days": 30,
+                "merchant": "shop", "program": "summer", "version": 1, "actions": ["sale"],
                 "effective_from": "2025-12-01T00:00:00Z",
-                "reward": {"type": "percent", "ppm": 75000}}}"#,
+                "locking": {"type": "days", "days": 30},
+                "rules": [{"reward": {"type": "percent", "ppm": 75000}}]}}"#,
     );
     ledger.seal(time("2026-01-01T00:00:00Z"), &[terms]);
     for count in blocks {
