@@ -292,6 +292,11 @@ impl Ledger {
         self.blocks.push((header, note));
     }
 
+    /// What its entries leave behind.
+    pub fn state(&self) -> &HashMap<StateKey, StoredRecord> {
+        &self.state
+    }
+
     /// The end of the chain.
     pub fn tip(&self) -> &Tip {
         &self.tip
