@@ -37,6 +37,15 @@ pub fn body(market: &mut Market) -> Body<Amount> {
     }
 }
 
+/// What nothing has to come before.
+pub fn first(market: &mut Market) -> Body<Amount> {
+    if market.programs().is_empty() {
+        Body::ProgramTerms(terms(market))
+    } else {
+        Body::Transaction(transaction(market))
+    }
+}
+
 fn affiliate(market: &mut Market) -> Id {
     id(market.of(&["ann", "ann", "bob", "cy"]))
 }
@@ -57,8 +66,12 @@ fn effect(market: &mut Market) -> Effect {
     market.of(&[Effect::Credit, Effect::Debit])
 }
 
+/// Parts per million, of which few are none or too many.
 fn share(market: &mut Market) -> u32 {
-    market.of(&[1_000_000, 1_000_000, 500_000, 333_333, 75_000, 1, 0, 1_000_001])
+    if market.random.below(30) == 0 {
+        return market.of(&[0, 1, 1_000_001]);
+    }
+    market.of(&[1_000_000, 1_000_000, 500_000, 333_333, 75_000])
 }
 
 fn fx(market: &mut Market, from: Currency) -> Fx {
@@ -90,7 +103,7 @@ fn terms(market: &mut Market) -> ProgramTerms<Amount> {
     if market.chance(3) {
         actions.reverse();
     }
-    let rules = market.of(&[1, 1, 2, 3, 3, 0]);
+    let rules = market.of(&[1, 1, 2, 2, 3, 3, 3, 4, 4, 0]);
     ProgramTerms {
         version: u32::from(first),
         effective_from: if first { early(40) } else { from },
@@ -117,11 +130,11 @@ fn locking(market: &mut Market) -> Locking {
 }
 
 fn reward_rule(market: &mut Market) -> RewardRule<Amount> {
-    let affiliate_group = market.chance(25).then(|| id("gold"));
+    let affiliate_group = market.chance(20).then(|| id("gold"));
     let levels = market.of(&[0, 1, 2, 3, 11]);
     let levels = if levels == 11 && market.chance(80) { 2 } else { levels };
     RewardRule {
-        commission_group: group(market),
+        commission_group: group(market).filter(|_| affiliate_group.is_none()),
         affiliate_group,
         reward: reward(market),
         recurring: if market.chance(30) { Some(market.of(&[1, 2, 3, 0])) } else { None },
@@ -166,7 +179,7 @@ fn rate(market: &mut Market) -> Rate<Amount> {
 }
 
 fn program(market: &mut Market) -> (Id, Id) {
-    let programs = market.programs.clone();
+    let programs = market.programs().to_vec();
     if programs.is_empty() { (id("shop"), id("main")) } else { market.of(&programs) }
 }
 
@@ -442,7 +455,7 @@ fn payout(market: &mut Market) -> Payout<Amount> {
         affiliate,
         currency,
         period_from: day,
-        period_until: day.saturating_add(market.of(&[1, 1, DAY_MS, 0])),
+        period_until: day.saturating_add(market.of(&[1, 1, DAY_MS, DAY_MS, DAY_MS, DAY_MS, DAY_MS, 0])),
         continues,
         lines,
         total: market.chance(70).then(|| market.some_amount()),

@@ -37,7 +37,7 @@ pub struct Market {
     pub tenant: Id,
     /// What others can name, by tenant and kind.
     named: BTreeMap<(Id, Kind), Vec<Id>>,
-    pub programs: Vec<(Id, Id)>,
+    programs: BTreeMap<Id, Vec<(Id, Id)>>,
     numbered: usize,
     pub offers: Vec<Offer>,
 }
@@ -58,7 +58,7 @@ impl Market {
             now: "2026-01-20T00:00:00Z".parse().unwrap(),
             tenant: id("acme"),
             named: BTreeMap::new(),
-            programs: Vec::new(),
+            programs: BTreeMap::new(),
             numbered: 0,
             offers: Vec::new(),
         }
@@ -98,6 +98,11 @@ impl Market {
 
     pub fn names(&self, kind: Kind) -> Vec<Id> {
         self.named.get(&(self.tenant.clone(), kind)).cloned().unwrap_or_default()
+    }
+
+    /// Each merchant and program that there are terms of.
+    pub fn programs(&self) -> &[(Id, Id)] {
+        self.programs.get(&self.tenant).map_or(&[], Vec::as_slice)
     }
 
     /// A name of this kind: one that there is, mostly.
@@ -149,7 +154,10 @@ impl Market {
     pub fn step(&mut self) {
         self.now = self.now.saturating_add(self.random.below(DAY_MS / 4));
         self.tenant = if self.chance(90) { id("acme") } else { id("brand") };
-        let body = entries::body(self);
+        let mut body = entries::body(self);
+        if !self.has_parents(body.kind()) && !self.chance(10) {
+            body = entries::first(self);
+        }
         let mut entry = self.envelope(body);
         for _ in 0..MENDINGS {
             let Some(refusal) = self.offer(&entry) else { return };
@@ -158,6 +166,19 @@ impl Market {
                 return;
             }
         }
+    }
+
+    /// Whether there is something that an entry of this kind could be about.
+    fn has_parents(&self, kind: Kind) -> bool {
+        let about = match kind {
+            Kind::ProgramTerms | Kind::AffiliateUpline | Kind::OpeningBalance => return true,
+            Kind::Transaction | Kind::Inquiry => Kind::ProgramTerms,
+            Kind::Commission => Kind::Transaction,
+            Kind::InquiryResolution => Kind::Inquiry,
+            Kind::PayoutEvent => Kind::Payout,
+            _ => Kind::Commission,
+        };
+        !self.names(about).is_empty()
     }
 
     fn envelope(&mut self, body: Body<Amount>) -> Entry {
@@ -208,8 +229,9 @@ impl Market {
             },
             Body::ProgramTerms(terms) => {
                 let program = (terms.merchant.clone(), terms.program.clone());
-                if !self.programs.contains(&program) {
-                    self.programs.push(program);
+                let programs = self.programs.entry(entry.tenant.clone()).or_default();
+                if !programs.contains(&program) {
+                    programs.push(program);
                 }
             }
             _ => {}

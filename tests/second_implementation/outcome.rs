@@ -10,6 +10,10 @@ use serde_json::{Map, Value, json};
 
 use super::market::{Market, id};
 
+/// Everybody whom an entry may name.
+const AFFILIATES: &[&str] = &["ann", "bob", "cy", "dee", "eve"];
+const MERCHANTS: &[&str] = &["shop", "store"];
+
 /// By tenant, what there is of each sort, by name.
 pub fn of(market: &mut Market) -> Value {
     let mut tenants = Map::new();
@@ -53,8 +57,8 @@ fn of_tenant(market: &Market) -> Value {
         "adjustments": object(adjustments),
         "payouts": object(payouts),
         "transactions": object(transactions),
-        "prepaid": sums(market, &["shop", "store"], |party, code| Subject::Prepaid(party, code)),
-        "carried": sums(market, &["ann", "bob", "cy"], |party, code| Subject::Carried(party, code)),
+        "prepaid": sums(market, MERCHANTS, |party, code| Subject::Prepaid(party, code)),
+        "carried": sums(market, AFFILIATES, |party, code| Subject::Carried(party, code)),
         "uplines": uplines(market),
     })
 }
@@ -89,7 +93,7 @@ fn sums(
 }
 
 fn uplines(market: &Market) -> Value {
-    object(["ann", "bob", "cy"].iter().filter_map(|affiliate| {
+    object(AFFILIATES.iter().filter_map(|affiliate| {
         let affiliate = id(affiliate);
         let key = Subject::Upline(&affiliate).key(&market.tenant);
         match &market.ledger.state().get(&key)?.record {
