@@ -455,7 +455,8 @@ fn payout(market: &mut Market) -> Payout<Amount> {
         affiliate,
         currency,
         period_from: day,
-        period_until: day.saturating_add(market.of(&[1, 1, DAY_MS, DAY_MS, DAY_MS, DAY_MS, DAY_MS, 0])),
+        period_until: day
+            .saturating_add(market.of(&[1, 1, DAY_MS, DAY_MS, DAY_MS, DAY_MS, DAY_MS, 0])),
         continues,
         lines,
         total: market.chance(70).then(|| market.some_amount()),

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use counterfoil::protocol::block::EncodedEntry;
-use counterfoil::protocol::entry::{Balance, Body, Entry, Kind, PayoutLine, Role};
+use counterfoil::protocol::entry::{Balance, Body, Effect, Entry, Kind, PayoutLine, Role, Verdict};
 use counterfoil::protocol::hash::Commitment;
 use counterfoil::protocol::id::Id;
 use counterfoil::protocol::money::{Amount, Currency, Decimal};
@@ -298,6 +298,10 @@ impl Market {
                 }
                 _ => {}
             },
+            (Body::Decision(decision), Refusal::ExtensionNotLater { earlier: Some(date), .. }) => {
+                let locking_date = date.saturating_add(DAY_MS);
+                decision.verdict = Verdict::Extend { locking_date };
+            }
             (Body::Amendment(amendment), Refusal::StaleAmount { expected, .. }) => {
                 amendment.old = units(&expected, amendment.currency).unwrap();
             }
@@ -342,7 +346,7 @@ impl Market {
                     Some(total) => payout.total = Some(total),
                     // Below zero: more was taken off.
                     None => payout.lines.push(PayoutLine::CarriedForward {
-                        effect: counterfoil::protocol::entry::Effect::Credit,
+                        effect: Effect::Credit,
                         amount: units(&expected[1..], payout.currency).unwrap(),
                     }),
                 },

@@ -34,9 +34,10 @@ fn of_tenant(market: &Market) -> Value {
         let stands = standing.as_str();
         (name, json!([stands, amount, left, funded, fee, credited, debited, locks_at]))
     });
-    let adjustments = market.adjustments().into_iter().map(|(name, of, standing)| {
-        (name, json!([standing, of.effect, of.amount.units()]))
-    });
+    let adjustments = market
+        .adjustments()
+        .into_iter()
+        .map(|(name, of, standing)| (name, json!([standing, of.effect, of.amount.units()])));
     let payouts = market.names(Kind::Payout).into_iter().filter_map(|first| {
         let of = market.payout(&first)?;
         let sums = (of.added.units(), of.taken_off.units());
@@ -123,7 +124,11 @@ pub fn states(outcome: &Value) -> BTreeSet<(String, String)> {
     for tenant in tenants {
         for sort in ["commissions", "adjustments", "payouts"] {
             let named = tenant[sort].as_object().expect("an object");
-            found.extend(named.values().map(|of| (sort.to_owned(), of[0].as_str().expect("a state").to_owned())));
+            found.extend(
+                named
+                    .values()
+                    .map(|of| (sort.to_owned(), of[0].as_str().expect("a state").to_owned())),
+            );
         }
     }
     found
