@@ -1,5 +1,7 @@
 //! Random numbers that a seed repeats.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 /// Marsaglia's xorshift64.
 #[derive(Clone)]
 pub struct Random(u64);
@@ -8,7 +10,10 @@ impl Random {
     /// From the seed in the environment variable `name`, or from the time; says which.
     pub fn seeded(name: &str) -> Self {
         let seed = std::env::var(name).ok().and_then(|seed| seed.parse().ok());
-        let seed = seed.unwrap_or_else(|| counterfoil::ledger::now().as_millis());
+        let seed = seed.unwrap_or_else(|| {
+            let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
+            u64::try_from(since.as_millis()).expect("not that late")
+        });
         println!("{name}={seed}");
         Self::new(seed)
     }
