@@ -51,6 +51,35 @@ impl Timestamp {
         self.0
     }
 
+    /// The calendar month in UTC, counted from January 1970.
+    pub fn month(self) -> u32 {
+        let date = self.date();
+        let year = u32::try_from(date.year()).expect("1970 or later");
+        let month = u32::try_from(date.month()).expect("1 to 12");
+        (year - 1970) * 12 + month - 1
+    }
+
+    /// 00:00 UTC of `day` (1 to 28) in the calendar month that comes `months` after this one's,
+    /// or [`Timestamp::MAX`].
+    #[must_use]
+    pub fn day_of_later_month(self, months: u8, day: u8) -> Self {
+        let month = self.month() + u32::from(months);
+        let year = i16::try_from(1970 + month / 12).unwrap_or(i16::MAX);
+        let month = i8::try_from(month % 12 + 1).expect("1 to 12");
+        let day = i8::try_from(day).unwrap_or(i8::MAX);
+        let Ok(date) = jiff::civil::Date::new(year, month, day) else { return Self::MAX };
+        let time =
+            jiff::tz::TimeZone::UTC.to_timestamp(date.to_datetime(jiff::civil::Time::midnight()));
+        let milliseconds = time.ok().and_then(|time| u64::try_from(time.as_millisecond()).ok());
+        milliseconds.map_or(Self::MAX, |milliseconds| Self(milliseconds.min(Self::MAX.0)))
+    }
+
+    fn date(self) -> jiff::civil::Date {
+        let milliseconds = i64::try_from(self.0).expect("before the year 9999");
+        let time = jiff::Timestamp::from_millisecond(milliseconds).expect("before the year 9999");
+        jiff::tz::TimeZone::UTC.to_datetime(time).date()
+    }
+
     /// The point `milliseconds` later, or [`Timestamp::MAX`].
     #[must_use]
     pub fn saturating_add(self, milliseconds: u64) -> Self {
@@ -151,6 +180,22 @@ impl<'de> Deserialize<'de> for Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn days_of_later_months() {
+        let cases = [
+            ("2026-11-21T14:00:00Z", 682, 1, 15, "2026-12-15T00:00:00Z"),
+            ("2026-11-30T23:59:59.999Z", 682, 2, 1, "2027-01-01T00:00:00Z"),
+            ("2024-02-29T00:00:00Z", 649, 12, 28, "2025-02-28T00:00:00Z"),
+            ("1970-01-01T00:00:00Z", 0, 1, 1, "1970-02-01T00:00:00Z"),
+            ("9998-12-31T23:59:59.999Z", 96_347, 1, 1, "9998-12-31T23:59:59.999Z"),
+        ];
+        for (time, month, months, day, expected) in cases {
+            let time: Timestamp = time.parse().unwrap();
+            assert_eq!(time.month(), month, "{time}");
+            assert_eq!(time.day_of_later_month(months, day).to_string(), expected, "{time}");
+        }
+    }
 
     #[test]
     fn reads_and_writes_rfc_3339() {

@@ -78,6 +78,7 @@ pub struct Payout<A> {
 
 tagged! {
     /// A line of a payout.
+    #[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
     pub enum PayoutLine<A> {
         /// A commission, all that is left of it.
         1 "commission" => Commission {
@@ -140,6 +141,7 @@ pub struct PayoutEvent {
 
 tagged! {
     /// What happened to a payout.
+    #[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
     pub enum PaymentEvent {
         /// It is on its way.
         1 "sent" => Sent {
@@ -181,7 +183,8 @@ impl<A> Payout<A> {
     pub(super) fn try_map<B, E>(self, convert: &mut impl Convert<A, B, E>) -> Result<Payout<B>, E> {
         let currency = self.currency;
         let lines = self.lines.into_iter();
-        let lines = lines.map(|line| line.try_map(|amount| convert("lines.amount", currency, amount)));
+        let lines =
+            lines.map(|line| line.try_map(|amount| convert("lines.amount", currency, amount)));
         let lines = lines.collect::<Result<_, E>>()?;
         Ok(Payout {
             affiliate: self.affiliate,

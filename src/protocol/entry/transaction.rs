@@ -39,6 +39,22 @@ codec::numbered! {
 impl Action {
     /// Every action, in the order of their numbers.
     pub const ALL: [Self; 4] = [Self::Sale, Self::Lead, Self::Signup, Self::Subscription];
+
+    /// The name in text, such as `sale`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sale => "sale",
+            Self::Lead => "lead",
+            Self::Signup => "signup",
+            Self::Subscription => "subscription",
+        }
+    }
+}
+
+impl std::fmt::Display for Action {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
 }
 
 /// A sale, lead, signup or subscription that may earn commissions.

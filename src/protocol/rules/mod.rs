@@ -2,35 +2,52 @@
 //!
 //! [`admit`] is a pure function of the state, the block's time and an entry. The authority
 //! runs it before it seals, every replica and verifier runs it again; a block with an entry
-//! that it refuses is invalid, whoever signed it.
+//! that it refuses is invalid, whoever signed it. FORMAT.md section 13 says the same.
 //!
 //! | file | what |
 //! |---|---|
-//! | `lifecycle.rs` | a commission's states and steps, as a table |
+//! | `lifecycle.rs` | the states and steps of a commission and of a payout, as tables |
+//! | `terms.rs` | what a merchant's program may promise |
+//! | `reckoning.rs` | what the terms give: rules, tiers, caps, locking dates |
+//! | `transaction.rs` | what may earn commissions |
+//! | `commission.rs` | what is earned: direct commissions and overrides |
+//! | `correction.rs` | decisions, amendments, reversals, adjustments, inquiries |
+//! | `payment.rs` | fundings, payouts and what becomes of them |
+//! | `standing.rs` | uplines, what was brought in, erasure |
 //! | `refusal.rs` | every rule, named by how it is broken |
-//! | `state.rs` | the records that rules read and write |
+//! | `records.rs` | what the rules remember |
+//! | `state.rs` | where they remember it |
 
+mod commission;
+mod correction;
 mod lifecycle;
+mod payment;
+mod reckoning;
+mod records;
 mod refusal;
+mod standing;
 mod state;
+mod terms;
+mod transaction;
 
-pub use lifecycle::{CommissionState, Step};
-pub use refusal::{AdmitError, Refusal};
-pub use state::{
-    Changes, CommissionRecord, Mark, Overlay, PayoutPhase, PayoutRecord, ProgramRecord, Record,
-    StateReader, StoredRecord, Subject, TermsRecord, TransactionRecord,
+pub use lifecycle::{AdjustmentState, CommissionState, PayoutState, PayoutStep, Step};
+pub use records::{
+    AdjustmentRecord, CarriedRecord, CommissionRecord, CountedRecord, InquiryRecord, ItemRecord,
+    PartRecord, PayoutPartRecord, PayoutRecord, PrepaidRecord, Privacy, ProgramRecord, Record,
+    StoredRecord, SubscriptionRecord, TermsRecord, TransactionRecord, UplineRecord,
 };
+pub use refusal::{AdmitError, Refusal};
+pub use standing::MAX_UPLINE_DEPTH;
+pub use state::{Changes, Mark, Overlay, StateReader, Subject};
 
 use super::block::EncodedEntry;
-use super::entry::{
-    Body, Commission, Decision, Entry, Kind, MAX_PAYOUT_LINES, Payout, PayoutLine, ProgramTerms,
-    Reversal, Reward, Transaction, Verdict,
-};
+use super::entry::{Balance, Body, Entry, Fx, Kind};
 use super::hash::StateKey;
 use super::id::Id;
 use super::money::{Amount, Currency, PPM_WHOLE};
 use super::spec::ChainSpec;
-use super::time::{DAY_MS, Timestamp};
+use super::time::Timestamp;
+use records::Kept;
 
 /// Where an entry would stand: what rules may know beside the state.
 #[derive(Clone, Copy, Debug)]
@@ -66,8 +83,10 @@ pub fn admit<S: StateReader>(
     encoded: &EncodedEntry,
 ) -> Result<Parties, AdmitError<S::Error>> {
     let entry = encoded.entry();
-    if let Some(first) = state.get(&encoded.key())? {
-        return Err(Refusal::Duplicate { index: first.index }.into());
+    for key in [Some(encoded.key()), other_name(entry)].into_iter().flatten() {
+        if let Some(first) = state.get(&key)? {
+            return Err(Refusal::Duplicate { index: first.index }.into());
+        }
     }
     let latest = place.block_time.saturating_add(place.spec.limits.event_ahead_ms);
     if entry.event_time > latest {
@@ -79,11 +98,37 @@ pub fn admit<S: StateReader>(
         Body::Transaction(transaction) => admission.transaction(transaction)?,
         Body::Commission(commission) => admission.commission(commission)?,
         Body::Decision(decision) => admission.decision(decision)?,
+        Body::Amendment(amendment) => admission.amendment(amendment)?,
         Body::Reversal(reversal) => admission.reversal(reversal)?,
+        Body::Adjustment(adjustment) => admission.adjustment(adjustment)?,
+        Body::Inquiry(inquiry) => admission.inquiry(inquiry)?,
+        Body::InquiryResolution(resolution) => admission.inquiry_resolution(resolution)?,
+        Body::Funding(funding) => admission.funding(funding)?,
         Body::Payout(payout) => admission.payout(payout)?,
+        Body::PayoutEvent(event) => admission.payout_event(event)?,
+        Body::AffiliateUpline(upline) => admission.affiliate_upline(upline)?,
+        Body::OpeningBalance(opening) => admission.opening_balance(opening)?,
+        Body::ErasureNotice(notice) => admission.erasure_notice(notice)?,
     };
-    state.put(encoded.key(), StoredRecord { index: place.index, height: place.height, record });
+    let privacy = match entry.commitment {
+        Some(_) => Privacy::Committed,
+        None => Privacy::Nothing,
+    };
+    let (index, height) = (place.index, place.height);
+    state.put(encoded.key(), StoredRecord { index, height, privacy, record });
     Ok(parties)
+}
+
+/// The record under which others find what was brought in: as the commission or adjustment
+/// that it is from now on.
+fn other_name(entry: &Entry) -> Option<StateKey> {
+    let Body::OpeningBalance(opening) = &entry.body else { return None };
+    let kind = match &opening.balance {
+        Balance::Commission { .. } => Kind::Commission,
+        Balance::Affiliate { .. } => Kind::Adjustment,
+        Balance::Merchant { .. } => return None,
+    };
+    Some(Subject::Entry(kind, &entry.external_id).key(&entry.tenant))
 }
 
 /// One entry under consideration.
@@ -96,309 +141,97 @@ struct Admission<'a, 's, S> {
 /// What an entry's body leads to: its own record, and whom it concerns.
 type Outcome<E> = Result<(Record, Parties), AdmitError<E>>;
 
+/// A record that was found, to be changed and put back.
+struct Found<T> {
+    key: StateKey,
+    /// The record as it is stored, but for what is remembered.
+    index: u64,
+    height: u64,
+    privacy: Privacy,
+    record: T,
+}
+
 impl<S: StateReader> Admission<'_, '_, S> {
-    fn program_terms(&mut self, terms: &ProgramTerms<Amount>, key: StateKey) -> Outcome<S::Error> {
-        if let Some(until) = terms.effective_until
-            && until <= terms.effective_from
-        {
-            return Err(Refusal::EmptyPeriod { field: "body.effective_until" }.into());
-        }
-        match &terms.reward {
-            Reward::Percent { ppm } if *ppm > PPM_WHOLE => {
-                return Err(Refusal::RateAboveWhole { ppm: *ppm }.into());
-            }
-            Reward::Percent { .. } => {}
-            Reward::Fixed { currency, .. } => self.known("body.reward.currency", *currency)?,
-        }
-        let program_key = Subject::Program(&terms.merchant, &terms.program).key(&self.entry.tenant);
-        let program = self.state.get(&program_key)?;
-        let (expected, latest) = match &program {
-            None => (1, None),
-            Some(StoredRecord { record: Record::Program(program), .. }) => {
-                (program.version.saturating_add(1), Some(program.clone()))
-            }
-            Some(_) => unreachable!("a program's key leads to a program's record"),
-        };
-        if terms.version != expected {
-            return Err(Refusal::WrongVersion { expected, given: terms.version }.into());
-        }
-        if let Some(latest) = latest {
-            self.supersede(&latest, terms.effective_from)?;
-        }
-        let record = Record::Program(ProgramRecord {
-            version: terms.version,
-            effective_from: terms.effective_from,
-            latest: key,
-        });
-        let (index, height) = (self.place.index, self.place.height);
-        self.state.put(program_key, StoredRecord { index, height, record });
-        let parties = Parties { affiliate: None, merchant: Some(terms.merchant.clone()) };
-        Ok((Record::Terms(TermsRecord::new(terms)), parties))
-    }
-
-    /// A later version begins no earlier than it is recorded, so that it never changes a time
-    /// that an earlier one already governs.
-    fn supersede(
-        &mut self,
-        latest: &ProgramRecord,
-        from: Timestamp,
-    ) -> Result<(), AdmitError<S::Error>> {
-        let earliest = self.place.block_time.max(latest.effective_from);
-        if from < earliest {
-            return Err(Refusal::TermsReachBack { earliest, given: from }.into());
-        }
-        let Some(mut stored) = self.state.get(&latest.latest)? else {
-            unreachable!("a program's record names terms that are on the ledger");
-        };
-        let Record::Terms(terms) = &mut stored.record else {
-            unreachable!("a program's record names terms");
-        };
-        terms.superseded_from = Some(from);
-        self.state.put(latest.latest, stored);
-        Ok(())
-    }
-
-    fn transaction(&mut self, transaction: &Transaction<Amount>) -> Outcome<S::Error> {
-        self.known("body.currency", transaction.currency)?;
-        let program = Subject::Program(&transaction.merchant, &transaction.program);
-        if self.state.get(&program.key(&self.entry.tenant))?.is_none() {
-            return Err(Refusal::UnknownProgram {
-                merchant: transaction.merchant.clone(),
-                program: transaction.program.clone(),
-            }
-            .into());
-        }
-        let record = Record::Transaction(TransactionRecord {
-            merchant: transaction.merchant.clone(),
-            program: transaction.program.clone(),
-            time: self.entry.event_time,
-            currency: transaction.currency,
-            amount: transaction.amount,
-            committed: Amount::ZERO,
-        });
-        let parties = Parties { affiliate: None, merchant: Some(transaction.merchant.clone()) };
-        Ok((record, parties))
-    }
-
-    fn commission(&mut self, commission: &Commission<Amount>) -> Outcome<S::Error> {
-        let (key, stored) =
-            self.parent("body.transaction", Kind::Transaction, &commission.transaction)?;
-        let Record::Transaction(mut sale) = stored.record.clone() else {
-            unreachable!("a transaction's key leads to a transaction's record");
-        };
-        let (_, terms) = self.parent("body.terms", Kind::ProgramTerms, &commission.terms)?;
-        let Record::Terms(terms) = terms.record else {
-            unreachable!("the terms' key leads to the terms' record");
-        };
-        if (&terms.merchant, &terms.program) != (&sale.merchant, &sale.program) {
-            return Err(Refusal::TermsOfAnotherProgram.into());
-        }
-        if !terms.in_force(sale.time) {
-            return Err(Refusal::TermsNotInForce { at: sale.time }.into());
-        }
-        same_currency(sale.currency, commission.currency)?;
-        let earned = match &terms.reward {
-            Reward::Percent { ppm } => sale.amount.parts_per_million(*ppm),
-            Reward::Fixed { currency, amount } => {
-                same_currency(*currency, commission.currency)?;
-                Some(*amount)
-            }
-        };
-        let earned = earned.unwrap_or(Amount::MAX);
-        sale.committed = sale
-            .committed
-            .checked_add(commission.amount)
-            .filter(|committed| *committed <= earned)
-            .ok_or_else(|| {
-                let left = earned.checked_sub(sale.committed).unwrap_or(Amount::ZERO);
-                self.too_much("body.amount", commission.currency, left, commission.amount)
-            })?;
-        let merchant = sale.merchant.clone();
-        let locks_at = sale.time.saturating_add(u64::from(terms.locking_days) * DAY_MS);
-        self.state.put(key, StoredRecord { record: Record::Transaction(sale), ..stored });
-        let record = Record::Commission(CommissionRecord {
-            affiliate: commission.affiliate.clone(),
-            merchant: merchant.clone(),
-            currency: commission.currency,
-            amount: commission.amount,
-            reversed: Amount::ZERO,
-            paid: Amount::ZERO,
-            locks_at,
-            state: CommissionState::Pending,
-        });
-        let affiliate = Some(commission.affiliate.clone());
-        Ok((record, Parties { affiliate, merchant: Some(merchant) }))
-    }
-
-    fn decision(&mut self, decision: &Decision) -> Outcome<S::Error> {
-        let step = match decision.verdict {
-            Verdict::Approve => Step::Approve,
-            Verdict::Decline { .. } => Step::Decline,
-            Verdict::Extend { .. } => Step::Extend,
-            Verdict::Lock => Step::Lock,
-        };
-        let parties = self.update_commission(&decision.commission, |commission| {
-            if let Verdict::Extend { locking_date } = decision.verdict {
-                if locking_date <= commission.locks_at {
-                    let (earlier, given) = (commission.locks_at, locking_date);
-                    return Err(Refusal::ExtensionNotLater { earlier, given });
-                }
-                commission.locks_at = locking_date;
-            }
-            commission.step(step)
-        })?;
-        Ok((Record::Stated, parties))
-    }
-
-    fn reversal(&mut self, reversal: &Reversal<Amount>) -> Outcome<S::Error> {
-        let spec = self.place.spec;
-        positive("body.amount", reversal.amount)?;
-        let parties = self.update_commission(&reversal.commission, |commission| {
-            same_currency(commission.currency, reversal.currency)?;
-            // Whether it may be reversed at all, before how much of it.
-            commission.state.after(Step::Reverse)?;
-            let left = commission.left();
-            if reversal.amount > left {
-                let (field, currency) = ("body.amount", reversal.currency);
-                return Err(too_much(spec, field, currency, left, reversal.amount));
-            }
-            commission.reversed = commission
-                .reversed
-                .checked_add(reversal.amount)
-                .expect("the sum is at most the commission");
-            if commission.left() == Amount::ZERO { commission.step(Step::Reverse) } else { Ok(()) }
-        })?;
-        Ok((Record::Stated, parties))
-    }
-
-    fn payout(&mut self, payout: &Payout<Amount>) -> Outcome<S::Error> {
-        self.known("body.currency", payout.currency)?;
-        if payout.period_until <= payout.period_from {
-            return Err(Refusal::EmptyPeriod { field: "body.period_until" }.into());
-        }
-        if !(1..=MAX_PAYOUT_LINES).contains(&payout.lines.len()) {
-            return Err(Refusal::LineCount { given: payout.lines.len() }.into());
-        }
-        let mut sum = match &payout.continues {
-            Some(previous) => self.continue_payout(payout, previous)?,
-            None => Amount::ZERO,
-        };
-        for line in &payout.lines {
-            self.pay(payout, line)?;
-            sum = sum.checked_add(line.amount).ok_or(Refusal::SumTooLarge)?;
-        }
-        if let Some(total) = payout.total
-            && total != sum
-        {
-            let (expected, given) =
-                (self.decimal(payout.currency, sum), self.decimal(payout.currency, total));
-            return Err(Refusal::WrongTotal { expected, given }.into());
-        }
-        let record = Record::Payout(PayoutRecord {
-            affiliate: payout.affiliate.clone(),
-            currency: payout.currency,
-            period_from: payout.period_from,
-            period_until: payout.period_until,
-            sum,
-            phase: if payout.total.is_some() { PayoutPhase::Closed } else { PayoutPhase::Open },
-        });
-        Ok((record, Parties { affiliate: Some(payout.affiliate.clone()), merchant: None }))
-    }
-
-    /// Takes up an open payout where its latest part left it; the sum of its parts so far.
-    fn continue_payout(
-        &mut self,
-        payout: &Payout<Amount>,
-        previous: &Id,
-    ) -> Result<Amount, AdmitError<S::Error>> {
-        let (key, stored) = self.parent("body.continues", Kind::Payout, previous)?;
-        let Record::Payout(mut part) = stored.record.clone() else {
-            unreachable!("a payout's key leads to a payout's record");
-        };
-        if part.phase != PayoutPhase::Open {
-            return Err(Refusal::PayoutNotOpen { part: previous.clone() }.into());
-        }
-        if part.affiliate != payout.affiliate {
-            return Err(Refusal::AnotherPayee { expected: part.affiliate }.into());
-        }
-        same_currency(part.currency, payout.currency)?;
-        let (from, until) = (part.period_from, part.period_until);
-        if (from, until) != (payout.period_from, payout.period_until) {
-            return Err(Refusal::AnotherPeriod { from, until }.into());
-        }
-        let sum = part.sum;
-        part.phase = PayoutPhase::Continued;
-        self.state.put(key, StoredRecord { record: Record::Payout(part), ..stored });
-        Ok(sum)
-    }
-
-    fn pay(
-        &mut self,
-        payout: &Payout<Amount>,
-        line: &PayoutLine<Amount>,
-    ) -> Result<(), AdmitError<S::Error>> {
-        const FIELD: &str = "body.lines.amount";
-        let spec = self.place.spec;
-        positive(FIELD, line.amount)?;
-        self.update(("body.lines.commission", &line.commission), |commission| {
-            if commission.affiliate != payout.affiliate {
-                return Err(Refusal::AnotherPayee { expected: commission.affiliate.clone() });
-            }
-            same_currency(commission.currency, payout.currency)?;
-            commission.state.after(Step::Pay)?;
-            let left = commission.left();
-            if line.amount > left {
-                return Err(too_much(spec, FIELD, payout.currency, left, line.amount));
-            }
-            commission.paid = commission
-                .paid
-                .checked_add(line.amount)
-                .expect("the sum is at most the commission");
-            if commission.left() == Amount::ZERO { commission.step(Step::Pay) } else { Ok(()) }
-        })?;
-        Ok(())
-    }
-
-    fn update_commission(
-        &mut self,
-        external_id: &Id,
-        change: impl FnOnce(&mut CommissionRecord) -> Result<(), Refusal>,
-    ) -> Result<Parties, AdmitError<S::Error>> {
-        self.update(("body.commission", external_id), change)
-    }
-
-    /// Changes a commission's record.
-    fn update(
-        &mut self,
-        (field, external_id): (&'static str, &Id),
-        change: impl FnOnce(&mut CommissionRecord) -> Result<(), Refusal>,
-    ) -> Result<Parties, AdmitError<S::Error>> {
-        let (key, mut stored) = self.parent(field, Kind::Commission, external_id)?;
-        let Record::Commission(commission) = &mut stored.record else {
-            unreachable!("a commission's key leads to a commission's record");
-        };
-        change(commission)?;
-        let parties = Parties {
-            affiliate: Some(commission.affiliate.clone()),
-            merchant: Some(commission.merchant.clone()),
-        };
-        self.state.put(key, stored);
-        Ok(parties)
+    /// The record about `subject`, if there is one.
+    fn look_up<T: Kept>(
+        &self,
+        subject: Subject<'_>,
+    ) -> Result<Option<Found<T>>, AdmitError<S::Error>> {
+        let key = subject.key(&self.entry.tenant);
+        Ok(self.state.get(&key)?.map(|stored| {
+            let StoredRecord { index, height, privacy, record } = stored;
+            Found { key, index, height, privacy, record: T::from_record(record) }
+        }))
     }
 
     /// The record of an entry that this one names in `field`.
-    fn parent(
+    fn parent<T: Kept>(
         &self,
         field: &'static str,
         kind: Kind,
         external_id: &Id,
-    ) -> Result<(StateKey, StoredRecord), AdmitError<S::Error>> {
-        let key = Subject::Entry(kind, external_id).key(&self.entry.tenant);
-        let stored = self.state.get(&key)?.ok_or_else(|| {
-            let external_id = external_id.clone();
-            Refusal::MissingParent { field, kind, external_id }
-        })?;
-        Ok((key, stored))
+    ) -> Result<Found<T>, AdmitError<S::Error>> {
+        self.look_up(Subject::Entry(kind, external_id))?
+            .ok_or_else(|| missing(field, kind, external_id).into())
+    }
+
+    /// The sum about `subject`, and where to put it back; nothing, where there is none yet.
+    fn sum<T: Kept + Default>(
+        &self,
+        subject: Subject<'_>,
+    ) -> Result<Found<T>, AdmitError<S::Error>> {
+        Ok(self.look_up(subject)?.unwrap_or_else(|| Found {
+            key: subject.key(&self.entry.tenant),
+            index: self.place.index,
+            height: self.place.height,
+            privacy: Privacy::Nothing,
+            record: T::default(),
+        }))
+    }
+
+    fn put_back<T: Kept>(&mut self, found: Found<T>) {
+        let Found { key, index, height, privacy, record } = found;
+        let record = record.into_record();
+        self.state.put(key, StoredRecord { index, height, privacy, record });
+    }
+
+    /// Writes a record that this entry makes beside its own.
+    fn put_new(&mut self, subject: Subject<'_>, record: Record) {
+        let (index, height, privacy) = (self.place.index, self.place.height, Privacy::Nothing);
+        let key = subject.key(&self.entry.tenant);
+        self.state.put(key, StoredRecord { index, height, privacy, record });
+    }
+
+    /// A commission that this entry names in `field`, and where it stands.
+    fn commission_at(
+        &self,
+        field: &'static str,
+        external_id: &Id,
+    ) -> Result<(Found<CommissionRecord>, CommissionState), AdmitError<S::Error>> {
+        let found: Found<CommissionRecord> = self.parent(field, Kind::Commission, external_id)?;
+        let payout = self.payout_state(found.record.payout.as_ref())?;
+        let standing = found.record.standing(payout);
+        Ok((found, standing))
+    }
+
+    /// Where a payout stands, named by its first part.
+    fn payout_state(
+        &self,
+        first: Option<&Id>,
+    ) -> Result<Option<PayoutState>, AdmitError<S::Error>> {
+        let Some(first) = first else { return Ok(None) };
+        let found: Option<Found<PayoutRecord>> =
+            self.look_up(Subject::Entry(Kind::Payout, first))?;
+        let found = found.expect("what names a payout is written when that is admitted");
+        Ok(Some(found.record.state))
+    }
+
+    fn has_terms(&self, merchant: &Id, program: &Id) -> Result<(), AdmitError<S::Error>> {
+        if self.look_up::<ProgramRecord>(Subject::Program(merchant, program))?.is_some() {
+            return Ok(());
+        }
+        let (merchant, program) = (merchant.clone(), program.clone());
+        Err(Refusal::UnknownProgram { merchant, program }.into())
     }
 
     fn known(&self, field: &'static str, currency: Currency) -> Result<(), Refusal> {
@@ -408,6 +241,31 @@ impl<S: StateReader> Admission<'_, '_, S> {
         }
     }
 
+    /// Checks a change of currency of amounts in `currency`.
+    fn check_fx(&self, fx: &Fx, currency: Currency) -> Result<(), Refusal> {
+        same_currency("body.fx.from", currency, fx.from)?;
+        self.known("body.fx.to", fx.to)?;
+        if fx.to == fx.from {
+            return Err(Refusal::NeedlessFx);
+        }
+        if fx.rate.billionths() == 0 {
+            return Err(Refusal::ZeroAmount { field: "body.fx.rate" });
+        }
+        Ok(())
+    }
+
+    /// `amount` of `from` in `to`, where it is an amount.
+    fn changed(
+        &self,
+        amount: Amount,
+        from: Currency,
+        fx: Option<reckoning::Change>,
+    ) -> Option<Amount> {
+        let Some((to, rate)) = fx else { return Some(amount) };
+        let scale = |currency| self.place.spec.currencies.scale(currency).ok();
+        amount.changed(rate, scale(from)?, scale(to)?)
+    }
+
     fn too_much(
         &self,
         field: &'static str,
@@ -415,34 +273,82 @@ impl<S: StateReader> Admission<'_, '_, S> {
         left: Amount,
         given: Amount,
     ) -> Refusal {
-        too_much(self.place.spec, field, currency, left, given)
+        let (left, given) = (self.decimal(currency, left), self.decimal(currency, given));
+        Refusal::TooMuch { field, currency, left, given }
     }
 
-    fn decimal(&self, currency: Currency, amount: Amount) -> String {
-        decimal(self.place.spec, currency, amount)
+    /// Checks an amount that follows from what is on the ledger.
+    fn exactly(
+        &self,
+        field: &'static str,
+        currency: Currency,
+        expected: Amount,
+        given: Amount,
+    ) -> Result<(), Refusal> {
+        if expected == given {
+            return Ok(());
+        }
+        let (expected, given) = (self.decimal(currency, expected), self.decimal(currency, given));
+        Err(Refusal::WrongAmount { field, currency, expected, given })
     }
+
+    /// For messages: an amount whose currency the ledger knows, or its bare units.
+    fn decimal(&self, currency: Currency, amount: Amount) -> String {
+        let scale = self.place.spec.currencies.scale(currency).unwrap_or(0);
+        amount.to_decimal(scale).to_string()
+    }
+}
+
+fn missing(field: &'static str, kind: Kind, external_id: &Id) -> Refusal {
+    Refusal::MissingParent { field, kind, external_id: external_id.clone() }
 }
 
 fn positive(field: &'static str, amount: Amount) -> Result<(), Refusal> {
     if amount == Amount::ZERO { Err(Refusal::ZeroAmount { field }) } else { Ok(()) }
 }
 
-fn same_currency(expected: Currency, given: Currency) -> Result<(), Refusal> {
-    if expected == given { Ok(()) } else { Err(Refusal::AnotherCurrency { expected, given }) }
+fn at_most_whole(field: &'static str, ppm: u32) -> Result<(), Refusal> {
+    if ppm > PPM_WHOLE { Err(Refusal::RateAboveWhole { field, ppm }) } else { Ok(()) }
 }
 
-fn too_much(
-    spec: &ChainSpec,
+fn bounded(
     field: &'static str,
-    currency: Currency,
-    left: Amount,
-    given: Amount,
-) -> Refusal {
-    let (left, given) = (decimal(spec, currency, left), decimal(spec, currency, given));
-    Refusal::TooMuch { field, currency, left, given }
+    bounds: std::ops::RangeInclusive<usize>,
+    given: usize,
+) -> Result<(), Refusal> {
+    let (min, max) = bounds.into_inner();
+    if (min..=max).contains(&given) {
+        Ok(())
+    } else {
+        Err(Refusal::ListLength { field, min, max, given })
+    }
 }
 
-/// For messages: an amount whose currency the ledger knows, or its bare units.
-fn decimal(spec: &ChainSpec, currency: Currency, amount: Amount) -> String {
-    amount.to_decimal(spec.currencies.scale(currency).unwrap_or(0)).to_string()
+fn same_currency(field: &'static str, expected: Currency, given: Currency) -> Result<(), Refusal> {
+    if expected == given {
+        Ok(())
+    } else {
+        Err(Refusal::AnotherCurrency { field, expected, given })
+    }
+}
+
+fn same_affiliate(field: &'static str, expected: &Id, given: &Id) -> Result<(), Refusal> {
+    if expected == given {
+        Ok(())
+    } else {
+        Err(Refusal::AnotherAffiliate { field, expected: expected.clone() })
+    }
+}
+
+fn same_merchant(field: &'static str, expected: &Id, given: &Id) -> Result<(), Refusal> {
+    if expected == given {
+        Ok(())
+    } else {
+        Err(Refusal::AnotherMerchant { field, expected: expected.clone() })
+    }
+}
+
+/// `sum` and `more`, if that is an amount.
+fn add(field: &'static str, sum: Amount, more: Amount) -> Result<Amount, Refusal> {
+    sum.checked_add(more).ok_or(Refusal::SumTooLarge { field })
 }

@@ -1,11 +1,12 @@
 //! What the rules remember: a record for each entry, and for whatever sums go beyond one.
 
+use std::sync::Arc;
+
 use bincode::{Decode, Encode};
 
-use super::lifecycle::{CommissionState, PayoutState, Step};
-use super::refusal::Refusal;
+use super::lifecycle::{AdjustmentState, CommissionState, PayoutState};
 use crate::protocol::codec;
-use crate::protocol::entry::{Action, Effect, Fx, Locking, ProgramTerms, Reason, RewardRule};
+use crate::protocol::entry::{Action, Effect, Locking, ProgramTerms, Reason, RewardRule};
 use crate::protocol::hash::StateKey;
 use crate::protocol::id::Id;
 use crate::protocol::money::{Amount, Currency, ExchangeRate};
@@ -49,7 +50,7 @@ pub enum Record {
     /// That it was stated, nothing else.
     Stated,
     /// Of a program's terms.
-    Terms(TermsRecord),
+    Terms(Arc<TermsRecord>),
     /// Of a transaction.
     Transaction(TransactionRecord),
     /// Of a commission.
@@ -60,20 +61,20 @@ pub enum Record {
     Inquiry(InquiryRecord),
     /// Of a payout, at its first part.
     Payout(PayoutRecord),
-    /// Of a payout's further part: the first, by external id.
-    PayoutPart(Id),
+    /// Of a payout's further part.
+    PayoutPart(PayoutPartRecord),
     /// Of a program.
     Program(ProgramRecord),
-    /// Of a subscription: how many transactions it has.
-    Subscription(u32),
+    /// Of a subscription.
+    Subscription(SubscriptionRecord),
     /// Of what is counted for tiers and caps.
     Counted(CountedRecord),
     /// Of what a merchant paid.
     Prepaid(PrepaidRecord),
     /// Of what is carried forward for an affiliate.
     Carried(CarriedRecord),
-    /// Of an affiliate: who stands above, by the latest word.
-    Upline(Option<Id>),
+    /// Of who stands above an affiliate.
+    Upline(UplineRecord),
 }
 
 codec::numbered! {
@@ -85,13 +86,67 @@ codec::numbered! {
         7 => Adjustment { 0: adjustment },
         8 => Inquiry { 0: inquiry },
         11 => Payout { 0: payout },
-        12 => PayoutPart { 0: first },
+        12 => PayoutPart { 0: part },
         100 => Program { 0: program },
-        101 => Subscription { 0: count },
+        101 => Subscription { 0: subscription },
         102 => Counted { 0: counted },
         103 => Prepaid { 0: prepaid },
         104 => Carried { 0: carried },
         105 => Upline { 0: upline },
+    }
+}
+
+/// What a record of one subject holds.
+pub(super) trait Kept: Sized {
+    /// What is remembered of such a subject.
+    ///
+    /// # Panics
+    /// If `record` is of another subject: a subject's key leads to its own kind of record.
+    fn from_record(record: Record) -> Self;
+    /// The record of it.
+    fn into_record(self) -> Record;
+}
+
+macro_rules! kept {
+    ($($type:ty => $variant:ident,)+) => {$(
+        impl Kept for $type {
+            fn from_record(record: Record) -> Self {
+                match record {
+                    Record::$variant(record) => record,
+                    other => unreachable!("a subject's key leads to a record of it, not {other:?}"),
+                }
+            }
+
+            fn into_record(self) -> Record {
+                Record::$variant(self)
+            }
+        }
+    )+};
+}
+
+kept! {
+    Arc<TermsRecord> => Terms,
+    TransactionRecord => Transaction,
+    CommissionRecord => Commission,
+    AdjustmentRecord => Adjustment,
+    InquiryRecord => Inquiry,
+    PayoutRecord => Payout,
+    ProgramRecord => Program,
+    SubscriptionRecord => Subscription,
+    CountedRecord => Counted,
+    PrepaidRecord => Prepaid,
+    CarriedRecord => Carried,
+    UplineRecord => Upline,
+}
+
+/// Of any entry.
+impl Kept for Record {
+    fn from_record(record: Record) -> Self {
+        record
+    }
+
+    fn into_record(self) -> Record {
+        self
     }
 }
 
@@ -180,14 +235,16 @@ pub struct TransactionRecord {
 }
 
 impl TransactionRecord {
+    /// What all its parts come to.
+    pub fn amount(&self) -> Amount {
+        let sum =
+            self.parts.iter().try_fold(Amount::ZERO, |sum, part| sum.checked_add(part.amount));
+        sum.expect("transactions and amendments are admitted only where it is an amount")
+    }
+
     /// The currency that commissions are reckoned in.
     pub fn reckoning_currency(&self) -> Currency {
         self.fx.map_or(self.currency, |(currency, _)| currency)
-    }
-
-    /// How `fx` changes the amounts.
-    pub(super) fn changes(fx: Option<&Fx>) -> Option<(Currency, ExchangeRate)> {
-        fx.map(|fx| (fx.to, fx.rate))
     }
 }
 
@@ -272,15 +329,6 @@ impl CommissionRecord {
     /// Whether it was brought in from another system.
     pub fn imported(&self) -> bool {
         self.transaction.is_none()
-    }
-
-    /// Takes a step of its life.
-    ///
-    /// # Errors
-    /// [`Refusal::IllegalStep`].
-    pub(super) fn step(&mut self, step: Step) -> Result<(), Refusal> {
-        self.state = self.state.after(step)?;
-        Ok(())
     }
 }
 
@@ -375,4 +423,25 @@ pub struct CarriedRecord {
     pub kept: Amount,
     /// All that was added from there. More than was kept, for an affiliate who owes.
     pub used: Amount,
+}
+
+/// What is remembered of a payout's further part.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct PayoutPartRecord {
+    /// The first part, by external id.
+    pub first: Id,
+}
+
+/// What is remembered of a subscription.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct SubscriptionRecord {
+    /// How many transactions it has.
+    pub payments: u32,
+}
+
+/// Who stands above an affiliate, by the latest word.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct UplineRecord {
+    /// Who, if anybody.
+    pub upline: Option<Id>,
 }

@@ -1,0 +1,146 @@
+//! What holds from now on: uplines, what was brought in, erasure. FORMAT.md sections 13.15 to
+//! 13.17.
+
+use super::lifecycle::CommissionState;
+use super::records::{
+    AdjustmentRecord, CommissionRecord, PrepaidRecord, Privacy, Record, UplineRecord,
+};
+use super::refusal::{AdmitError, Refusal};
+use super::state::{StateReader, Subject};
+use super::{Admission, Found, Outcome, Parties, add, positive};
+use crate::protocol::entry::{
+    AffiliateUpline, Balance, ErasureNotice, ImportedState, Kind, OpeningBalance,
+};
+use crate::protocol::id::Id;
+use crate::protocol::money::{Amount, Currency};
+
+/// The most affiliates above another.
+pub const MAX_UPLINE_DEPTH: usize = 64;
+
+impl<S: StateReader> Admission<'_, '_, S> {
+    pub(super) fn affiliate_upline(&mut self, stated: &AffiliateUpline) -> Outcome<S::Error> {
+        let mut above = stated.upline.clone();
+        let mut depth = 0;
+        while let Some(upline) = above {
+            if upline == stated.affiliate {
+                return Err(Refusal::UplineCycle { affiliate: upline }.into());
+            }
+            depth += 1;
+            if depth > MAX_UPLINE_DEPTH {
+                return Err(Refusal::UplineTooDeep.into());
+            }
+            above = self.upline_of(&upline)?;
+        }
+        let mut found = self.sum::<UplineRecord>(Subject::Upline(&stated.affiliate))?;
+        found.record.upline.clone_from(&stated.upline);
+        self.put_back(found);
+        let parties = Parties { affiliate: Some(stated.affiliate.clone()), merchant: None };
+        Ok((Record::Stated, parties))
+    }
+
+    /// Who stands so many levels above `affiliate`, if anybody.
+    pub(super) fn upline_at(
+        &self,
+        affiliate: &Id,
+        level: u8,
+    ) -> Result<Option<Id>, AdmitError<S::Error>> {
+        let mut above = Some(affiliate.clone());
+        for _ in 0..level {
+            above = match above {
+                Some(affiliate) => self.upline_of(&affiliate)?,
+                None => return Ok(None),
+            };
+        }
+        Ok(above)
+    }
+
+    fn upline_of(&self, affiliate: &Id) -> Result<Option<Id>, AdmitError<S::Error>> {
+        let found: Option<Found<UplineRecord>> = self.look_up(Subject::Upline(affiliate))?;
+        Ok(found.and_then(|found| found.record.upline))
+    }
+
+    pub(super) fn opening_balance(
+        &mut self,
+        opening: &OpeningBalance<Amount>,
+    ) -> Outcome<S::Error> {
+        let own = &self.entry.external_id;
+        let parties = match &opening.balance {
+            Balance::Commission { affiliate, merchant, currency, amount, state, locking_date } => {
+                self.opening_amount(*currency, *amount)?;
+                let (affiliate, merchant) = (affiliate.clone(), merchant.clone());
+                let parties = Parties {
+                    affiliate: Some(affiliate.clone()),
+                    merchant: Some(merchant.clone()),
+                };
+                let (state, funded) = match state {
+                    ImportedState::Pending => (CommissionState::Pending, Amount::ZERO),
+                    ImportedState::Approved => (CommissionState::Approved, Amount::ZERO),
+                    ImportedState::Locked => (CommissionState::Locked, Amount::ZERO),
+                    ImportedState::Funded => (CommissionState::Funded, *amount),
+                };
+                let record = CommissionRecord {
+                    transaction: None,
+                    affiliate,
+                    merchant,
+                    currency: *currency,
+                    amount: *amount,
+                    fee: Amount::ZERO,
+                    reversed: Amount::ZERO,
+                    funded,
+                    credited: Amount::ZERO,
+                    debited: Amount::ZERO,
+                    locks_at: *locking_date,
+                    state,
+                    payout: None,
+                    deviation: None,
+                    extended: false,
+                    amended: false,
+                    direct_rule: 0,
+                    overridden: 0,
+                };
+                let subject = Subject::Entry(Kind::Commission, own);
+                self.put_new(subject, Record::Commission(record));
+                parties
+            }
+            Balance::Affiliate { affiliate, effect, currency, amount } => {
+                self.opening_amount(*currency, *amount)?;
+                let record = AdjustmentRecord {
+                    affiliate: affiliate.clone(),
+                    effect: *effect,
+                    currency: *currency,
+                    amount: *amount,
+                    payout: None,
+                };
+                let subject = Subject::Entry(Kind::Adjustment, own);
+                self.put_new(subject, Record::Adjustment(record));
+                Parties { affiliate: Some(affiliate.clone()), merchant: None }
+            }
+            Balance::Merchant { merchant, currency, amount } => {
+                self.opening_amount(*currency, *amount)?;
+                let mut found = self.sum::<PrepaidRecord>(Subject::Prepaid(merchant, *currency))?;
+                let received = &mut found.record.received;
+                *received = add("body.balance.amount", *received, *amount)?;
+                self.put_back(found);
+                Parties { affiliate: None, merchant: Some(merchant.clone()) }
+            }
+        };
+        Ok((Record::Stated, parties))
+    }
+
+    fn opening_amount(&self, currency: Currency, amount: Amount) -> Result<(), Refusal> {
+        self.known("body.balance.currency", currency)?;
+        positive("body.balance.amount", amount)
+    }
+
+    pub(super) fn erasure_notice(&mut self, notice: &ErasureNotice) -> Outcome<S::Error> {
+        let named = &notice.entry;
+        let mut found: Found<Record> = self.parent("body.entry", named.kind, &named.external_id)?;
+        found.privacy = match found.privacy {
+            Privacy::Committed => Privacy::Erased,
+            Privacy::Nothing => return Err(Refusal::NothingCommitted.into()),
+            Privacy::Erased => return Err(Refusal::ErasedBefore.into()),
+        };
+        self.put_back(found);
+        Ok((Record::Stated, Parties::default()))
+    }
+}
