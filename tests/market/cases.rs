@@ -12,13 +12,13 @@ mod reckoning;
 mod terms;
 mod transactions;
 
-use counterfoil::protocol::entry::{Entry, ImportedState, Locking, PaymentEvent, Reward, Verdict};
+use counterfoil::protocol::entry::{Entry, Locking, PaymentEvent, Reward, Verdict};
 use counterfoil::protocol::money::{Amount, PPM_WHOLE};
 use counterfoil::protocol::time::DAY_MS;
 
 use super::{
     NOW, at, closed, commission, covered, decision, funding, id, named, payout_event, percent,
-    rule, sale, terms, terms_of, units, when,
+    rule, sale, terms, terms_of, when,
 };
 
 /// One way to break a rule.

@@ -181,11 +181,10 @@ fn of_amended_sales() -> Vec<Row> {
             (body.old, body.new) = (units(old), units(new));
         })
     };
-    let shared = |name: &str, amount: u64| {
-        commission(name, |body| (body.role, body.amount) = (share(amount * 1_000, None), units(amount)))
+    let half = |name: &str| {
+        commission(name, |body| (body.role, body.amount) = (share(500_000, None), units(500)))
     };
-    // Two share; the second is as it says.
-    let two = |more: Vec<Entry>| and(and(sold(), [shared("C-1", 500), shared("C-2", 500)]), more);
+    let two = |more: Vec<Entry>| and(and(sold(), [half("C-1"), half("C-2")]), more);
     let refunded = and(earned(), [reversal("R-1", |body| {
         (body.amount, body.refund) = (units(1), refund(3_000, &[]));
     })]);
