@@ -215,8 +215,8 @@ impl<S: StateReader> Admission<'_, '_, S> {
         let Some(first) = first else { return Ok(None) };
         let found: Option<Found<PayoutRecord>> =
             self.look_up(Subject::Entry(Kind::Payout, first))?;
-        let found = found.expect("what names a payout is written when that is admitted");
-        Ok(Some(found.record.state))
+        // Only the payout that is being admitted isn't written yet.
+        Ok(Some(found.map_or(PayoutState::Open, |found| found.record.state)))
     }
 
     fn has_terms(&self, merchant: &Id, program: &Id) -> Result<(), AdmitError<S::Error>> {
