@@ -12,7 +12,7 @@ mod market;
 use std::collections::{BTreeMap, BTreeSet};
 
 use counterfoil::protocol::entry::{Entry, Kind, Verdict};
-use counterfoil::protocol::money::Amount;
+
 use counterfoil::protocol::rules::{
     AdmitError, CommissionState, Overlay, Place, Record, StateReader, Step, Subject, admit,
 };
@@ -62,7 +62,10 @@ fn each_rule_refuses_what_breaks_it_and_nothing_nearer() {
         .enumerate()
         .filter_map(|(number, case)| {
             let fault = fault(&market, case)?;
-            Some(format!("{number} {}, {:?}: {fault}\n{:?}", case.rule, case.says, case.broken.body))
+            Some(format!(
+                "{number} {}, {:?}: {fault}\n{:?}",
+                case.rule, case.says, case.broken.body
+            ))
         })
         .collect();
     assert!(faults.is_empty(), "{}", faults.join("\n"));

@@ -11,7 +11,8 @@ use super::super::{
 use super::{Row, and, earned, sold};
 
 pub(super) fn rows() -> Vec<Row> {
-    [of_terms(), of_force(), of_parts(), of_rules(), of_shares(), of_currencies(), of_sums()].concat()
+    [of_terms(), of_force(), of_parts(), of_rules(), of_shares(), of_currencies(), of_sums()]
+        .concat()
 }
 
 fn under(terms: &str) -> Entry {
@@ -38,20 +39,44 @@ fn of_terms() -> Vec<Row> {
     let many = (0..100).map(|n| nothing(&format!("C-{n}x"), 1, share(1, None)));
     let crowded = and(and(sold(), many), [sale("S-2", |_| ())]);
     vec![
-        ("list-length", "?", crowded, on("S-2"), nothing("C-9", 1, share(1, None))),
-        ("terms-of-another-program", "?", given(side), under("T-1"), under("T-2")),
-        ("terms-of-another-program", "?", given(of_mart), under("T-1"), under("T-2")),
-        ("terms-recorded-later", "?", and(sold(), [later]), under("T-1"), under("T-2")),
+        (
+            "list-length",
+            "body.transaction: 0 to 99, not 100",
+            crowded,
+            on("S-2"),
+            nothing("C-9", 1, share(1, None)),
+        ),
+        (
+            "terms-of-another-program",
+            "body.terms: these are the terms of another program",
+            given(side),
+            under("T-1"),
+            under("T-2"),
+        ),
+        (
+            "terms-of-another-program",
+            "body.terms: these are the terms of another program",
+            given(of_mart),
+            under("T-1"),
+            under("T-2"),
+        ),
+        (
+            "terms-recorded-later",
+            "body.terms: recorded after the transaction",
+            and(sold(), [later]),
+            under("T-1"),
+            under("T-2"),
+        ),
         (
             "action-not-eligible",
-            "?",
+            "body.transaction: by these terms a sale earns nothing",
             vec![leads.clone(), done("S-1", Action::Sale), done("S-2", Action::Lead)],
             on("S-2"),
             on("S-1"),
         ),
         (
             "action-not-eligible",
-            "?",
+            "body.transaction: by these terms a signup earns nothing",
             vec![leads, done("S-1", Action::Subscription), done("S-2", Action::Signup)],
             on("S-1"),
             on("S-2"),
@@ -69,18 +94,30 @@ fn of_force() -> Vec<Row> {
     // What is recorded after the sale changes nothing for it.
     let late = vec![terms("T-1", |_| ()), sale("S-1", |_| ()), second(NOW), sale("S-2", |_| ())];
     vec![
-        (RULE, "?", given(NOW), under("T-2"), under("T-1")),
-        (RULE, "?", given(NOW + 1), under("T-1"), under("T-2")),
         (
             RULE,
-            "?",
+            "body.terms: not in force at 2023-11-14T22:13:20Z",
+            given(NOW),
+            under("T-2"),
+            under("T-1"),
+        ),
+        (
+            RULE,
+            "body.terms: not in force at 2023-11-14T22:13:20Z",
+            given(NOW + 1),
+            under("T-1"),
+            under("T-2"),
+        ),
+        (
+            RULE,
+            "body.terms: not in force at 2023-11-14T22:13:20Z",
             vec![ended, when(NOW - 1, sale("S-1", |_| ())), sale("S-2", |_| ())],
             on("S-1"),
             on("S-2"),
         ),
         (
             RULE,
-            "?",
+            "body.terms: not in force at 2023-10-15T22:13:19.999Z",
             vec![
                 terms("T-1", |_| ()),
                 when(begin, sale("S-1", |_| ())),
@@ -89,7 +126,7 @@ fn of_force() -> Vec<Row> {
             on("S-1"),
             on("S-2"),
         ),
-        (RULE, "?", late, on("S-1"), on("S-2")),
+        (RULE, "body.terms: not in force at 2023-11-14T22:13:20Z", late, on("S-1"), on("S-2")),
     ]
 }
 
@@ -105,14 +142,45 @@ fn of_parts() -> Vec<Row> {
     // The order's group is that of items without one.
     let of_media = basket("S-1", |body| body.commission_group = Some(id("media")));
     let no_plain = sale("S-1", |body| {
-        body.items = vec![item("book", 1, 4_000, Some("media")), item("tea", 1, 6_000, Some("tea"))];
+        body.items =
+            vec![item("book", 1, 4_000, Some("media")), item("tea", 1, 6_000, Some("tea"))];
     });
     vec![
-        (RULE, "?", sold(), of_group(None, 1_000), of_group(Some("media"), 1_000)),
-        (RULE, "?", given(media), of_group(Some("media"), 1_000), of_group(None, 1_000)),
-        (RULE, "?", given(of_media), of_group(Some("media"), 1_000), of_group(None, 1_000)),
-        (RULE, "?", given(no_plain), of_group(Some("tea"), 600), of_group(None, 600)),
-        (RULE, "?", given(basket("S-1", |_| ())), of_group(None, 600), of_group(Some("tea"), 400)),
+        (
+            RULE,
+            "body.role.commission_group: the transaction has no part",
+            sold(),
+            of_group(None, 1_000),
+            of_group(Some("media"), 1_000),
+        ),
+        (
+            RULE,
+            "body.role.commission_group: the transaction has no part",
+            given(media),
+            of_group(Some("media"), 1_000),
+            of_group(None, 1_000),
+        ),
+        (
+            RULE,
+            "body.role.commission_group: the transaction has no part",
+            given(of_media),
+            of_group(Some("media"), 1_000),
+            of_group(None, 1_000),
+        ),
+        (
+            RULE,
+            "body.role.commission_group: the transaction has no part",
+            given(no_plain),
+            of_group(Some("tea"), 600),
+            of_group(None, 600),
+        ),
+        (
+            RULE,
+            "body.role.commission_group: the transaction has no part",
+            given(basket("S-1", |_| ())),
+            of_group(None, 600),
+            of_group(Some("tea"), 400),
+        ),
     ]
 }
 
@@ -125,40 +193,65 @@ fn of_rules() -> Vec<Row> {
     };
     let media = || with(|rule| rule.commission_group = Some(id("media")));
     let stars = || with(|rule| rule.affiliate_group = Some(id("stars")));
-    let given = |rules: Vec<RewardRule<Amount>>| vec![terms_of("T-1", rules), basket("S-1", |_| ())];
+    let given =
+        |rules: Vec<RewardRule<Amount>>| vec![terms_of("T-1", rules), basket("S-1", |_| ())];
     let by = |rule: u16, role: Role, amount: u64| {
         commission("C-1", |body| (body.rule, body.role, body.amount) = (rule, role, units(amount)))
     };
     let plain = || share(PPM_WHOLE, None);
     let of_media = || share(PPM_WHOLE, Some("media"));
     vec![
-        (RULE, "?", given(vec![percent(100_000)]), by(1, plain(), 600), by(0, plain(), 600)),
-        (RULE, "?", given(vec![percent(100_000)]), by(1, plain(), 600), by(2, plain(), 600)),
+        (
+            RULE,
+            "rule 1 is the first that fits, not 0",
+            given(vec![percent(100_000)]),
+            by(1, plain(), 600),
+            by(0, plain(), 600),
+        ),
+        (
+            RULE,
+            "rule 1 is the first that fits, not 2",
+            given(vec![percent(100_000)]),
+            by(1, plain(), 600),
+            by(2, plain(), 600),
+        ),
         // The first that fits, of two that do.
         (
             RULE,
-            "?",
+            "rule 1 is the first that fits, not 2",
             given(vec![media(), percent(100_000)]),
             by(1, of_media(), 200),
             by(2, of_media(), 400),
         ),
         (
             RULE,
-            "?",
+            "rule 1 is the first that fits, not 2",
             given(vec![percent(100_000), media()]),
             by(1, of_media(), 400),
             by(2, of_media(), 200),
         ),
         // None fits.
-        (RULE, "?", given(vec![media()]), by(1, of_media(), 200), by(1, plain(), 300)),
         (
             RULE,
-            "?",
+            "no rule fits, not 1",
+            given(vec![media()]),
+            by(1, of_media(), 200),
+            by(1, plain(), 300),
+        ),
+        (
+            RULE,
+            "rule 2 is the first that fits, not 1",
             given(vec![stars(), percent(100_000)]),
             by(1, grouped("stars"), 300),
             by(1, grouped("moons"), 300),
         ),
-        (RULE, "?", given(vec![stars(), percent(100_000)]), by(2, plain(), 600), by(1, plain(), 300)),
+        (
+            RULE,
+            "rule 2 is the first that fits, not 1",
+            given(vec![stars(), percent(100_000)]),
+            by(2, plain(), 600),
+            by(1, plain(), 300),
+        ),
     ]
 }
 
@@ -177,31 +270,45 @@ fn of_shares() -> Vec<Row> {
         commission("C-1", |body| body.amount = units(600)),
     ];
     vec![
-        ("zero-amount", "?", sold(), nothing("C-1", 1, share(1, None)), {
-            nothing("C-1", 1, share(0, None))
-        }),
-        (RULE, "?", begun(), shared("C-2", 400_000, 400), shared("C-2", 400_001, 400)),
-        (RULE, "?", sold(), shared("C-1", PPM_WHOLE, 1_000), shared("C-1", PPM_WHOLE + 1, 1_000)),
-        (RULE, "?", and(begun(), [shared("C-2", u32::MAX / 1_000_000, 4)]), {
-            shared("C-3", 1, 0)
-        }, { shared("C-3", u32::MAX, 4_294_967) }),
+        (
+            "zero-amount",
+            "body.role.share_ppm: must be more",
+            sold(),
+            nothing("C-1", 1, share(1, None)),
+            { nothing("C-1", 1, share(0, None)) },
+        ),
+        (RULE, "400001 parts", begun(), shared("C-2", 400_000, 400), shared("C-2", 400_001, 400)),
+        (
+            RULE,
+            "1000001 parts",
+            sold(),
+            shared("C-1", PPM_WHOLE, 1_000),
+            shared("C-1", PPM_WHOLE + 1, 1_000),
+        ),
+        (
+            RULE,
+            "4294967295 parts",
+            and(begun(), [shared("C-2", u32::MAX / 1_000_000, 4)]),
+            { shared("C-3", 1, 0) },
+            { shared("C-3", u32::MAX, 4_294_967) },
+        ),
         // What was declined or taken back keeps its share.
         (
             RULE,
-            "?",
+            "400001 parts",
             and(begun(), [decision("D-1", "C-1", decline())]),
             shared("C-2", 400_000, 400),
             shared("C-2", 400_001, 400),
         ),
         (
             RULE,
-            "?",
+            "1 parts",
             and(earned(), [reversal("R-1", |_| ()), sale("S-2", |_| ())]),
             on("S-2"),
             nothing("C-2", 1, share(1, None)),
         ),
         // Each part has shares of its own.
-        (RULE, "?", of_basket, media, nothing("C-2", 1, share(1, None))),
+        (RULE, "1 parts", of_basket, media, nothing("C-2", 1, share(1, None))),
     ]
 }
 
@@ -234,25 +341,22 @@ fn of_currencies() -> Vec<Row> {
         }
         rule
     };
-    let capped = super::super::capped(
-        percent(100_000),
-        counterfoil::protocol::entry::CapPer::Part,
-        5_000,
-    );
+    let capped =
+        super::super::capped(percent(100_000), counterfoil::protocol::entry::CapPer::Part, 5_000);
     let tiers = volumes(Period::Ever, &[(0, 100_000)]);
     vec![
-        (RULE, "?", sold(), inn("EUR", 1_000), inn("GBP", 1_000)),
+        (RULE, "body.currency: must be EUR", sold(), inn("EUR", 1_000), inn("GBP", 1_000)),
         // Commissions are reckoned in what the sale is changed into.
         (
             RULE,
-            "?",
+            "body.currency: must be EUR",
             vec![terms("T-1", |_| ()), changed],
             inn("EUR", 1_000),
             inn("JPY", 1_000),
         ),
-        (RULE, "?", given(fixed("GBP", 5)), plain(), of_media(5)),
-        (RULE, "?", given(in_pounds(capped)), plain(), of_media(400)),
-        (RULE, "?", given(in_pounds(tiers)), plain(), of_media(400)),
+        (RULE, "body.currency: must be GBP", given(fixed("GBP", 5)), plain(), of_media(5)),
+        (RULE, "body.currency: must be GBP", given(in_pounds(capped)), plain(), of_media(400)),
+        (RULE, "body.currency: must be GBP", given(in_pounds(tiers)), plain(), of_media(400)),
     ]
 }
 
@@ -287,7 +391,13 @@ fn of_sums() -> Vec<Row> {
         favour("C-1", "S-1", "ann", Amount::MAX.units()),
     ];
     vec![
-        (RULE, "?", volume, of("C-2", "S-2", "bob"), of("C-2", "S-2", "ann")),
-        (RULE, "?", earned, favour("C-2", "S-2", "ann", 0), favour("C-2", "S-2", "ann", 1)),
+        (RULE, "body.amount: the sum", volume, of("C-2", "S-2", "bob"), of("C-2", "S-2", "ann")),
+        (
+            RULE,
+            "body.amount: the sum",
+            earned,
+            favour("C-2", "S-2", "ann", 0),
+            favour("C-2", "S-2", "ann", 1),
+        ),
     ]
 }

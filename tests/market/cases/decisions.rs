@@ -50,29 +50,50 @@ fn of_steps() -> Vec<Row> {
     let other = || reversal("R-9", |body| body.commission = id("C-2"));
     let with_other = |given: Vec<Entry>| and(given, another(2, "ann"));
     vec![
-        (RULE, "?", with_other(declined()), other(), decide(Verdict::Approve)),
-        (RULE, "?", with_other(declined()), other(), decide(Verdict::Lock)),
-        (RULE, "?", with_other(declined()), other(), decide(decline())),
-        (RULE, "?", approved(), decide(Verdict::Lock), decide(Verdict::Approve)),
-        (RULE, "?", approved(), back("R-9", 1), decide(decline())),
-        (RULE, "?", approved(), back("R-9", 1), extend("D-9", NOW + DAY_MS)),
-        (RULE, "?", with_other(locked()), other(), decide(Verdict::Lock)),
-        (RULE, "?", with_other(locked()), other(), back("R-9", 1)),
-        (RULE, "?", with_other(funded()), other(), back("R-9", 1)),
-        (RULE, "?", with_other(declined()), other(), back("R-9", 1)),
-        (RULE, "?", reversed(), other(), back("R-9", 1)),
-        (RULE, "?", reversed(), other(), decide(Verdict::Lock)),
         (
             RULE,
-            "?",
+            "declined can't be approved",
+            with_other(declined()),
+            other(),
+            decide(Verdict::Approve),
+        ),
+        (RULE, "declined can't be locked", with_other(declined()), other(), decide(Verdict::Lock)),
+        (RULE, "declined can't be declined", with_other(declined()), other(), decide(decline())),
+        (
+            RULE,
+            "approved can't be approved",
+            approved(),
+            decide(Verdict::Lock),
+            decide(Verdict::Approve),
+        ),
+        (RULE, "approved can't be declined", approved(), back("R-9", 1), decide(decline())),
+        (
+            RULE,
+            "approved can't be extended",
+            approved(),
+            back("R-9", 1),
+            extend("D-9", NOW + DAY_MS),
+        ),
+        (RULE, "locked can't be locked", with_other(locked()), other(), decide(Verdict::Lock)),
+        (RULE, "locked can't be reversed", with_other(locked()), other(), back("R-9", 1)),
+        (RULE, "funded can't be reversed", with_other(funded()), other(), back("R-9", 1)),
+        (RULE, "declined can't be reversed", with_other(declined()), other(), back("R-9", 1)),
+        (RULE, "reversed can't be reversed", reversed(), other(), back("R-9", 1)),
+        (RULE, "reversed can't be locked", reversed(), other(), decide(Verdict::Lock)),
+        (
+            RULE,
+            "extended can't be extended",
             extended(),
             when(NOW - 1, decide(decline())),
             when(NOW - 1, extend("D-9", NOW + 2 * DAY_MS)),
         ),
         (
             RULE,
-            "?",
-            with_other(vec![super::super::terms("T-1", |_| ()), imported("C-1", ImportedState::Approved)]),
+            "approved can't be declined",
+            with_other(vec![
+                super::super::terms("T-1", |_| ()),
+                imported("C-1", ImportedState::Approved),
+            ]),
             decide(Verdict::Lock),
             decide(decline()),
         ),
@@ -99,23 +120,77 @@ fn of_dates() -> Vec<Row> {
     };
     let lock = || decide(Verdict::Lock);
     vec![
-        (PAST, "?", dated(), when(NOW - 1, decide(decline())), when(NOW, decide(decline()))),
-        (PAST, "?", dated(), when(NOW, decide(Verdict::Approve)), when(NOW, decide(decline()))),
         (
             PAST,
-            "?",
+            "event_time: the locking date was 2023-11-14T22:13:20Z",
+            dated(),
+            when(NOW - 1, decide(decline())),
+            when(NOW, decide(decline())),
+        ),
+        (
+            PAST,
+            "event_time: the locking date was 2023-11-14T22:13:20Z",
+            dated(),
+            when(NOW, decide(Verdict::Approve)),
+            when(NOW, decide(decline())),
+        ),
+        (
+            PAST,
+            "event_time: the locking date was 2023-11-14T22:13:20Z",
             dated(),
             when(NOW - 1, extend("D-9", NOW + 1)),
             when(NOW, extend("D-9", NOW + 1)),
         ),
-        (PAST, "?", dated(), when(NOW - 1, back("R-1", 1)), when(NOW, back("R-1", 1))),
-        (PAST, "?", dated(), when(NOW - 1, amend()), when(NOW, amend())),
+        (
+            PAST,
+            "event_time: the locking date was 2023-11-14T22:13:20Z",
+            dated(),
+            when(NOW - 1, back("R-1", 1)),
+            when(NOW, back("R-1", 1)),
+        ),
+        (
+            PAST,
+            "event_time: the locking date was 2023-11-14T22:13:20Z",
+            dated(),
+            when(NOW - 1, amend()),
+            when(NOW, amend()),
+        ),
         // The date that it was put off to counts.
-        (PAST, "?", put_off(), when(NOW + 4, decide(decline())), when(NOW + 5, decide(decline()))),
-        (PAST, "?", import(), when(NOW - 1, back("R-1", 1)), when(NOW, back("R-1", 1))),
-        (BEFORE, "?", dated(), when(NOW, lock()), when(NOW - 1, lock())),
-        (BEFORE, "?", put_off(), when(NOW + 5, lock()), when(NOW + 4, lock())),
-        (BEFORE, "?", import(), when(NOW, lock()), when(NOW - 1, lock())),
+        (
+            PAST,
+            "event_time: the locking date was 2023-11-14T22:13:20.005Z",
+            put_off(),
+            when(NOW + 4, decide(decline())),
+            when(NOW + 5, decide(decline())),
+        ),
+        (
+            PAST,
+            "event_time: the locking date was 2023-11-14T22:13:20Z",
+            import(),
+            when(NOW - 1, back("R-1", 1)),
+            when(NOW, back("R-1", 1)),
+        ),
+        (
+            BEFORE,
+            "event_time: the locking date is 2023-11-14T22:13:20Z",
+            dated(),
+            when(NOW, lock()),
+            when(NOW - 1, lock()),
+        ),
+        (
+            BEFORE,
+            "event_time: the locking date is 2023-11-14T22:13:20.005Z",
+            put_off(),
+            when(NOW + 5, lock()),
+            when(NOW + 4, lock()),
+        ),
+        (
+            BEFORE,
+            "event_time: the locking date is 2023-11-14T22:13:20Z",
+            import(),
+            when(NOW, lock()),
+            when(NOW - 1, lock()),
+        ),
     ]
 }
 
@@ -124,19 +199,46 @@ fn of_extensions() -> Vec<Row> {
     let before = |entry: Entry| when(NOW - 1, entry);
     // Put off, declined, and pending again.
     let again = || {
-        and(dated(), [
-            before(extend("D-1", NOW + 5)),
-            decision("D-2", "C-1", decline()),
-            wrongly_declined("Q-1"),
-            resolution("V-1", "Q-1", Outcome::Valid),
-        ])
+        and(
+            dated(),
+            [
+                before(extend("D-1", NOW + 5)),
+                decision("D-2", "C-1", decline()),
+                wrongly_declined("Q-1"),
+                resolution("V-1", "Q-1", Outcome::Valid),
+            ],
+        )
     };
     vec![
-        ("extended-before", "?", again(), decide(decline()), extend("D-9", NOW + 6)),
-        (LATER, "?", dated(), before(extend("D-9", NOW + 1)), before(extend("D-9", NOW))),
-        (LATER, "?", dated(), before(extend("D-9", NOW + 1)), before(extend("D-9", 0))),
+        (
+            "extended-before",
+            "body.verdict: a commission is extended once",
+            again(),
+            decide(decline()),
+            extend("D-9", NOW + 6),
+        ),
+        (
+            LATER,
+            "2023-11-14T22:13:20Z is not later than 2023-11-14T22:13:20Z",
+            dated(),
+            before(extend("D-9", NOW + 1)),
+            before(extend("D-9", NOW)),
+        ),
+        (
+            LATER,
+            "1970-01-01T00:00:00Z is not later than 2023-11-14T22:13:20Z",
+            dated(),
+            before(extend("D-9", NOW + 1)),
+            before(extend("D-9", 0)),
+        ),
         // There is no date to put off.
-        (LATER, "?", earned(), decide(Verdict::Lock), extend("D-9", NOW + 1)),
+        (
+            LATER,
+            "2023-11-14T22:13:20.001Z is not later than never",
+            earned(),
+            decide(Verdict::Lock),
+            extend("D-9", NOW + 1),
+        ),
     ]
 }
 
@@ -145,25 +247,54 @@ fn of_amendments() -> Vec<Row> {
     let of = |old: u64, new: u64| {
         amendment("M-9", |body| (body.old, body.new) = (units(old), units(new)))
     };
-    let after = |verdict: Verdict| {
-        and(and(earned(), [decision("D-1", "C-1", verdict)]), another(2, "ann"))
-    };
+    let after =
+        |verdict: Verdict| and(and(earned(), [decision("D-1", "C-1", verdict)]), another(2, "ann"));
     let second = amendment("M-9", |body| body.of = Amended::Commission { commission: id("C-2") });
     let partly = and(earned(), [back("R-1", 400)]);
     let amended = and(earned(), [of(1_000, 700)].map(|entry| super::named("M-1", entry)));
     vec![
-        (STEP, "?", after(Verdict::Approve), second.clone(), of(1_000, 800)),
-        (STEP, "?", after(decline()), second.clone(), of(1_000, 800)),
-        (STEP, "?", after(Verdict::Lock), second, of(1_000, 800)),
-        ("another-currency", "?", earned(), of(1_000, 800), {
+        (
+            STEP,
+            "approved can't be amended",
+            after(Verdict::Approve),
+            second.clone(),
+            of(1_000, 800),
+        ),
+        (STEP, "declined can't be amended", after(decline()), second.clone(), of(1_000, 800)),
+        (STEP, "locked can't be amended", after(Verdict::Lock), second, of(1_000, 800)),
+        ("another-currency", "body.currency: must be EUR", earned(), of(1_000, 800), {
             amendment("M-9", |body| body.currency = currency("GBP"))
         }),
-        ("stale-amount", "?", earned(), of(1_000, 800), of(999, 800)),
-        ("stale-amount", "?", amended, of(700, 1_000), of(1_000, 800)),
+        (
+            "stale-amount",
+            "body.old: it is 10.00 now, not 9.99",
+            earned(),
+            of(1_000, 800),
+            of(999, 800),
+        ),
+        (
+            "stale-amount",
+            "body.old: it is 7.00 now, not 10.00",
+            amended,
+            of(700, 1_000),
+            of(1_000, 800),
+        ),
         // What was taken back of it doesn't change what it is.
-        ("stale-amount", "?", partly.clone(), of(1_000, 800), of(600, 800)),
-        ("no-change", "?", earned(), of(1_000, 1_001), of(1_000, 1_000)),
-        ("below-reversed", "?", partly, of(1_000, 400), of(1_000, 399)),
+        (
+            "stale-amount",
+            "body.old: it is 10.00 now, not 6.00",
+            partly.clone(),
+            of(1_000, 800),
+            of(600, 800),
+        ),
+        ("no-change", "body.new: the same as before", earned(), of(1_000, 1_001), of(1_000, 1_000)),
+        (
+            "below-reversed",
+            "body.new: 4.00 of it was taken back already",
+            partly,
+            of(1_000, 400),
+            of(1_000, 399),
+        ),
     ]
 }
 
@@ -174,10 +305,8 @@ fn of_amended_sales() -> Vec<Row> {
     };
     let part = |group: Option<&str>, old: u64, new: u64| {
         sale_amended("M-9", |body| {
-            body.of = Amended::Transaction {
-                transaction: id("S-1"),
-                commission_group: group.map(id),
-            };
+            body.of =
+                Amended::Transaction { transaction: id("S-1"), commission_group: group.map(id) };
             (body.old, body.new) = (units(old), units(new));
         })
     };
@@ -185,9 +314,12 @@ fn of_amended_sales() -> Vec<Row> {
         commission(name, |body| (body.role, body.amount) = (share(500_000, None), units(500)))
     };
     let two = |more: Vec<Entry>| and(and(sold(), [half("C-1"), half("C-2")]), more);
-    let refunded = and(earned(), [reversal("R-1", |body| {
-        (body.amount, body.refund) = (units(1), refund(3_000, &[]));
-    })]);
+    let refunded = and(
+        earned(),
+        [reversal("R-1", |body| {
+            (body.amount, body.refund) = (units(1), refund(3_000, &[]));
+        })],
+    );
     let given = |sale: Entry| vec![terms("T-1", |_| ()), sale];
     let in_two = |first: u64, second: u64, change: Option<Fx>| {
         let items = vec![item("one", 1, first, None), item("two", 1, second, Some("media"))];
@@ -198,21 +330,38 @@ fn of_amended_sales() -> Vec<Row> {
     let largest = Amount::MAX.units();
     let doubled = || in_two(1, 1, Some(fx("EUR", "GBP", 2_000_000_000)));
     vec![
-        ("no-such-part", "?", sold(), of(10_000, 1), part(Some("media"), 10_000, 1)),
-        ("no-such-part", "?", given(basket("S-1", |_| ())), part(Some("media"), 4_000, 1), {
-            part(Some("tea"), 4_000, 1)
-        }),
-        ("another-currency", "?", sold(), of(10_000, 1), {
+        (
+            "no-such-part",
+            "body.of.commission_group: the transaction has no part",
+            sold(),
+            of(10_000, 1),
+            part(Some("media"), 10_000, 1),
+        ),
+        (
+            "no-such-part",
+            "body.of.commission_group: the transaction has no part",
+            given(basket("S-1", |_| ())),
+            part(Some("media"), 4_000, 1),
+            { part(Some("tea"), 4_000, 1) },
+        ),
+        ("another-currency", "body.currency: must be EUR", sold(), of(10_000, 1), {
             sale_amended("M-9", |body| body.currency = currency("GBP"))
         }),
-        (STEP, "?", and(two(vec![decision("D-1", "C-2", Verdict::Approve)]), [sale("S-2", |_| ())]), {
-            sale_amended("M-9", |body| {
-                body.of = Amended::Transaction { transaction: id("S-2"), commission_group: None };
-            })
-        }, of(10_000, 8_000)),
         (
             STEP,
-            "?",
+            "approved can't be amended",
+            and(two(vec![decision("D-1", "C-2", Verdict::Approve)]), [sale("S-2", |_| ())]),
+            {
+                sale_amended("M-9", |body| {
+                    body.of =
+                        Amended::Transaction { transaction: id("S-2"), commission_group: None };
+                })
+            },
+            of(10_000, 8_000),
+        ),
+        (
+            STEP,
+            "approved can't be amended",
             two(vec![decision("D-1", "C-1", Verdict::Approve)]),
             decision("D-9", "C-2", decline()),
             of(10_000, 8_000),
@@ -220,23 +369,29 @@ fn of_amended_sales() -> Vec<Row> {
         // Of a part that is another commission's, even.
         (
             STEP,
-            "?",
-            and(given(basket("S-1", |_| ())), [
-                commission("C-1", |body| body.amount = units(600)),
-                decision("D-1", "C-1", Verdict::Approve),
-            ]),
+            "approved can't be amended",
+            and(
+                given(basket("S-1", |_| ())),
+                [
+                    commission("C-1", |body| body.amount = units(600)),
+                    decision("D-1", "C-1", Verdict::Approve),
+                ],
+            ),
             decision("D-2", "C-1", Verdict::Lock),
             part(Some("media"), 4_000, 1),
         ),
         // What was declined or taken back is no obstacle; what was locked is.
         (
             STEP,
-            "?",
+            "locked can't be amended",
             two(vec![
                 decision("D-1", "C-1", decline()),
-                super::named("R-2", reversal("R-2", |body| {
-                    (body.commission, body.amount) = (id("C-2"), units(500));
-                })),
+                super::named(
+                    "R-2",
+                    reversal("R-2", |body| {
+                        (body.commission, body.amount) = (id("C-2"), units(500));
+                    }),
+                ),
                 sale("S-2", |_| ()),
                 commission("C-3", |body| body.transaction = id("S-2")),
                 decision("D-3", "C-3", Verdict::Lock),
@@ -246,14 +401,42 @@ fn of_amended_sales() -> Vec<Row> {
                 body.of = Amended::Transaction { transaction: id("S-2"), commission_group: None };
             }),
         ),
-        ("stale-amount", "?", sold(), of(10_000, 8_000), of(9_999, 8_000)),
-        ("stale-amount", "?", given(basket("S-1", |_| ())), part(None, 6_000, 1), {
-            part(None, 10_000, 1)
-        }),
-        ("no-change", "?", sold(), of(10_000, 0), of(10_000, 10_000)),
-        ("below-reversed", "?", refunded, of(10_000, 3_000), of(10_000, 2_999)),
-        ("sum-too-large", "?", in_two(1, 1, None), part(None, 1, largest - 1), part(None, 1, largest)),
-        ("sum-too-large", "?", doubled(), part(None, 1, largest / 2), part(None, 1, largest / 2 + 1)),
+        (
+            "stale-amount",
+            "body.old: it is 100.00 now, not 99.99",
+            sold(),
+            of(10_000, 8_000),
+            of(9_999, 8_000),
+        ),
+        (
+            "stale-amount",
+            "body.old: it is 60.00 now, not 100.00",
+            given(basket("S-1", |_| ())),
+            part(None, 6_000, 1),
+            { part(None, 10_000, 1) },
+        ),
+        ("no-change", "body.new: the same as before", sold(), of(10_000, 0), of(10_000, 10_000)),
+        (
+            "below-reversed",
+            "body.new: 30.00 of it was taken back already",
+            refunded,
+            of(10_000, 3_000),
+            of(10_000, 2_999),
+        ),
+        (
+            "sum-too-large",
+            "body.new: the sum",
+            in_two(1, 1, None),
+            part(None, 1, largest - 1),
+            part(None, 1, largest),
+        ),
+        (
+            "sum-too-large",
+            "body.new: the sum",
+            doubled(),
+            part(None, 1, largest / 2),
+            part(None, 1, largest / 2 + 1),
+        ),
     ]
 }
 
@@ -262,13 +445,31 @@ fn of_reversals() -> Vec<Row> {
     let partly = and(earned(), [back("R-1", 600)]);
     let amended = and(earned(), [amendment("M-1", |_| ())]);
     vec![
-        ("zero-amount", "?", earned(), back("R-9", 1), back("R-9", 0)),
-        ("another-currency", "?", earned(), back("R-9", 1), {
+        ("zero-amount", "body.amount: must be more", earned(), back("R-9", 1), back("R-9", 0)),
+        ("another-currency", "body.currency: must be EUR", earned(), back("R-9", 1), {
             reversal("R-9", |body| body.currency = currency("GBP"))
         }),
-        (MUCH, "?", earned(), back("R-9", 1_000), back("R-9", 1_001)),
-        (MUCH, "?", partly, back("R-9", 400), back("R-9", 401)),
-        (MUCH, "?", amended, back("R-9", 800), back("R-9", 801)),
+        (
+            MUCH,
+            "10.01 EUR is more than what is left, 10.00 EUR",
+            earned(),
+            back("R-9", 1_000),
+            back("R-9", 1_001),
+        ),
+        (
+            MUCH,
+            "4.01 EUR is more than what is left, 4.00 EUR",
+            partly,
+            back("R-9", 400),
+            back("R-9", 401),
+        ),
+        (
+            MUCH,
+            "8.01 EUR is more than what is left, 8.00 EUR",
+            amended,
+            back("R-9", 800),
+            back("R-9", 801),
+        ),
     ]
 }
 
@@ -305,13 +506,37 @@ fn of_refunds() -> Vec<Row> {
         })
     };
     vec![
-        ("another-currency", "?", earned(), inn("EUR"), inn("GBP")),
-        ("another-currency", "?", changed, inn("JPY"), inn("EUR")),
-        ("zero-amount", "?", earned(), of(1), of(0)),
-        ("too-much", "?", earned(), of(10_000), of(10_001)),
-        ("too-much", "?", partly, of(4_000), of(4_001)),
-        ("too-much", "?", amended, of(8_000), of(8_001)),
-        ("too-much", "?", two, of_second(4_000), of_second(4_001)),
+        ("another-currency", "body.refund.currency: must be EUR", earned(), inn("EUR"), inn("GBP")),
+        ("another-currency", "body.refund.currency: must be JPY", changed, inn("JPY"), inn("EUR")),
+        ("zero-amount", "body.refund.amount: must be more", earned(), of(1), of(0)),
+        (
+            "too-much",
+            "100.01 EUR is more than what is left, 100.00 EUR",
+            earned(),
+            of(10_000),
+            of(10_001),
+        ),
+        (
+            "too-much",
+            "40.01 EUR is more than what is left, 40.00 EUR",
+            partly,
+            of(4_000),
+            of(4_001),
+        ),
+        (
+            "too-much",
+            "80.01 EUR is more than what is left, 80.00 EUR",
+            amended,
+            of(8_000),
+            of(8_001),
+        ),
+        (
+            "too-much",
+            "40.01 EUR is more than what is left, 40.00 EUR",
+            two,
+            of_second(4_000),
+            of_second(4_001),
+        ),
     ]
 }
 
@@ -334,22 +559,67 @@ fn of_refunded_items() -> Vec<Row> {
     ];
     let items = |count: usize| {
         let items = (0..count).map(|n| RefundItem { item: id(&named[n % 100]), quantity: 1 });
-        let given =
-            Refund { currency: currency("EUR"), amount: units(1), items: items.collect() };
+        let given = Refund { currency: currency("EUR"), amount: units(1), items: items.collect() };
         refunding("R-9", Some(given))
     };
     vec![
-        ("list-length", "?", many, items(100), items(101)),
-        ("no-such-item", "?", given(), of(&[("shoe", 1)]), of(&[("tea", 1)])),
-        ("no-such-item", "?", earned(), of(&[]), of(&[("shoe", 1)])),
-        ("zero-amount", "?", given(), of(&[("shoe", 1)]), of(&[("book", 1), ("shoe", 0)])),
-        ("too-many-items", "?", given(), of(&[("shoe", 2)]), of(&[("shoe", 3)])),
-        ("too-many-items", "?", partly.clone(), of(&[("shoe", 1)]), of(&[("shoe", 2)])),
-        ("too-many-items", "?", partly, of(&[("shoe", 1)]), of(&[("book", 1)])),
+        ("list-length", "body.refund.items: 0 to 100, not 101", many, items(100), items(101)),
+        (
+            "no-such-item",
+            "body.refund.items: the transaction has no item tea",
+            given(),
+            of(&[("shoe", 1)]),
+            of(&[("tea", 1)]),
+        ),
+        (
+            "no-such-item",
+            "body.refund.items: the transaction has no item shoe",
+            earned(),
+            of(&[]),
+            of(&[("shoe", 1)]),
+        ),
+        (
+            "zero-amount",
+            "body.refund.items.quantity: must be more",
+            given(),
+            of(&[("shoe", 1)]),
+            of(&[("book", 1), ("shoe", 0)]),
+        ),
+        (
+            "too-many-items",
+            "body.refund.items: 3 of shoe is more than what is left, 2",
+            given(),
+            of(&[("shoe", 2)]),
+            of(&[("shoe", 3)]),
+        ),
+        (
+            "too-many-items",
+            "body.refund.items: 2 of shoe is more than what is left, 1",
+            partly.clone(),
+            of(&[("shoe", 1)]),
+            of(&[("shoe", 2)]),
+        ),
+        (
+            "too-many-items",
+            "body.refund.items: 1 of book is more than what is left, 0",
+            partly,
+            of(&[("shoe", 1)]),
+            of(&[("book", 1)]),
+        ),
         // The same item twice in one refund.
-        ("too-many-items", "?", given(), of(&[("shoe", 1), ("shoe", 1)]), {
-            of(&[("shoe", 1), ("shoe", 2)])
-        }),
-        ("too-many-items", "?", given(), of(&[("book", 1)]), of(&[("book", u32::MAX)])),
+        (
+            "too-many-items",
+            "body.refund.items: 2 of shoe is more than what is left, 1",
+            given(),
+            of(&[("shoe", 1), ("shoe", 1)]),
+            { of(&[("shoe", 1), ("shoe", 2)]) },
+        ),
+        (
+            "too-many-items",
+            "4294967295 of book is more than what is left, 1",
+            given(),
+            of(&[("book", 1)]),
+            of(&[("book", u32::MAX)]),
+        ),
     ]
 }

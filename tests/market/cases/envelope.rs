@@ -16,22 +16,28 @@ pub(super) fn rows() -> Vec<Row> {
 fn of_names() -> Vec<Row> {
     const RULE: &str = "duplicate-external-id";
     vec![
-        (RULE, "?", sold(), sale("S-2", |_| ()), sale("S-1", |_| ())),
+        (RULE, "at index 2", sold(), sale("S-2", |_| ()), sale("S-1", |_| ())),
         // Of another kind, and with another body.
-        (RULE, "?", sold(), sale("T-1", |_| ()), sale("S-1", |body| body.amount = units(1))),
         (
             RULE,
-            "?",
+            "at index 2",
+            sold(),
+            sale("T-1", |_| ()),
+            sale("S-1", |body| body.amount = units(1)),
+        ),
+        (
+            RULE,
+            "at index 4",
             and(earned(), [decision("D-1", "C-1", Verdict::Approve)]),
             decision("D-2", "C-1", Verdict::Lock),
             decision("D-1", "C-1", Verdict::Lock),
         ),
         // The name is taken before anything else of it is looked at.
-        (RULE, "?", sold(), sale("S-2", |_| ()), when(NOW + DAY_MS, sale("S-1", |_| ()))),
-        (RULE, "?", vec![prepaid("O-1", 1)], prepaid("O-2", 1), prepaid("O-1", 2)),
+        (RULE, "at index 2", sold(), sale("S-2", |_| ()), when(NOW + DAY_MS, sale("S-1", |_| ()))),
+        (RULE, "at index 1", vec![prepaid("O-1", 1)], prepaid("O-2", 1), prepaid("O-1", 2)),
         (
             RULE,
-            "?",
+            "at index 2",
             and(sold(), [of_tenant("other", terms("T-2", |_| ()))]),
             of_tenant("other", sale("S-1", |_| ())),
             sale("S-1", |_| ()),
@@ -46,36 +52,41 @@ fn of_imported_names() -> Vec<Row> {
     let with_import =
         and(sold(), [imported("C-1", ImportedState::Locked), balance("A-1", Effect::Credit, 5)]);
     let commission = |name: &str| super::commission(name, |_| ());
-    let related = |name: &str| {
-        adjustment(name, |body| body.related = reference(Kind::Transaction, "S-1"))
-    };
+    let related =
+        |name: &str| adjustment(name, |body| body.related = reference(Kind::Transaction, "S-1"));
     vec![
         (
             RULE,
-            "?",
+            "at index 3",
             earned(),
             imported("C-2", ImportedState::Pending),
             imported("C-1", ImportedState::Pending),
         ),
         (
             RULE,
-            "?",
+            "at index 5",
             adjusted.clone(),
             balance("A-2", Effect::Debit, 1),
             balance("A-1", Effect::Debit, 1),
         ),
-        (RULE, "?", with_import.clone(), commission("C-2"), commission("C-1")),
-        (RULE, "?", with_import.clone(), related("A-2"), related("A-1")),
+        (RULE, "at index 3", with_import.clone(), commission("C-2"), commission("C-1")),
+        (RULE, "at index 4", with_import.clone(), related("A-2"), related("A-1")),
         // A commission's name isn't an adjustment's, nor what is prepaid either's.
         (
             RULE,
-            "?",
+            "at index 3",
             with_import.clone(),
             related("C-1"),
             balance("C-1", Effect::Credit, 1),
         ),
-        (RULE, "?", with_import, commission("A-1"), prepaid("A-1", 1)),
-        (RULE, "?", adjusted, prepaid("A-1", 1), named("A-1", balance("A-2", Effect::Credit, 3))),
+        (RULE, "at index 4", with_import, commission("A-1"), prepaid("A-1", 1)),
+        (
+            RULE,
+            "at index 5",
+            adjusted,
+            prepaid("A-1", 1),
+            named("A-1", balance("A-2", Effect::Credit, 3)),
+        ),
     ]
 }
 
@@ -88,13 +99,25 @@ fn of_times() -> Vec<Row> {
     vec![
         (
             RULE,
-            "?",
+            "2023-11-14T22:18:20.001Z is after 2023-11-14T22:18:20Z",
             sold(),
             when(NOW + AHEAD_MS, sale("S-2", |_| ())),
             when(NOW + AHEAD_MS + 1, sale("S-2", |_| ())),
         ),
-        (RULE, "?", vec![], when(0, terms("T-1", |_| ())), when(NOW + DAY_MS, terms("T-1", |_| ()))),
-        (RULE, "?", vec![], merchant(NOW + AHEAD_MS), merchant(NOW + AHEAD_MS + 1)),
+        (
+            RULE,
+            "2023-11-15T22:13:20Z is after 2023-11-14T22:18:20Z",
+            vec![],
+            when(0, terms("T-1", |_| ())),
+            when(NOW + DAY_MS, terms("T-1", |_| ())),
+        ),
+        (
+            RULE,
+            "2023-11-14T22:18:20.001Z is after 2023-11-14T22:18:20Z",
+            vec![],
+            merchant(NOW + AHEAD_MS),
+            merchant(NOW + AHEAD_MS + 1),
+        ),
     ]
 }
 
@@ -108,7 +131,7 @@ fn of_erasures() -> Vec<Row> {
     vec![
         (
             NOTHING,
-            "?",
+            "body.entry: it has no commitment",
             private.clone(),
             erase(Kind::Transaction, "S-2"),
             erase(Kind::Transaction, "S-1"),
@@ -116,42 +139,42 @@ fn of_erasures() -> Vec<Row> {
         // Under the name of its own kind only.
         (
             NOTHING,
-            "?",
+            "body.entry: it has no commitment",
             vec![import.clone()],
             erase(Kind::OpeningBalance, "C-2"),
             erase(Kind::Commission, "C-2"),
         ),
         (
             NOTHING,
-            "?",
+            "body.entry: it has no commitment",
             vec![committed(balance("A-1", Effect::Credit, 5))],
             erase(Kind::OpeningBalance, "A-1"),
             erase(Kind::Adjustment, "A-1"),
         ),
         (
             NOTHING,
-            "?",
+            "body.entry: it has no commitment",
             and(private.clone(), [notice]),
             erase(Kind::ErasureNotice, "X-1"),
             erase(Kind::ProgramTerms, "T-1"),
         ),
         (
             "erased-before",
-            "?",
+            "body.entry: its salt was destroyed already",
             and(erased, [committed(sale("S-3", |_| ()))]),
             erase(Kind::Transaction, "S-3"),
             erase(Kind::Transaction, "S-2"),
         ),
         (
             "erased-before",
-            "?",
+            "body.entry: its salt was destroyed already",
             vec![import, erasure("X-1", Kind::OpeningBalance, "C-2")],
             prepaid("O-1", 1),
             erase(Kind::OpeningBalance, "C-2"),
         ),
         (
             "missing-parent",
-            "?",
+            "body.entry: the tenant has no transaction S-9",
             private,
             erase(Kind::Transaction, "S-2"),
             erase(Kind::Transaction, "S-9"),

@@ -47,14 +47,50 @@ fn of_direct() -> Vec<Row> {
         body.role = Role::Override { of: id("C-2"), level: 1 };
     });
     vec![
-        (RULE, "?", and(above(), another(2, "ann")), on("C-1"), on("C-2")),
-        (RULE, "?", and(above(), another(2, "ann")), on_second, second),
+        (
+            RULE,
+            "body.role.of: no direct commission of this transaction",
+            and(above(), another(2, "ann")),
+            on("C-1"),
+            on("C-2"),
+        ),
+        (
+            RULE,
+            "body.role.of: no direct commission of this transaction",
+            and(above(), another(2, "ann")),
+            on_second,
+            second,
+        ),
         // An override isn't overridden, nor is what was brought in.
-        (RULE, "?", with_override, at_level(2, "upb", 50), on("C-2")),
-        (RULE, "?", and(above(), [imported("C-2", ImportedState::Pending)]), on("C-1"), on("C-2")),
-        ("wrong-rule", "?", above(), on("C-1"), overriding("C-9", |body| body.rule = 2)),
-        ("wrong-rule", "?", above(), on("C-1"), overriding("C-9", |body| body.rule = 0)),
-        ("another-currency", "?", above(), on("C-1"), {
+        (
+            RULE,
+            "body.role.of: no direct commission of this transaction",
+            with_override,
+            at_level(2, "upb", 50),
+            on("C-2"),
+        ),
+        (
+            RULE,
+            "body.role.of: no direct commission of this transaction",
+            and(above(), [imported("C-2", ImportedState::Pending)]),
+            on("C-1"),
+            on("C-2"),
+        ),
+        (
+            "wrong-rule",
+            "rule 1 is the first that fits, not 2",
+            above(),
+            on("C-1"),
+            overriding("C-9", |body| body.rule = 2),
+        ),
+        (
+            "wrong-rule",
+            "rule 1 is the first that fits, not 0",
+            above(),
+            on("C-1"),
+            overriding("C-9", |body| body.rule = 0),
+        ),
+        ("another-currency", "body.currency: must be EUR", above(), on("C-1"), {
             overriding("C-9", |body| body.currency = currency("GBP"))
         }),
     ]
@@ -67,17 +103,77 @@ fn of_levels() -> Vec<Row> {
     let taken = || and(above(), [overriding("C-2", |_| ())]);
     let elsewhere = and(above(), [of_tenant("other", upline("U-9", "ann", Some("upc")))]);
     vec![
-        (LEVEL, "?", above(), at_level(1, "upa", 100), at_level(0, "upa", 100)),
-        (LEVEL, "?", above(), at_level(2, "upb", 50), at_level(3, "upc", 50)),
-        ("override-taken", "?", taken(), at_level(2, "upb", 50), at_level(1, "upa", 100)),
-        (UPLINE, "?", above(), at_level(1, "upa", 100), at_level(1, "upb", 100)),
-        (UPLINE, "?", above(), at_level(2, "upb", 50), at_level(2, "upa", 50)),
-        (UPLINE, "?", above(), at_level(1, "upa", 100), at_level(1, "ann", 100)),
+        (
+            LEVEL,
+            "body.role.level: the rule has overrides for 2 levels",
+            above(),
+            at_level(1, "upa", 100),
+            at_level(0, "upa", 100),
+        ),
+        (
+            LEVEL,
+            "body.role.level: the rule has overrides for 2 levels",
+            above(),
+            at_level(2, "upb", 50),
+            at_level(3, "upc", 50),
+        ),
+        (
+            "override-taken",
+            "body.role.level: level 1 has its override already",
+            taken(),
+            at_level(2, "upb", 50),
+            at_level(1, "upa", 100),
+        ),
+        (
+            UPLINE,
+            "body.affiliate: at this level stands upa",
+            above(),
+            at_level(1, "upa", 100),
+            at_level(1, "upb", 100),
+        ),
+        (
+            UPLINE,
+            "body.affiliate: at this level stands upb",
+            above(),
+            at_level(2, "upb", 50),
+            at_level(2, "upa", 50),
+        ),
+        (
+            UPLINE,
+            "body.affiliate: at this level stands upa",
+            above(),
+            at_level(1, "upa", 100),
+            at_level(1, "ann", 100),
+        ),
         // As it stands now, not when it was earned.
-        (UPLINE, "?", moved(Some("upc")), at_level(1, "upc", 100), at_level(1, "upa", 100)),
-        (UPLINE, "?", moved(None), sale("S-9", |_| ()), at_level(1, "upa", 100)),
-        (UPLINE, "?", moved(Some("upb")), at_level(1, "upb", 100), at_level(2, "upb", 50)),
-        (UPLINE, "?", elsewhere, at_level(1, "upa", 100), at_level(1, "upc", 100)),
+        (
+            UPLINE,
+            "body.affiliate: at this level stands upc",
+            moved(Some("upc")),
+            at_level(1, "upc", 100),
+            at_level(1, "upa", 100),
+        ),
+        (
+            UPLINE,
+            "body.affiliate: at this level stands nobody",
+            moved(None),
+            sale("S-9", |_| ()),
+            at_level(1, "upa", 100),
+        ),
+        (
+            UPLINE,
+            "body.affiliate: at this level stands nobody",
+            moved(Some("upb")),
+            at_level(1, "upb", 100),
+            at_level(2, "upb", 50),
+        ),
+        (
+            UPLINE,
+            "body.affiliate: at this level stands upa",
+            elsewhere,
+            at_level(1, "upa", 100),
+            at_level(1, "upc", 100),
+        ),
     ]
 }
 
@@ -100,13 +196,25 @@ fn of_amounts() -> Vec<Row> {
     charged.pop();
     charged.push(commission("C-1", |body| body.fee = units(20)));
     vec![
-        (WRONG, "?", above(), of(100), of(101)),
-        (WRONG, "?", above(), at_level(2, "upb", 50), at_level(2, "upb", 5)),
+        (WRONG, "must be exactly 1.00 EUR, is 1.01 EUR", above(), of(100), of(101)),
+        (
+            WRONG,
+            "must be exactly 0.50 EUR, is 0.05 EUR",
+            above(),
+            at_level(2, "upb", 50),
+            at_level(2, "upb", 5),
+        ),
         // Of the amount that the direct commission has now.
-        (WRONG, "?", amended, of(80), of(100)),
-        (WRONG, "?", charged, fee(2), fee(0)),
-        ("needless-deviation", "?", above(), deviating(99), deviating(100)),
-        ("wrong-locking-date", "?", above(), of(100), {
+        (WRONG, "must be exactly 0.80 EUR, is 1.00 EUR", amended, of(80), of(100)),
+        (WRONG, "must be exactly 0.02 EUR, is 0.00 EUR", charged, fee(2), fee(0)),
+        (
+            "needless-deviation",
+            "body.deviation: the amount is what the terms give",
+            above(),
+            deviating(99),
+            deviating(100),
+        ),
+        ("wrong-locking-date", "body.locking_date: the terms give none", above(), of(100), {
             overriding("C-9", |body| body.locking_date = Some(super::at(super::NOW)))
         }),
     ]
@@ -124,12 +232,42 @@ fn of_cycles() -> Vec<Row> {
     let put = |affiliate: &str, above: &str| upline("U-9", affiliate, Some(above));
     let loosened = and(chain(), [upline("U-4", "upa", None)]);
     vec![
-        (RULE, "?", vec![], put("ann", "bob"), put("ann", "ann")),
-        (RULE, "?", chain(), put("upa", "bob"), put("upa", "ann")),
-        (RULE, "?", chain(), put("upc", "upd"), put("upc", "ann")),
+        (
+            RULE,
+            "body.upline: ann would stand above itself",
+            vec![],
+            put("ann", "bob"),
+            put("ann", "ann"),
+        ),
+        (
+            RULE,
+            "body.upline: upa would stand above itself",
+            chain(),
+            put("upa", "bob"),
+            put("upa", "ann"),
+        ),
+        (
+            RULE,
+            "body.upline: upc would stand above itself",
+            chain(),
+            put("upc", "upd"),
+            put("upc", "ann"),
+        ),
         // Once loosened, that isn't above any more.
-        (RULE, "?", loosened.clone(), put("upb", "ann"), put("upc", "upb")),
-        (RULE, "?", loosened, upline("U-9", "upc", None), put("upa", "ann")),
+        (
+            RULE,
+            "body.upline: upc would stand above itself",
+            loosened.clone(),
+            put("upb", "ann"),
+            put("upc", "upb"),
+        ),
+        (
+            RULE,
+            "body.upline: upa would stand above itself",
+            loosened,
+            upline("U-9", "upc", None),
+            put("upa", "ann"),
+        ),
     ]
 }
 
@@ -137,13 +275,24 @@ fn of_depth() -> Vec<Row> {
     const RULE: &str = "upline-too-deep";
     let name = |number: u8| format!("a-{number}");
     // Above a-0 are 64.
-    let chain: Vec<Entry> = (0..64u8)
-        .map(|n| upline(&format!("U-{n}"), &name(n), Some(&name(n + 1))))
-        .collect();
+    let chain: Vec<Entry> =
+        (0..64u8).map(|n| upline(&format!("U-{n}"), &name(n), Some(&name(n + 1)))).collect();
     let put = |affiliate: &str, above: &str| upline("U-99", affiliate, Some(above));
     vec![
-        (RULE, "?", chain.clone(), put("ann", "a-1"), put("ann", "a-0")),
+        (
+            RULE,
+            "body.upline: more than 64 would stand above the affiliate",
+            chain.clone(),
+            put("ann", "a-1"),
+            put("ann", "a-0"),
+        ),
         // Those below have more above them then; only who is put is looked at.
-        (RULE, "?", chain, put("a-64", "ann"), put("bob", "a-0")),
+        (
+            RULE,
+            "body.upline: more than 64 would stand above the affiliate",
+            chain,
+            put("a-64", "ann"),
+            put("bob", "a-0"),
+        ),
     ]
 }

@@ -5,9 +5,9 @@ use counterfoil::protocol::entry::{
 };
 
 use super::super::{
-    adjusting, adjustment, amendment, balance, commission, covered, decision, funding, id, imported,
-    inquiry, line, of_tenant, overriding, payout, payout_event, reference, refund, resolution,
-    reversal, sale_amended, terms_of, upline, wrongly_declined,
+    adjusting, adjustment, amendment, balance, commission, covered, decision, funding, id,
+    imported, inquiry, line, of_tenant, overriding, payout, payout_event, reference, refund,
+    resolution, reversal, sale_amended, terms_of, upline, wrongly_declined,
 };
 use super::{Row, and, declined, earned, funded, in_payout, locked, sold};
 
@@ -34,15 +34,51 @@ fn of_earnings() -> Vec<Row> {
         overriding("C-2", |body| body.role = Role::Override { of: id(name), level: 1 })
     };
     vec![
-        (RULE, "?", sold(), of_sale("S-1"), of_sale("S-9")),
-        (RULE, "?", sold(), under("T-1"), under("T-9")),
+        (
+            RULE,
+            "body.transaction: the tenant has no transaction S-9",
+            sold(),
+            of_sale("S-1"),
+            of_sale("S-9"),
+        ),
+        (
+            RULE,
+            "body.terms: the tenant has no program_terms T-9",
+            sold(),
+            under("T-1"),
+            under("T-9"),
+        ),
         // A sale isn't terms, however it is called.
-        (RULE, "?", sold(), under("T-1"), under("S-1")),
-        (RULE, "?", above, on("C-1"), on("C-9")),
-        (RULE, "?", earned(), approve("C-1"), approve("C-9")),
-        (RULE, "?", earned(), approve("C-1"), approve("S-1")),
+        (
+            RULE,
+            "body.terms: the tenant has no program_terms S-1",
+            sold(),
+            under("T-1"),
+            under("S-1"),
+        ),
+        (RULE, "body.role.of: the tenant has no commission C-9", above, on("C-1"), on("C-9")),
+        (
+            RULE,
+            "body.commission: the tenant has no commission C-9",
+            earned(),
+            approve("C-1"),
+            approve("C-9"),
+        ),
+        (
+            RULE,
+            "body.commission: the tenant has no commission S-1",
+            earned(),
+            approve("C-1"),
+            approve("S-1"),
+        ),
         // The right name and kind, of another tenant.
-        (RULE, "?", elsewhere, of_tenant("other", approve("C-1")), approve("C-1")),
+        (
+            RULE,
+            "body.commission: the tenant has no commission C-1",
+            elsewhere,
+            of_tenant("other", approve("C-1")),
+            approve("C-1"),
+        ),
     ]
 }
 
@@ -58,34 +94,91 @@ fn of_corrections() -> Vec<Row> {
     let reverse = |name: &str| reversal("R-1", |body| body.commission = id(name));
     let import = vec![imported("C-1", ImportedState::Approved)];
     let refunding = |given| reversal("R-1", |body| body.refund = given);
-    let adjust = |kind: Kind, name: &str| {
-        adjustment("A-1", |body| body.related = reference(kind, name))
-    };
+    let adjust =
+        |kind: Kind, name: &str| adjustment("A-1", |body| body.related = reference(kind, name));
     vec![
-        (RULE, "?", earned(), amend("C-1"), amend("C-9")),
-        (RULE, "?", earned(), amend_sale("S-1"), amend_sale("S-9")),
-        (RULE, "?", earned(), reverse("C-1"), reverse("C-9")),
+        (
+            RULE,
+            "body.of.commission: the tenant has no commission C-9",
+            earned(),
+            amend("C-1"),
+            amend("C-9"),
+        ),
+        (
+            RULE,
+            "body.of.transaction: the tenant has no transaction S-9",
+            earned(),
+            amend_sale("S-1"),
+            amend_sale("S-9"),
+        ),
+        (
+            RULE,
+            "body.commission: the tenant has no commission C-9",
+            earned(),
+            reverse("C-1"),
+            reverse("C-9"),
+        ),
         // What was brought in has no transaction to refund.
-        (RULE, "?", import, refunding(None), refunding(refund(1, &[]))),
-        (RULE, "?", locked(), adjust(Kind::Commission, "C-1"), adjust(Kind::Commission, "C-9")),
-        (RULE, "?", locked(), adjust(Kind::Transaction, "S-1"), adjust(Kind::Payout, "S-1")),
-        (RULE, "?", locked(), adjust(Kind::Decision, "D-1"), adjust(Kind::Adjustment, "A-1")),
+        (
+            RULE,
+            "body.refund: the tenant has no transaction R-1",
+            import,
+            refunding(None),
+            refunding(refund(1, &[])),
+        ),
+        (
+            RULE,
+            "body.related: the tenant has no commission C-9",
+            locked(),
+            adjust(Kind::Commission, "C-1"),
+            adjust(Kind::Commission, "C-9"),
+        ),
+        (
+            RULE,
+            "body.related: the tenant has no payout S-1",
+            locked(),
+            adjust(Kind::Transaction, "S-1"),
+            adjust(Kind::Payout, "S-1"),
+        ),
+        (
+            RULE,
+            "body.related: the tenant has no adjustment A-1",
+            locked(),
+            adjust(Kind::Decision, "D-1"),
+            adjust(Kind::Adjustment, "A-1"),
+        ),
     ]
 }
 
 fn of_inquiries() -> Vec<Row> {
-    let incorrect = |name: &str| {
-        inquiry("Q-1", |body| body.claim = Claim::Incorrect { commission: id(name) })
-    };
-    let reopen = |name: &str| {
-        inquiry("Q-1", |body| body.claim = Claim::Declined { commission: id(name) })
-    };
+    let incorrect =
+        |name: &str| inquiry("Q-1", |body| body.claim = Claim::Incorrect { commission: id(name) });
+    let reopen =
+        |name: &str| inquiry("Q-1", |body| body.claim = Claim::Declined { commission: id(name) });
     let asked = and(declined(), [wrongly_declined("Q-1")]);
     let resolve = |name: &str| resolution("V-1", name, Outcome::Valid);
     vec![
-        (RULE, "?", earned(), incorrect("C-1"), incorrect("C-9")),
-        (RULE, "?", declined(), reopen("C-1"), reopen("C-9")),
-        (RULE, "?", asked, resolve("Q-1"), resolve("Q-9")),
+        (
+            RULE,
+            "body.claim.commission: the tenant has no commission C-9",
+            earned(),
+            incorrect("C-1"),
+            incorrect("C-9"),
+        ),
+        (
+            RULE,
+            "body.claim.commission: the tenant has no commission C-9",
+            declined(),
+            reopen("C-1"),
+            reopen("C-9"),
+        ),
+        (
+            RULE,
+            "body.inquiry: the tenant has no inquiry Q-9",
+            asked,
+            resolve("Q-1"),
+            resolve("Q-9"),
+        ),
     ]
 }
 
@@ -101,16 +194,56 @@ fn of_payments() -> Vec<Row> {
     };
     let complete = |name: &str| payout_event("E-1", name, PaymentEvent::Completed);
     vec![
-        (RULE, "?", locked(), fund("C-1"), fund("C-9")),
-        (RULE, "?", funded(), pay("C-1"), pay("C-9")),
-        (RULE, "?", vec![balance("A-1", Effect::Credit, 5)], settle("A-1"), settle("A-9")),
+        (
+            RULE,
+            "body.lines.commission: the tenant has no commission C-9",
+            locked(),
+            fund("C-1"),
+            fund("C-9"),
+        ),
+        (
+            RULE,
+            "body.lines.commission: the tenant has no commission C-9",
+            funded(),
+            pay("C-1"),
+            pay("C-9"),
+        ),
+        (
+            RULE,
+            "body.lines.adjustment: the tenant has no adjustment A-9",
+            vec![balance("A-1", Effect::Credit, 5)],
+            settle("A-1"),
+            settle("A-9"),
+        ),
         // A commission isn't an adjustment.
-        (RULE, "?", and(funded(), [balance("A-1", Effect::Credit, 5)]), settle("A-1"), {
-            settle("C-1")
-        }),
-        (RULE, "?", open.clone(), go_on("P-2", "P-1"), go_on("P-2", "P-9")),
+        (
+            RULE,
+            "body.lines.adjustment: the tenant has no adjustment C-1",
+            and(funded(), [balance("A-1", Effect::Credit, 5)]),
+            settle("A-1"),
+            { settle("C-1") },
+        ),
+        (
+            RULE,
+            "body.continues: the tenant has no payout P-9",
+            open.clone(),
+            go_on("P-2", "P-1"),
+            go_on("P-2", "P-9"),
+        ),
         // A payout can't continue itself.
-        (RULE, "?", open, go_on("P-2", "P-1"), go_on("P-2", "P-2")),
-        (RULE, "?", in_payout(), complete("P-1"), complete("P-9")),
+        (
+            RULE,
+            "body.continues: the tenant has no payout P-2",
+            open,
+            go_on("P-2", "P-1"),
+            go_on("P-2", "P-2"),
+        ),
+        (
+            RULE,
+            "body.payout: the tenant has no payout P-9",
+            in_payout(),
+            complete("P-1"),
+            complete("P-9"),
+        ),
     ]
 }

@@ -1,8 +1,6 @@
 //! What affiliates are paid, and what became of it.
 
-use counterfoil::protocol::entry::{
-    Effect, Entry, Fx, ImportedState, PaymentEvent, PayoutLine,
-};
+use counterfoil::protocol::entry::{Effect, Entry, Fx, ImportedState, PaymentEvent, PayoutLine};
 use counterfoil::protocol::money::Amount;
 use counterfoil::protocol::time::DAY_MS;
 
@@ -10,9 +8,7 @@ use super::super::{
     NOW, adjusting, at, balance, carried, closed, currency, fee, funding, fx, id, imported, line,
     payout, payout_event, units, withheld_tax,
 };
-use super::{
-    Row, and, another_funded, earned, funded, in_payout, locked, named, paid, sale,
-};
+use super::{Row, and, another_funded, earned, funded, in_payout, locked, named, paid, sale};
 
 pub(super) fn rows() -> Vec<Row> {
     [
@@ -55,18 +51,40 @@ fn of_wholes() -> Vec<Row> {
     let until = |until: u64| payout("P-9", |body| body.period_until = at(until));
     let many = |count: usize| pay(vec![fee(1); count]);
     vec![
-        ("unknown-currency", "?", vec![], inn("JPY"), inn("USD")),
-        ("empty-period", "?", funded(), until(NOW - DAY_MS + 1), until(NOW - DAY_MS)),
-        ("empty-period", "?", funded(), until(NOW), until(0)),
-        ("list-length", "?", vec![], many(1), many(0)),
-        ("list-length", "?", vec![], many(500), many(501)),
-        ("zero-amount", "?", vec![], pay(vec![fee(1)]), pay(vec![fee(0)])),
-        ("zero-amount", "?", vec![], pay(vec![withheld_tax(1)]), {
+        ("unknown-currency", "body.currency: currency USD", vec![], inn("JPY"), inn("USD")),
+        (
+            "empty-period",
+            "body.period_until: must be later than the beginning",
+            funded(),
+            until(NOW - DAY_MS + 1),
+            until(NOW - DAY_MS),
+        ),
+        (
+            "empty-period",
+            "body.period_until: must be later than the beginning",
+            funded(),
+            until(NOW),
+            until(0),
+        ),
+        ("list-length", "body.lines: 1 to 500, not 0", vec![], many(1), many(0)),
+        ("list-length", "body.lines: 1 to 500, not 501", vec![], many(500), many(501)),
+        (
+            "zero-amount",
+            "body.lines.amount: must be more",
+            vec![],
+            pay(vec![fee(1)]),
+            pay(vec![fee(0)]),
+        ),
+        ("zero-amount", "body.lines.amount: must be more", vec![], pay(vec![withheld_tax(1)]), {
             pay(vec![withheld_tax(1), withheld_tax(0)])
         }),
-        ("zero-amount", "?", vec![], pay(vec![carried(Effect::Credit, 1)]), {
-            pay(vec![carried(Effect::Credit, 0)])
-        }),
+        (
+            "zero-amount",
+            "body.lines.amount: must be more",
+            vec![],
+            pay(vec![carried(Effect::Credit, 1)]),
+            { pay(vec![carried(Effect::Credit, 0)]) },
+        ),
     ]
 }
 
@@ -76,34 +94,66 @@ fn of_commissions() -> Vec<Row> {
     let whole = |name: &str| pay(vec![line(name, 1_000)]);
     let with_other = |given: Vec<Entry>| and(given, another_funded(2, "ann"));
     let for_bob = and(funded(), another_funded(2, "bob"));
-    let import = |state| {
-        with_other(vec![super::terms("T-1", |_| ()), imported("C-1", state)])
-    };
+    let import = |state| with_other(vec![super::terms("T-1", |_| ()), imported("C-1", state)]);
     let partly = |amount: u64| super::covered("C-1", amount);
     let half = and(locked(), [funding("F-1", |body| body.lines = vec![partly(999)])]);
     let failed = and(in_payout(), [event("E-1", PaymentEvent::Failed)]);
     let returned = and(paid(), [event("E-2", PaymentEvent::Returned)]);
     let again = |given: Vec<Entry>| and(given, [closed("P-2", |_| ())]);
     vec![
-        ("another-affiliate", "?", for_bob, whole("C-1"), {
+        ("another-affiliate", "body.affiliate: this is bob's", for_bob, whole("C-1"), {
             pay(vec![line("C-1", 1_000), line("C-2", 1_000)])
         }),
-        ("another-currency", "?", funded(), inn("EUR"), inn("GBP")),
-        (STEP, "?", with_other(earned()), whole("C-2"), whole("C-1")),
-        (STEP, "?", with_other(locked()), whole("C-2"), whole("C-1")),
-        (STEP, "?", with_other(half), whole("C-2"), whole("C-1")),
-        (STEP, "?", with_other(in_payout()), whole("C-2"), whole("C-1")),
-        (STEP, "?", with_other(paid()), whole("C-2"), whole("C-1")),
-        (STEP, "?", with_other(funded()), pay(vec![line("C-1", 1_000), line("C-2", 1_000)]), {
-            pay(vec![line("C-1", 1_000), line("C-1", 1_000)])
-        }),
-        (STEP, "?", import(ImportedState::Locked), whole("C-2"), whole("C-1")),
+        ("another-currency", "body.currency: must be EUR", funded(), inn("EUR"), inn("GBP")),
+        (STEP, "pending can't be paid out", with_other(earned()), whole("C-2"), whole("C-1")),
+        (STEP, "locked can't be paid out", with_other(locked()), whole("C-2"), whole("C-1")),
+        (STEP, "locked can't be paid out", with_other(half), whole("C-2"), whole("C-1")),
+        (STEP, "in_payout can't be paid out", with_other(in_payout()), whole("C-2"), whole("C-1")),
+        (STEP, "paid can't be paid out", with_other(paid()), whole("C-2"), whole("C-1")),
+        (
+            STEP,
+            "in_payout can't be paid out",
+            with_other(funded()),
+            pay(vec![line("C-1", 1_000), line("C-2", 1_000)]),
+            { pay(vec![line("C-1", 1_000), line("C-1", 1_000)]) },
+        ),
+        (
+            STEP,
+            "locked can't be paid out",
+            import(ImportedState::Locked),
+            whole("C-2"),
+            whole("C-1"),
+        ),
         // What failed or came back is paid again, once.
-        (STEP, "?", with_other(again(failed)), whole("C-2"), whole("C-1")),
-        (STEP, "?", with_other(again(returned)), whole("C-2"), whole("C-1")),
+        (
+            STEP,
+            "in_payout can't be paid out",
+            with_other(again(failed)),
+            whole("C-2"),
+            whole("C-1"),
+        ),
+        (
+            STEP,
+            "in_payout can't be paid out",
+            with_other(again(returned)),
+            whole("C-2"),
+            whole("C-1"),
+        ),
         // A commission is paid in whole.
-        ("wrong-amount", "?", funded(), whole("C-1"), pay(vec![line("C-1", 999)])),
-        ("wrong-amount", "?", funded(), whole("C-1"), pay(vec![line("C-1", 1_001)])),
+        (
+            "wrong-amount",
+            "must be exactly 10.00 EUR, is 9.99 EUR",
+            funded(),
+            whole("C-1"),
+            pay(vec![line("C-1", 999)]),
+        ),
+        (
+            "wrong-amount",
+            "must be exactly 10.00 EUR, is 10.01 EUR",
+            funded(),
+            whole("C-1"),
+            pay(vec![line("C-1", 1_001)]),
+        ),
     ]
 }
 
@@ -125,23 +175,48 @@ fn of_adjustments() -> Vec<Row> {
     };
     let completed = || vec![event("E-1", PaymentEvent::Completed)];
     let failed_and_again = || {
-        vec![
-            event("E-1", PaymentEvent::Failed),
-            pay_all("P-2", vec![adjusting("A-2", 400)], 400),
-        ]
+        vec![event("E-1", PaymentEvent::Failed), pay_all("P-2", vec![adjusting("A-2", 400)], 400)]
     };
     vec![
-        ("zero-amount", "?", given(), settle("A-1", 300), settle("A-1", 0)),
-        ("another-affiliate", "?", given(), for_bob("ann"), for_bob("bob")),
-        ("another-currency", "?", given(), inn("EUR"), inn("GBP")),
-        ("in-payout", "?", taken(vec![]), settle("A-1", 300), settle("A-2", 400)),
-        ("in-payout", "?", taken(completed()), settle("A-1", 300), settle("A-2", 400)),
-        ("in-payout", "?", taken(failed_and_again()), settle("A-1", 300), settle("A-2", 400)),
-        ("in-payout", "?", given(), pay(vec![adjusting("A-1", 300), adjusting("A-2", 400)]), {
-            pay(vec![adjusting("A-1", 300), adjusting("A-1", 300)])
-        }),
-        ("wrong-amount", "?", given(), settle("A-1", 300), settle("A-1", 299)),
-        ("wrong-amount", "?", given(), settle("A-2", 400), settle("A-2", 401)),
+        (
+            "zero-amount",
+            "body.lines.amount: must be more",
+            given(),
+            settle("A-1", 300),
+            settle("A-1", 0),
+        ),
+        (
+            "another-affiliate",
+            "body.affiliate: this is ann's",
+            given(),
+            for_bob("ann"),
+            for_bob("bob"),
+        ),
+        ("another-currency", "body.currency: must be EUR", given(), inn("EUR"), inn("GBP")),
+        ("in-payout", "A-2 is", taken(vec![]), settle("A-1", 300), settle("A-2", 400)),
+        ("in-payout", "A-2 is", taken(completed()), settle("A-1", 300), settle("A-2", 400)),
+        ("in-payout", "A-2 is", taken(failed_and_again()), settle("A-1", 300), settle("A-2", 400)),
+        (
+            "in-payout",
+            "A-1 is",
+            given(),
+            pay(vec![adjusting("A-1", 300), adjusting("A-2", 400)]),
+            { pay(vec![adjusting("A-1", 300), adjusting("A-1", 300)]) },
+        ),
+        (
+            "wrong-amount",
+            "must be exactly 3.00 EUR, is 2.99 EUR",
+            given(),
+            settle("A-1", 300),
+            settle("A-1", 299),
+        ),
+        (
+            "wrong-amount",
+            "must be exactly 4.00 EUR, is 4.01 EUR",
+            given(),
+            settle("A-2", 400),
+            settle("A-2", 401),
+        ),
     ]
 }
 
@@ -157,23 +232,39 @@ fn of_sums() -> Vec<Row> {
     let used = vec![open(vec![carried(Effect::Credit, largest - 1)])];
     let failed = and(kept.clone(), [event("E-1", PaymentEvent::Failed)]);
     vec![
-        (RULE, "?", given(), pay(vec![adjusting("A-1", largest)]), {
+        (RULE, "body.lines: the sum", given(), pay(vec![adjusting("A-1", largest)]), {
             pay(vec![adjusting("A-1", largest), adjusting("A-2", 1)])
         }),
-        (RULE, "?", and(given(), [open(vec![adjusting("A-1", largest)])]), next(vec![fee(1)]), {
-            next(vec![adjusting("A-2", 1)])
-        }),
-        (RULE, "?", vec![], pay(vec![fee(largest)]), pay(vec![fee(largest), withheld_tax(1)])),
-        (RULE, "?", vec![open(vec![fee(largest - 1)])], next(vec![fee(1)]), next(vec![fee(2)])),
+        (
+            RULE,
+            "body.lines: the sum",
+            and(given(), [open(vec![adjusting("A-1", largest)])]),
+            next(vec![fee(1)]),
+            { next(vec![adjusting("A-2", 1)]) },
+        ),
+        (
+            RULE,
+            "body.lines: the sum",
+            vec![],
+            pay(vec![fee(largest)]),
+            pay(vec![fee(largest), withheld_tax(1)]),
+        ),
+        (
+            RULE,
+            "body.lines: the sum",
+            vec![open(vec![fee(largest - 1)])],
+            next(vec![fee(1)]),
+            next(vec![fee(2)]),
+        ),
         // Over all payouts of the affiliate.
-        (RULE, "?", kept, pay(vec![carried(Effect::Debit, 1)]), {
+        (RULE, "body.lines: the sum", kept, pay(vec![carried(Effect::Debit, 1)]), {
             pay(vec![carried(Effect::Debit, 2)])
         }),
-        (RULE, "?", used, pay(vec![carried(Effect::Credit, 1)]), {
+        (RULE, "body.lines: the sum", used, pay(vec![carried(Effect::Credit, 1)]), {
             pay(vec![carried(Effect::Credit, 2)])
         }),
         // What failed counts no more.
-        (RULE, "?", failed, pay(vec![carried(Effect::Debit, largest)]), {
+        (RULE, "body.lines: the sum", failed, pay(vec![carried(Effect::Debit, largest)]), {
             pay(vec![carried(Effect::Debit, largest), fee(1)])
         }),
     ]
@@ -203,13 +294,13 @@ fn of_totals() -> Vec<Row> {
         })
     };
     vec![
-        (RULE, "?", funded(), total(1_000), total(1_001)),
-        (RULE, "?", funded(), total(1_000), total(0)),
-        (RULE, "?", given(), all(620), all(1_050)),
-        (RULE, "?", given(), all(620), all(621)),
-        (RULE, "?", open(), next(50, 950), next(50, 50)),
+        (RULE, "10.00, not 10.01", funded(), total(1_000), total(1_001)),
+        (RULE, "10.00, not 0.00", funded(), total(1_000), total(0)),
+        (RULE, "6.20, not 10.50", given(), all(620), all(1_050)),
+        (RULE, "6.20, not 6.21", given(), all(620), all(621)),
+        (RULE, "9.50, not 0.50", open(), next(50, 950), next(50, 50)),
         // Less than nothing is no total.
-        (RULE, "?", open(), next(1_000, 0), next(1_001, 0)),
+        (RULE, "-0.01, not 0.00", open(), next(1_000, 0), next(1_001, 0)),
     ]
 }
 
@@ -223,25 +314,44 @@ fn of_owing() -> Vec<Row> {
         pay_all("P-9", vec![line("C-2", 1_000), carried(Effect::Credit, amount)], 1_000 + amount)
     };
     // An affiliate owes: a payout of nothing, the debt carried forward.
-    let owed = |name: &str| {
-        pay_all(name, vec![adjusting("A-1", 300), carried(Effect::Credit, 300)], 0)
-    };
+    let owed =
+        |name: &str| pay_all(name, vec![adjusting("A-1", 300), carried(Effect::Credit, 300)], 0);
     let owing = || and(and(funded(), [balance("A-1", Effect::Debit, 300)]), [owed("P-1")]);
-    let settled = || {
-        pay_all("P-9", vec![line("C-1", 1_000), carried(Effect::Debit, 300)], 700)
-    };
+    let settled = || pay_all("P-9", vec![line("C-1", 1_000), carried(Effect::Debit, 300)], 700);
     let failed = || and(with_kept(), [event("E-1", PaymentEvent::Failed)]);
     vec![
-        (RULE, "?", with_kept(), use_up(400), use_up(401)),
-        (RULE, "?", owing(), settled(), pay_all("P-9", vec![line("C-1", 1_000)], 1_000)),
-        (RULE, "?", owing(), settled(), {
+        (
+            RULE,
+            "body.total: must be zero while the affiliate owes 0.01",
+            with_kept(),
+            use_up(400),
+            use_up(401),
+        ),
+        (
+            RULE,
+            "body.total: must be zero while the affiliate owes 3.00",
+            owing(),
+            settled(),
+            pay_all("P-9", vec![line("C-1", 1_000)], 1_000),
+        ),
+        (RULE, "body.total: must be zero while the affiliate owes 0.01", owing(), settled(), {
             pay_all("P-9", vec![line("C-1", 1_000), carried(Effect::Debit, 299)], 701)
         }),
-        (RULE, "?", and(vec![super::terms("T-1", |_| ())], [balance("A-1", Effect::Debit, 300)]), {
-            owed("P-9")
-        }, pay_all("P-9", vec![carried(Effect::Credit, 1)], 1)),
+        (
+            RULE,
+            "body.total: must be zero while the affiliate owes 0.01",
+            and(vec![super::terms("T-1", |_| ())], [balance("A-1", Effect::Debit, 300)]),
+            { owed("P-9") },
+            pay_all("P-9", vec![carried(Effect::Credit, 1)], 1),
+        ),
         // What a payout kept that failed isn't there.
-        (RULE, "?", failed(), pay_all("P-9", vec![line("C-2", 1_000)], 1_000), use_up(400)),
+        (
+            RULE,
+            "body.total: must be zero while the affiliate owes 4.00",
+            failed(),
+            pay_all("P-9", vec![line("C-2", 1_000)], 1_000),
+            use_up(400),
+        ),
     ]
 }
 
@@ -264,20 +374,64 @@ fn of_parts() -> Vec<Row> {
     };
     let ended = and(continued(), [part("P-3", Some("P-2"), Some(998))]);
     vec![
-        (NOT_OPEN, "?", in_payout(), part("P-9", None, None), next(|_| ())),
-        (NOT_OPEN, "?", continued(), part("P-9", Some("P-2"), Some(998)), next(|_| ())),
-        (NOT_OPEN, "?", ended, part("P-9", None, None), part("P-9", Some("P-3"), None)),
-        (NOT_OPEN, "?", failed(), part("P-9", None, None), next(|_| ())),
-        ("another-affiliate", "?", open(), next(|_| ()), next(|body| body.affiliate = id("bob"))),
-        ("another-currency", "?", open(), next(|_| ()), next(|body| body.currency = currency("GBP"))),
-        ("another-period", "?", open(), next(|_| ()), {
-            next(|body| body.period_until = at(NOW + 1))
-        }),
-        ("another-period", "?", open(), next(|_| ()), {
-            next(|body| body.period_from = at(NOW - DAY_MS + 1))
-        }),
+        (
+            NOT_OPEN,
+            "body.continues: payout P-1",
+            in_payout(),
+            part("P-9", None, None),
+            next(|_| ()),
+        ),
+        (
+            NOT_OPEN,
+            "body.continues: payout P-1",
+            continued(),
+            part("P-9", Some("P-2"), Some(998)),
+            next(|_| ()),
+        ),
+        (
+            NOT_OPEN,
+            "body.continues: payout P-3",
+            ended,
+            part("P-9", None, None),
+            part("P-9", Some("P-3"), None),
+        ),
+        (NOT_OPEN, "body.continues: payout P-1", failed(), part("P-9", None, None), next(|_| ())),
+        (
+            "another-affiliate",
+            "body.affiliate: this is ann's",
+            open(),
+            next(|_| ()),
+            next(|body| body.affiliate = id("bob")),
+        ),
+        (
+            "another-currency",
+            "body.currency: must be EUR",
+            open(),
+            next(|_| ()),
+            next(|body| body.currency = currency("GBP")),
+        ),
+        (
+            "another-period",
+            "2023-11-13T22:13:20Z until 2023-11-14T22:13:20Z",
+            open(),
+            next(|_| ()),
+            { next(|body| body.period_until = at(NOW + 1)) },
+        ),
+        (
+            "another-period",
+            "2023-11-13T22:13:20Z until 2023-11-14T22:13:20Z",
+            open(),
+            next(|_| ()),
+            { next(|body| body.period_from = at(NOW - DAY_MS + 1)) },
+        ),
         // What an earlier part has, a later one has not.
-        ("illegal-step", "?", open(), next(|_| ()), next(|body| body.lines = vec![line("C-1", 1_000)])),
+        (
+            "illegal-step",
+            "in_payout can't be paid out",
+            open(),
+            next(|_| ()),
+            next(|body| body.lines = vec![line("C-1", 1_000)]),
+        ),
     ]
 }
 
@@ -293,16 +447,28 @@ fn of_changes() -> Vec<Row> {
         })
     };
     vec![
-        ("misplaced-fx", "?", funded(), to("GBP", one), {
+        ("misplaced-fx", "body.fx: stands in the part with the total", funded(), to("GBP", one), {
             payout("P-9", |body| body.fx = Some(fx("EUR", "GBP", one)))
         }),
-        ("another-currency", "?", funded(), to("JPY", one), changed(fx("GBP", "JPY", one))),
-        ("unknown-currency", "?", funded(), to("GBP", one), to("USD", one)),
-        ("needless-fx", "?", funded(), to("GBP", one), to("EUR", one)),
-        ("zero-amount", "?", funded(), to("GBP", 1), to("GBP", 0)),
+        (
+            "another-currency",
+            "body.fx.from: must be EUR",
+            funded(),
+            to("JPY", one),
+            changed(fx("GBP", "JPY", one)),
+        ),
+        ("unknown-currency", "body.fx.to: currency USD", funded(), to("GBP", one), to("USD", one)),
+        (
+            "needless-fx",
+            "body.fx: both currencies are the same",
+            funded(),
+            to("GBP", one),
+            to("EUR", one),
+        ),
+        ("zero-amount", "body.fx.rate: must be more", funded(), to("GBP", 1), to("GBP", 0)),
         (
             "sum-too-large",
-            "?",
+            "body.total: the sum",
             vec![balance("A-1", Effect::Credit, largest)],
             all(one),
             all(one + 1),
@@ -319,38 +485,69 @@ fn of_events() -> Vec<Row> {
         and(in_payout(), events.map(|(number, step)| event(&format!("E-{number}"), step)))
     };
     let next = |step: PaymentEvent| event("E-9", step);
-    let second = and(open(), [payout("P-2", |body| {
-        (body.continues, body.lines) = (Some(id("P-1")), vec![fee(1)]);
-    })]);
+    let second = and(
+        open(),
+        [payout("P-2", |body| {
+            (body.continues, body.lines) = (Some(id("P-1")), vec![fee(1)]);
+        })],
+    );
     let idle = || sale("S-9", |_| ());
     vec![
-        ("not-first-part", "?", second, next(Failed), payout_event("E-9", "P-2", Failed)),
-        (RULE, "?", open(), next(Failed), next(sent())),
-        (RULE, "?", open(), next(Failed), next(Completed)),
-        (RULE, "?", open(), next(Failed), next(Returned)),
-        (RULE, "?", in_payout(), next(sent()), next(Returned)),
-        (RULE, "?", after(vec![sent()]), next(Completed), next(sent())),
-        (RULE, "?", after(vec![sent()]), next(Failed), next(Returned)),
-        (RULE, "?", after(vec![Completed]), next(Returned), next(Completed)),
-        (RULE, "?", after(vec![Completed]), next(Returned), next(Failed)),
-        (RULE, "?", after(vec![sent(), Completed]), next(Returned), next(sent())),
-        (RULE, "?", after(vec![Failed]), idle(), next(Failed)),
-        (RULE, "?", after(vec![Failed]), idle(), next(sent())),
-        (RULE, "?", after(vec![Completed, Returned]), idle(), next(Returned)),
-        (RULE, "?", after(vec![Completed, Returned]), idle(), next(Completed)),
+        (
+            "not-first-part",
+            "body.payout: the payout's first part is P-1",
+            second,
+            next(Failed),
+            payout_event("E-9", "P-2", Failed),
+        ),
+        (RULE, "open can't be sent", open(), next(Failed), next(sent())),
+        (RULE, "open can't be completed", open(), next(Failed), next(Completed)),
+        (RULE, "open can't be returned", open(), next(Failed), next(Returned)),
+        (RULE, "closed can't be returned", in_payout(), next(sent()), next(Returned)),
+        (RULE, "sent can't be sent", after(vec![sent()]), next(Completed), next(sent())),
+        (RULE, "sent can't be returned", after(vec![sent()]), next(Failed), next(Returned)),
+        (
+            RULE,
+            "completed can't be completed",
+            after(vec![Completed]),
+            next(Returned),
+            next(Completed),
+        ),
+        (RULE, "completed can't be failed", after(vec![Completed]), next(Returned), next(Failed)),
+        (
+            RULE,
+            "completed can't be sent",
+            after(vec![sent(), Completed]),
+            next(Returned),
+            next(sent()),
+        ),
+        (RULE, "failed can't be failed", after(vec![Failed]), idle(), next(Failed)),
+        (RULE, "failed can't be sent", after(vec![Failed]), idle(), next(sent())),
+        (
+            RULE,
+            "returned can't be returned",
+            after(vec![Completed, Returned]),
+            idle(),
+            next(Returned),
+        ),
+        (
+            RULE,
+            "returned can't be completed",
+            after(vec![Completed, Returned]),
+            idle(),
+            next(Completed),
+        ),
     ]
 }
 
 /// What happened to an earlier payout says nothing of a later one.
 fn of_repeated_events() -> Vec<Row> {
-    let failed = and(in_payout(), [
-        event("E-1", PaymentEvent::Failed),
-        named("P-2", closed("P-2", |_| ())),
-    ]);
+    let failed =
+        and(in_payout(), [event("E-1", PaymentEvent::Failed), named("P-2", closed("P-2", |_| ()))]);
     let second = |event: PaymentEvent| payout_event("E-9", "P-2", event);
     vec![(
         "illegal-payout-step",
-        "?",
+        "failed can't be completed",
         failed,
         second(PaymentEvent::Completed),
         event("E-9", PaymentEvent::Completed),

@@ -7,8 +7,8 @@ use counterfoil::protocol::money::{Amount, PPM_WHOLE};
 use counterfoil::protocol::time::{DAY_MS, Timestamp};
 
 use super::super::{
-    NOW, at, basket, capped, commission, counts, currency, decision, decline, fixed, fx, id, percent,
-    reversal, sale, sale_amended, share, terms, terms_of, units, volumes, when,
+    NOW, at, basket, capped, commission, counts, currency, decision, decline, fixed, fx, id,
+    percent, reversal, sale, sale_amended, share, terms, terms_of, units, volumes, when,
 };
 use super::{Row, and, another, earned, sold};
 
@@ -52,18 +52,36 @@ fn of_rates() -> Vec<Row> {
     let sold_for = |amount: u64| ruled(percent(100_000), |body| body.amount = units(amount));
     let free = || ruled(fixed("EUR", 5), |body| body.amount = units(0));
     vec![
-        (RULE, "?", sold(), of(1_000), of(1_001)),
-        (RULE, "?", sold(), of(1_000), of(999)),
+        (RULE, "must be exactly 10.00 EUR, is 10.01 EUR", sold(), of(1_000), of(1_001)),
+        (RULE, "must be exactly 10.00 EUR, is 9.99 EUR", sold(), of(1_000), of(999)),
         // Half to even.
-        (RULE, "?", sold_for(5), of(0), of(1)),
-        (RULE, "?", sold_for(15), of(2), of(1)),
-        (RULE, "?", sold_for(25), of(2), of(3)),
-        (RULE, "?", sold_for(26), of(3), of(2)),
-        (RULE, "?", free(), of(5), of(0)),
-        (RULE, "?", sold(), of_share(500_500, None, 500), of_share(500_500, None, 501)),
-        (RULE, "?", free(), of_share(500_000, None, 2), of_share(500_000, None, 3)),
+        (RULE, "must be exactly 0.00 EUR, is 0.01 EUR", sold_for(5), of(0), of(1)),
+        (RULE, "must be exactly 0.02 EUR, is 0.01 EUR", sold_for(15), of(2), of(1)),
+        (RULE, "must be exactly 0.02 EUR, is 0.03 EUR", sold_for(25), of(2), of(3)),
+        (RULE, "must be exactly 0.03 EUR, is 0.02 EUR", sold_for(26), of(3), of(2)),
+        (RULE, "must be exactly 0.05 EUR, is 0.00 EUR", free(), of(5), of(0)),
+        (
+            RULE,
+            "must be exactly 5.00 EUR, is 5.01 EUR",
+            sold(),
+            of_share(500_500, None, 500),
+            of_share(500_500, None, 501),
+        ),
+        (
+            RULE,
+            "must be exactly 0.02 EUR, is 0.03 EUR",
+            free(),
+            of_share(500_000, None, 2),
+            of_share(500_000, None, 3),
+        ),
         // The whole is rounded before it is shared.
-        (RULE, "?", sold_for(15), of_share(250_000, None, 0), of_share(250_000, None, 1)),
+        (
+            RULE,
+            "must be exactly 0.00 EUR, is 0.01 EUR",
+            sold_for(15),
+            of_share(250_000, None, 0),
+            of_share(250_000, None, 1),
+        ),
     ]
 }
 
@@ -81,12 +99,30 @@ fn of_parts() -> Vec<Row> {
     });
     let amended_part = and(given(basket("S-1", |_| ())), [amended_book]);
     vec![
-        (RULE, "?", given(basket("S-1", |_| ())), of(600), of(1_000)),
-        (RULE, "?", given(basket("S-1", |_| ())), media(400), media(1_000)),
-        (RULE, "?", given(of_media), media(1_000), media(400)),
-        (RULE, "?", amended, of(800), of(1_000)),
-        (RULE, "?", amended_part.clone(), media(500), media(400)),
-        (RULE, "?", amended_part, of(600), of(700)),
+        (
+            RULE,
+            "must be exactly 6.00 EUR, is 10.00 EUR",
+            given(basket("S-1", |_| ())),
+            of(600),
+            of(1_000),
+        ),
+        (
+            RULE,
+            "must be exactly 4.00 EUR, is 10.00 EUR",
+            given(basket("S-1", |_| ())),
+            media(400),
+            media(1_000),
+        ),
+        (RULE, "must be exactly 10.00 EUR, is 4.00 EUR", given(of_media), media(1_000), media(400)),
+        (RULE, "must be exactly 8.00 EUR, is 10.00 EUR", amended, of(800), of(1_000)),
+        (
+            RULE,
+            "must be exactly 5.00 EUR, is 4.00 EUR",
+            amended_part.clone(),
+            media(500),
+            media(400),
+        ),
+        (RULE, "must be exactly 6.00 EUR, is 7.00 EUR", amended_part, of(600), of(700)),
     ]
 }
 
@@ -102,17 +138,33 @@ fn of_changes() -> Vec<Row> {
     };
     let yen = || changed(100_000, "JPY", 1_000, "EUR", 6_100_000);
     vec![
-        (RULE, "?", yen(), of(61), of(62)),
-        (RULE, "?", changed(100_000, "EUR", 1_250, "JPY", 160_000_000_000), in_yen(200), {
-            in_yen(20_000)
-        }),
-        (RULE, "?", changed(PPM_WHOLE, "EUR", 3, "GBP", 500_000_000), {
-            commission("C-9", |body| (body.currency, body.amount) = (currency("GBP"), units(2)))
-        }, {
-            commission("C-9", |body| (body.currency, body.amount) = (currency("GBP"), units(1)))
-        }),
+        (RULE, "must be exactly 0.61 EUR, is 0.62 EUR", yen(), of(61), of(62)),
+        (
+            RULE,
+            "must be exactly 200 JPY, is 20000 JPY",
+            changed(100_000, "EUR", 1_250, "JPY", 160_000_000_000),
+            in_yen(200),
+            { in_yen(20_000) },
+        ),
+        (
+            RULE,
+            "must be exactly 0.02 GBP, is 0.01 GBP",
+            changed(PPM_WHOLE, "EUR", 3, "GBP", 500_000_000),
+            {
+                commission("C-9", |body| (body.currency, body.amount) = (currency("GBP"), units(2)))
+            },
+            {
+                commission("C-9", |body| (body.currency, body.amount) = (currency("GBP"), units(1)))
+            },
+        ),
         // Changed first, and rounded then: 4.5 cents are 4, and an eighth of 4 is a half.
-        (RULE, "?", changed(125_000, "JPY", 100, "EUR", 450_000), of(0), of(1)),
+        (
+            RULE,
+            "must be exactly 0.00 EUR, is 0.01 EUR",
+            changed(125_000, "JPY", 100, "EUR", 450_000),
+            of(0),
+            of(1),
+        ),
     ]
 }
 
@@ -137,26 +189,85 @@ fn of_caps() -> Vec<Row> {
     let shared = || ruled(cap(CapPer::Ever, 700), |_| ());
     let declined = || vec![decision("D-1", "C-1", decline()), sale("S-2", |_| ())];
     let reversed = || vec![reversal("R-1", |_| ()), sale("S-2", |_| ())];
-    let used_up = || and(vec![sale("S-3", |_| ())], [
-        commission("C-3", |body| (body.transaction, body.amount) = (id("S-3"), units(500))),
-        sale("S-2", |_| ()),
-    ]);
+    let used_up = || {
+        and(
+            vec![sale("S-3", |_| ())],
+            [
+                commission("C-3", |body| (body.transaction, body.amount) = (id("S-3"), units(500))),
+                sale("S-2", |_| ()),
+            ],
+        )
+    };
     vec![
-        (RULE, "?", part(), of(700), of(1_000)),
-        (RULE, "?", part(), of_share(500_000, None, 350), of_share(500_000, None, 500)),
-        (RULE, "?", month(sold()), second(500), second(1_000)),
-        (RULE, "?", month(in_october()), second(1_000), second(500)),
-        (RULE, "?", month(used_up()), second(0), second(1_000)),
-        (RULE, "?", ever(sold()), second(500), second(1_000)),
-        (RULE, "?", ever(in_october()), second(500), second(1_000)),
-        (RULE, "?", ever(sold()), for_bob(1_000), for_bob(500)),
+        (RULE, "must be exactly 7.00 EUR, is 10.00 EUR", part(), of(700), of(1_000)),
+        (
+            RULE,
+            "must be exactly 3.50 EUR, is 5.00 EUR",
+            part(),
+            of_share(500_000, None, 350),
+            of_share(500_000, None, 500),
+        ),
+        (RULE, "must be exactly 5.00 EUR, is 10.00 EUR", month(sold()), second(500), second(1_000)),
+        (
+            RULE,
+            "must be exactly 10.00 EUR, is 5.00 EUR",
+            month(in_october()),
+            second(1_000),
+            second(500),
+        ),
+        (
+            RULE,
+            "must be exactly 0.00 EUR, is 10.00 EUR",
+            month(used_up()),
+            second(0),
+            second(1_000),
+        ),
+        (RULE, "must be exactly 5.00 EUR, is 10.00 EUR", ever(sold()), second(500), second(1_000)),
+        (
+            RULE,
+            "must be exactly 5.00 EUR, is 10.00 EUR",
+            ever(in_october()),
+            second(500),
+            second(1_000),
+        ),
+        (
+            RULE,
+            "must be exactly 10.00 EUR, is 5.00 EUR",
+            ever(sold()),
+            for_bob(1_000),
+            for_bob(500),
+        ),
         // A share is bounded by such a cap, not a cap shared.
-        (RULE, "?", shared(), of_share(500_000, None, 500), of_share(500_000, None, 350)),
+        (
+            RULE,
+            "must be exactly 5.00 EUR, is 3.50 EUR",
+            shared(),
+            of_share(500_000, None, 500),
+            of_share(500_000, None, 350),
+        ),
         // What was declined or taken back is counted still.
-        (RULE, "?", ever(declined()), second(500), second(1_000)),
-        (RULE, "?", month(reversed()), second(500), second(1_000)),
+        (
+            RULE,
+            "must be exactly 5.00 EUR, is 10.00 EUR",
+            ever(declined()),
+            second(500),
+            second(1_000),
+        ),
+        (
+            RULE,
+            "must be exactly 5.00 EUR, is 10.00 EUR",
+            month(reversed()),
+            second(500),
+            second(1_000),
+        ),
         // A cap below what was earned by other rules gives nothing, not less.
-        (RULE, "?", given(cap(CapPer::Ever, 1_000), sold()), second(0), second(1)),
+        (
+            RULE,
+            "must be exactly 0.00 EUR, is 0.01 EUR",
+            given(cap(CapPer::Ever, 1_000), sold()),
+            second(0),
+            second(1),
+        ),
     ]
 }
 
@@ -194,15 +305,57 @@ fn of_tiers() -> Vec<Row> {
         entries
     };
     vec![
-        (RULE, "?", given(count(Period::Month), sold()), second(2_000), second(1_000)),
-        (RULE, "?", given(count(Period::Month), in_october()), second(1_000), second(2_000)),
-        (RULE, "?", given(count(Period::Ever), in_october()), second(2_000), second(1_000)),
-        (RULE, "?", given(count(Period::Ever), third()), second(2_000), second(3_000)),
-        (RULE, "?", given(volume(10_000), sold()), second(2_000), second(1_000)),
-        (RULE, "?", given(volume(10_001), sold()), second(1_000), second(2_000)),
+        (
+            RULE,
+            "must be exactly 20.00 EUR, is 10.00 EUR",
+            given(count(Period::Month), sold()),
+            second(2_000),
+            second(1_000),
+        ),
+        (
+            RULE,
+            "must be exactly 10.00 EUR, is 20.00 EUR",
+            given(count(Period::Month), in_october()),
+            second(1_000),
+            second(2_000),
+        ),
+        (
+            RULE,
+            "must be exactly 20.00 EUR, is 10.00 EUR",
+            given(count(Period::Ever), in_october()),
+            second(2_000),
+            second(1_000),
+        ),
+        (
+            RULE,
+            "must be exactly 20.00 EUR, is 30.00 EUR",
+            given(count(Period::Ever), third()),
+            second(2_000),
+            second(3_000),
+        ),
+        (
+            RULE,
+            "must be exactly 20.00 EUR, is 10.00 EUR",
+            given(volume(10_000), sold()),
+            second(2_000),
+            second(1_000),
+        ),
+        (
+            RULE,
+            "must be exactly 10.00 EUR, is 20.00 EUR",
+            given(volume(10_001), sold()),
+            second(1_000),
+            second(2_000),
+        ),
         // What was counted stays counted.
-        (RULE, "?", given(volume(10_000), amended()), second(2_000), second(1_000)),
-        (RULE, "?", stars(), of_star(1_000), of_star(2_000)),
+        (
+            RULE,
+            "must be exactly 20.00 EUR, is 10.00 EUR",
+            given(volume(10_000), amended()),
+            second(2_000),
+            second(1_000),
+        ),
+        (RULE, "must be exactly 10.00 EUR, is 20.00 EUR", stars(), of_star(1_000), of_star(2_000)),
     ]
 }
 
@@ -220,12 +373,18 @@ fn of_subscriptions() -> Vec<Row> {
     let mut other = subscribed(1);
     other[2] = paid("S-2", "another", Action::Subscription);
     vec![
-        (RULE, "?", subscribed(1), second(0), second(1_000)),
+        (RULE, "must be exactly 0.00 EUR, is 10.00 EUR", subscribed(1), second(0), second(1_000)),
         // Which is the first goes by the transactions, not by the commissions.
-        (RULE, "?", subscribed(1), of(1_000), of(0)),
-        (RULE, "?", subscribed(2), second(1_000), second(0)),
-        (RULE, "?", given(1, Action::Sale), second(1_000), second(0)),
-        (RULE, "?", other, second(1_000), second(0)),
+        (RULE, "must be exactly 10.00 EUR, is 0.00 EUR", subscribed(1), of(1_000), of(0)),
+        (RULE, "must be exactly 10.00 EUR, is 0.00 EUR", subscribed(2), second(1_000), second(0)),
+        (
+            RULE,
+            "must be exactly 10.00 EUR, is 0.00 EUR",
+            given(1, Action::Sale),
+            second(1_000),
+            second(0),
+        ),
+        (RULE, "must be exactly 10.00 EUR, is 0.00 EUR", other, second(1_000), second(0)),
     ]
 }
 
@@ -237,8 +396,20 @@ fn of_deviations() -> Vec<Row> {
         })
     };
     vec![
-        (NEEDLESS, "?", sold(), deviating(1_001), deviating(1_000)),
-        (NEEDLESS, "?", sold(), deviating(0), deviating(1_000)),
+        (
+            NEEDLESS,
+            "body.deviation: the amount is what the terms give",
+            sold(),
+            deviating(1_001),
+            deviating(1_000),
+        ),
+        (
+            NEEDLESS,
+            "body.deviation: the amount is what the terms give",
+            sold(),
+            deviating(0),
+            deviating(1_000),
+        ),
     ]
 }
 
@@ -255,12 +426,18 @@ fn of_fees() -> Vec<Row> {
         })
     };
     vec![
-        (RULE, "?", given(), with(1_000, 250), with(1_000, 251)),
-        (RULE, "?", given(), with(1_000, 250), with(1_000, 0)),
-        (RULE, "?", sold(), with(1_000, 0), with(1_000, 1)),
+        (
+            RULE,
+            "must be exactly 2.50 EUR, is 2.51 EUR",
+            given(),
+            with(1_000, 250),
+            with(1_000, 251),
+        ),
+        (RULE, "must be exactly 2.50 EUR, is 0.00 EUR", given(), with(1_000, 250), with(1_000, 0)),
+        (RULE, "must be exactly 0.00 EUR, is 0.01 EUR", sold(), with(1_000, 0), with(1_000, 1)),
         // Of what is stated, whatever the terms give.
-        (RULE, "?", given(), with(10, 2), with(10, 250)),
-        (RULE, "?", given(), with(14, 4), with(14, 3)),
+        (RULE, "must be exactly 0.02 EUR, is 2.50 EUR", given(), with(10, 2), with(10, 250)),
+        (RULE, "must be exactly 0.04 EUR, is 0.03 EUR", given(), with(14, 4), with(14, 3)),
     ]
 }
 
@@ -271,25 +448,65 @@ fn of_dates() -> Vec<Row> {
         entries
     };
     let on = |date: Option<u64>| commission("C-9", |body| body.locking_date = date.map(at));
-    let row = |locking: Locking, right: Option<u64>, wrong: Option<u64>| {
-        ("wrong-locking-date", "?", given(locking), on(right), on(wrong))
+    let row = |says: &'static str, locking: Locking, right: Option<u64>, wrong: Option<u64>| {
+        ("wrong-locking-date", says, given(locking), on(right), on(wrong))
     };
     let time = |text: &str| Some(text.parse::<Timestamp>().unwrap().as_millis());
     let day = |months: u8, day: u8| Locking::MonthDay { months, day };
     vec![
-        row(Locking::OpenEnded, None, Some(NOW)),
-        row(Locking::Immediate, Some(NOW), None),
-        row(Locking::Immediate, Some(NOW), Some(NOW + 1)),
-        row(Locking::Days { days: 30 }, Some(NOW + 30 * DAY_MS), Some(NOW + 30 * DAY_MS - 1)),
-        row(Locking::Days { days: 0 }, Some(NOW), Some(NOW + DAY_MS)),
-        row(day(1, 20), time("2023-12-20T00:00:00Z"), time("2023-12-20T00:00:00.001Z")),
-        row(day(1, 1), time("2023-12-01T00:00:00Z"), time("2023-12-14T00:00:00Z")),
-        row(day(2, 28), time("2024-01-28T00:00:00Z"), time("2024-01-14T22:13:20Z")),
-        row(day(12, 14), time("2024-11-14T00:00:00Z"), time("2023-11-14T00:00:00Z")),
+        row("body.locking_date: the terms give none", Locking::OpenEnded, None, Some(NOW)),
+        row(
+            "body.locking_date: the terms give 2023-11-14T22:13:20Z",
+            Locking::Immediate,
+            Some(NOW),
+            None,
+        ),
+        row(
+            "body.locking_date: the terms give 2023-11-14T22:13:20Z",
+            Locking::Immediate,
+            Some(NOW),
+            Some(NOW + 1),
+        ),
+        row(
+            "body.locking_date: the terms give 2023-12-14T22:13:20Z",
+            Locking::Days { days: 30 },
+            Some(NOW + 30 * DAY_MS),
+            Some(NOW + 30 * DAY_MS - 1),
+        ),
+        row(
+            "body.locking_date: the terms give 2023-11-14T22:13:20Z",
+            Locking::Days { days: 0 },
+            Some(NOW),
+            Some(NOW + DAY_MS),
+        ),
+        row(
+            "body.locking_date: the terms give 2023-12-20T00:00:00Z",
+            day(1, 20),
+            time("2023-12-20T00:00:00Z"),
+            time("2023-12-20T00:00:00.001Z"),
+        ),
+        row(
+            "body.locking_date: the terms give 2023-12-01T00:00:00Z",
+            day(1, 1),
+            time("2023-12-01T00:00:00Z"),
+            time("2023-12-14T00:00:00Z"),
+        ),
+        row(
+            "body.locking_date: the terms give 2024-01-28T00:00:00Z",
+            day(2, 28),
+            time("2024-01-28T00:00:00Z"),
+            time("2024-01-14T22:13:20Z"),
+        ),
+        row(
+            "body.locking_date: the terms give 2024-11-14T00:00:00Z",
+            day(12, 14),
+            time("2024-11-14T00:00:00Z"),
+            time("2023-11-14T00:00:00Z"),
+        ),
         // The transaction's time counts, not the commission's.
         (
             "wrong-locking-date",
-            "?",
+            "body.locking_date: the terms give 2023-12-14T22:13:20Z",
             given(Locking::Days { days: 30 }),
             when(NOW - 5, on(Some(NOW + 30 * DAY_MS))),
             when(NOW - 5, on(Some(NOW + 30 * DAY_MS - 5))),

@@ -24,24 +24,33 @@ fn of_items() -> Vec<Row> {
             }
         })
     };
-    let called = |name: &str| {
-        of(vec![item("shoe", 1, 5, None), item(name, 1, 6, Some("media"))], 11)
-    };
+    let called =
+        |name: &str| of(vec![item("shoe", 1, 5, None), item(name, 1, 6, Some("media"))], 11);
     let total = |amount: u64| basket("S-2", |body| body.amount = units(amount));
     let largest = Amount::MAX.units();
     vec![
-        ("unknown-currency", "?", sold(), sale("S-2", |body| body.currency = currency("JPY")), {
-            sale("S-2", |body| body.currency = currency("USD"))
-        }),
-        ("list-length", "?", sold(), many(100), many(101)),
-        ("zero-amount", "?", sold(), two(1), two(0)),
-        ("duplicate-item", "?", sold(), called("book"), called("shoe")),
-        ("wrong-total", "?", sold(), total(10_000), total(10_001)),
-        ("wrong-total", "?", sold(), total(10_000), total(0)),
+        (
+            "unknown-currency",
+            "body.currency: currency USD",
+            sold(),
+            sale("S-2", |body| body.currency = currency("JPY")),
+            { sale("S-2", |body| body.currency = currency("USD")) },
+        ),
+        ("list-length", "body.items: 0 to 100, not 101", sold(), many(100), many(101)),
+        ("zero-amount", "body.items.quantity: must be more", sold(), two(1), two(0)),
+        (
+            "duplicate-item",
+            "body.items: shoe stands there twice",
+            sold(),
+            called("book"),
+            called("shoe"),
+        ),
+        ("wrong-total", "100.00, not 100.01", sold(), total(10_000), total(10_001)),
+        ("wrong-total", "100.00, not 0.00", sold(), total(10_000), total(0)),
         // Sums beyond what an amount can be are no amount.
         (
             "wrong-total",
-            "?",
+            "too much, not 92233720368547758.07",
             sold(),
             of(vec![item("one", 1, largest, None)], largest),
             of(vec![item("one", 1, largest, None), item("two", 1, 1, None)], largest),
@@ -50,9 +59,8 @@ fn of_items() -> Vec<Row> {
 }
 
 fn of_changes() -> Vec<Row> {
-    let in_yen = |change: Fx| {
-        sale("S-2", |body| (body.currency, body.fx) = (currency("JPY"), Some(change)))
-    };
+    let in_yen =
+        |change: Fx| sale("S-2", |body| (body.currency, body.fx) = (currency("JPY"), Some(change)));
     let rich = |amount: u64, rate: u64| {
         sale("S-2", |body| {
             (body.amount, body.fx) = (units(amount), Some(fx("EUR", "GBP", rate)));
@@ -69,16 +77,40 @@ fn of_changes() -> Vec<Row> {
     let (largest, one) = (Amount::MAX.units(), 1_000_000_000);
     let half = largest / 2;
     vec![
-        ("another-currency", "?", sold(), in_yen(fx("JPY", "EUR", one)), {
+        ("another-currency", "body.fx.from: must be JPY", sold(), in_yen(fx("JPY", "EUR", one)), {
             in_yen(fx("GBP", "EUR", one))
         }),
-        ("unknown-currency", "?", sold(), in_yen(fx("JPY", "EUR", one)), {
+        ("unknown-currency", "body.fx.to: currency USD", sold(), in_yen(fx("JPY", "EUR", one)), {
             in_yen(fx("JPY", "USD", one))
         }),
-        ("needless-fx", "?", sold(), in_yen(fx("JPY", "GBP", one)), in_yen(fx("JPY", "JPY", one))),
-        ("zero-amount", "?", sold(), in_yen(fx("JPY", "EUR", 1)), in_yen(fx("JPY", "EUR", 0))),
-        ("sum-too-large", "?", sold(), rich(largest, one), rich(largest, one + 1)),
-        ("sum-too-large", "?", sold(), rich(1, u64::MAX), rich(largest, u64::MAX)),
-        ("sum-too-large", "?", sold(), parts(half), parts(half + 1)),
+        (
+            "needless-fx",
+            "body.fx: both currencies are the same",
+            sold(),
+            in_yen(fx("JPY", "GBP", one)),
+            in_yen(fx("JPY", "JPY", one)),
+        ),
+        (
+            "zero-amount",
+            "body.fx.rate: must be more",
+            sold(),
+            in_yen(fx("JPY", "EUR", 1)),
+            in_yen(fx("JPY", "EUR", 0)),
+        ),
+        (
+            "sum-too-large",
+            "body.amount: the sum",
+            sold(),
+            rich(largest, one),
+            rich(largest, one + 1),
+        ),
+        (
+            "sum-too-large",
+            "body.amount: the sum",
+            sold(),
+            rich(1, u64::MAX),
+            rich(largest, u64::MAX),
+        ),
+        ("sum-too-large", "body.amount: the sum", sold(), parts(half), parts(half + 1)),
     ]
 }
