@@ -3,7 +3,7 @@
 
 use counterfoil::protocol::entry::{
     Action, Amended, Balance, Body, Cap, CapPer, Claim, Effect, Entry, ImportedState, Kind, Locking,
-    Outcome, PayoutLine, Period, ProgramTerms, Rate, Reason, Reward, RewardRule, Role, Tier, Verdict,
+    Outcome, Period, ProgramTerms, Rate, Reason, Reward, RewardRule, Role, Tier, Verdict,
 };
 use counterfoil::protocol::id::Id;
 use counterfoil::protocol::money::Amount;
@@ -24,8 +24,8 @@ pub type Moves = (u64, Vec<u64>);
 /// Blocks of moves. What a move comes to depends on what came before it.
 pub fn histories(blocks: usize, entries: usize) -> impl Strategy<Value = Vec<Moves>> {
     let gap = prop_oneof![3 => Just(10), 3 => 0..DAY_MS, 1 => Just(20 * DAY_MS)];
-    let moves = prop::collection::vec(any::<u64>().no_shrink(), 1..entries);
-    prop::collection::vec((gap, moves), 1..blocks)
+    let moves = prop::collection::vec(any::<u64>().no_shrink(), 1..=entries);
+    prop::collection::vec((gap, moves), 1..=blocks)
 }
 
 /// The entry that a move comes to, in a block at `now`.
@@ -34,13 +34,14 @@ pub fn entry(model: &Model, seed: u64, now: u64) -> Entry {
     let tenant = if random.below(10) == 0 { id("other") } else { id("acme") };
     let known = model.of(&tenant);
     let number = model.facts.len();
-    let mut player = Player { known, random, now, number };
+    let careless = random.below(6) == 0;
+    let mut player = Player { known, random, now, number, careless };
     let mut entry = player.next();
     entry.tenant = tenant;
     if player.random.below(10) == 0 {
         entry = market::committed(entry);
     }
-    if player.random.below(4) == 0 { mutation::altered(entry, &mut player) } else { entry }
+    if !careless && player.random.below(5) == 0 { mutation::altered(entry, &mut player) } else { entry }
 }
 
 /// Who chooses the next entry.
@@ -48,30 +49,33 @@ pub struct Player<'m> {
     pub known: Known<'m>,
     pub random: Random,
     pub now: u64,
+    /// How many entries there are.
     pub number: usize,
+    /// Whether rules are overlooked now and then.
+    pub careless: bool,
 }
 
 /// How likely a kind is, beside others.
 const KINDS: [(Kind, u64); 15] = [
     (Kind::ProgramTerms, 4),
     (Kind::Transaction, 12),
-    (Kind::Commission, 24),
-    (Kind::Decision, 16),
+    (Kind::Commission, 32),
+    (Kind::Decision, 20),
     (Kind::Amendment, 5),
     (Kind::Reversal, 5),
-    (Kind::Adjustment, 6),
-    (Kind::Inquiry, 6),
+    (Kind::Adjustment, 4),
+    (Kind::Inquiry, 4),
     (Kind::InquiryResolution, 6),
     (Kind::Funding, 12),
-    (Kind::Payout, 14),
+    (Kind::Payout, 10),
     (Kind::PayoutEvent, 12),
-    (Kind::AffiliateUpline, 3),
-    (Kind::OpeningBalance, 3),
+    (Kind::AffiliateUpline, 4),
+    (Kind::OpeningBalance, 2),
     (Kind::ErasureNotice, 2),
 ];
 
 impl Player<'_> {
-    /// A legal entry, or the last of many that wasn't.
+    /// A legal entry, or the last of many that wasn't; without care, the first.
     fn next(&mut self) -> Entry {
         let mut last = None;
         for _ in 0..12 {
@@ -81,7 +85,7 @@ impl Player<'_> {
                 let early = self.random.below(3) * self.random.below(1_000);
                 let time = if self.random.below(8) == 0 { self.now + early } else { self.now - early };
                 let proposed = market::when(time, proposed);
-                if self.known.allows(&proposed, self.now).is_ok() {
+                if self.careless || self.known.allows(&proposed, self.now).is_ok() {
                     return proposed;
                 }
                 last = Some(proposed);
@@ -91,6 +95,9 @@ impl Player<'_> {
     }
 
     fn kind(&mut self) -> Kind {
+        if self.named(Kind::ProgramTerms).is_empty() && !self.one_in(4) {
+            return Kind::ProgramTerms;
+        }
         let all: u64 = KINDS.iter().map(|(_, weight)| weight).sum();
         let mut left = self.random.below(all);
         for (kind, weight) in KINDS {
@@ -106,7 +113,7 @@ impl Player<'_> {
         match kind {
             Kind::ProgramTerms => Some(self.terms()),
             Kind::Transaction => Some(self.transaction()),
-            Kind::Commission if self.random.below(4) == 0 => self.overriding(),
+            Kind::Commission if self.one_in(3) => self.overriding(),
             Kind::Commission => self.commission(),
             Kind::Decision => self.decision(),
             Kind::Amendment => self.amendment(),
@@ -131,6 +138,11 @@ impl Player<'_> {
         (!list.is_empty()).then(|| list.swap_remove(self.random.index(list.len())))
     }
 
+    /// Whether something is overlooked now.
+    pub fn slips(&mut self) -> bool {
+        self.careless && self.one_in(3)
+    }
+
     pub fn one_in(&mut self, count: u64) -> bool {
         self.random.below(count) == 0
     }
@@ -153,9 +165,12 @@ impl Player<'_> {
         self.known.0.iter().filter(|fact| is(fact)).map(|fact| fact.external_id.clone()).collect()
     }
 
-    /// The commissions that stand there.
-    pub fn standing(&self, at: &[&str]) -> Vec<Id> {
+    /// The commissions that stand there; without care, wherever they stand.
+    pub fn standing(&mut self, at: &[&str]) -> Vec<Id> {
         let mut names = self.named(Kind::Commission);
+        if self.slips() {
+            return names;
+        }
         names.retain(|name| at.contains(&self.known.commission(name).unwrap().standing));
         names
     }
@@ -257,7 +272,7 @@ impl Player<'_> {
         let per = self.one_of(&[CapPer::Month, CapPer::Ever, CapPer::Part]);
         let amount = units(self.random.below(60));
         let cap = self.one_in(3).then(|| Cap { currency: currency("EUR"), amount, per });
-        let levels = self.random.index(4);
+        let levels = self.random.index(5);
         RewardRule {
             commission_group: self.group(),
             affiliate_group: self.one_of(&[None, None, None, Some(id("stars"))]),
@@ -332,7 +347,11 @@ impl Player<'_> {
     }
 
     fn overriding(&mut self) -> Option<Entry> {
-        let direct = self.some(self.named(Kind::Commission))?;
+        let direct = (0..6).find_map(|_| {
+            let name = self.some(self.named(Kind::Commission))?;
+            let affiliate = self.known.commission(&name)?.affiliate;
+            self.known.upline(affiliate).is_some().then_some(name)
+        })?;
         let now = self.known.commission(&direct)?;
         let (number, _) = now.direct?;
         let Body::Commission(stated) = &self.known.entry(Kind::Commission, &direct)?.1.body else {
@@ -341,8 +360,12 @@ impl Player<'_> {
         let (_, terms) = self.known.terms(&stated.terms)?;
         let levels = &terms.rules[usize::from(number) - 1].override_ppm;
         let taken = self.known.levels_taken(&direct);
-        let free = (1..=levels.len()).filter(|level| !taken.contains(&u8::try_from(*level).unwrap()));
-        let level = self.some(free.collect())?;
+        let slips = self.slips();
+        let free = (1..=levels.len())
+            .filter(|level| slips || !taken.contains(&u8::try_from(*level).unwrap()));
+        let free: Vec<usize> = free.collect();
+        let highest = free.last().copied().filter(|_| self.one_in(2));
+        let level = highest.or_else(|| self.some(free))?;
         let above = self.known.above(now.affiliate, u8::try_from(level).unwrap())?.clone();
         let given = ppm(now.amount, levels[level - 1]);
         let sold = self.known.sold(now.transaction?)?;
@@ -377,11 +400,16 @@ impl Player<'_> {
 
     fn amendment(&mut self) -> Option<Entry> {
         let name = self.name("M");
-        let new = units(self.random.below(200));
+        let most = self.one_of(&[200, 200, 20]);
+        let mut new = units(self.random.below(most));
         let reason = self.reason();
         if self.one_in(2) {
-            let commission = self.some(self.standing(&["pending"]))?;
+            let pending = self.standing(&["pending"]);
+            let commission = self.some(pending)?;
             let now = self.known.commission(&commission)?;
+            if self.slips() {
+                new = amounting(now.amount);
+            }
             return Some(market::amendment(&name, |body| {
                 (body.currency, body.old, body.new) = (now.currency, amounting(now.amount), new);
                 (body.of, body.reason) = (Amended::Commission { commission }, reason);
@@ -398,16 +426,19 @@ impl Player<'_> {
     }
 
     fn reversal(&mut self) -> Option<Entry> {
-        let commission = self.some(self.standing(&["pending", "extended", "approved"]))?;
+        let open = self.standing(&["pending", "extended", "approved"]);
+        let commission = self.some(open)?;
         let now = self.known.commission(&commission)?;
         let left = now.left();
-        let amount = self.one_of(&[left, left / 2, 1]);
+        let amount = if self.slips() { left + 1 } else { self.one_of(&[left, left / 2, 1]) };
         let sold = now.transaction.and_then(|name| self.known.sold(name));
         let back = 1 + self.random.below(40);
         let item = self.one_of(&[None, Some("shoe"), Some("book")]);
+        let slips = self.slips();
+        let count = if slips { 3 } else { 1 };
         let refund = sold.filter(|_| self.one_in(2)).map(|sold| {
-            let items: Vec<_> = item.into_iter().map(|item| (item, 1)).collect();
-            let items = if sold.body.items.is_empty() { &[][..] } else { &items };
+            let items: Vec<_> = item.into_iter().map(|item| (item, count)).collect();
+            let items = if sold.body.items.is_empty() && !slips { &[][..] } else { &items };
             let mut refund = market::refund(back, items).unwrap();
             refund.currency = sold.body.currency;
             refund
@@ -445,7 +476,8 @@ impl Player<'_> {
     fn inquiry(&mut self) -> Option<Entry> {
         let name = self.name("Q");
         let at = self.one_of(&["declined", "declined", "pending"]);
-        let Some(commission) = self.some(self.standing(&[at])) else {
+        let standing = self.standing(&[at]);
+        let Some(commission) = self.some(standing) else {
             return Some(market::inquiry(&name, |_| ()));
         };
         let now = self.known.commission(&commission)?;
@@ -462,7 +494,8 @@ impl Player<'_> {
 
     fn resolution(&mut self) -> Option<Entry> {
         let mut asked = self.named(Kind::Inquiry);
-        asked.retain(|inquiry| !self.known.resolved(inquiry));
+        let slips = self.slips();
+        asked.retain(|inquiry| slips || !self.known.resolved(inquiry));
         let inquiry = self.some(asked)?;
         let reason = self.reason();
         let outcome = self.one_of(&[
@@ -477,7 +510,7 @@ impl Player<'_> {
 
     fn upline(&mut self) -> Entry {
         let (affiliate, above) = (self.affiliate(), self.affiliate());
-        let above = (!self.one_in(6)).then_some(above);
+        let above = (!self.one_in(12)).then_some(above);
         market::upline(&self.name("U"), affiliate.as_str(), above.as_ref().map(Id::as_str))
     }
 
@@ -501,7 +534,9 @@ impl Player<'_> {
     }
 
     fn erasure(&mut self) -> Option<Entry> {
-        let private = self.known.0.iter().filter(|fact| fact.commitment.is_some()).copied();
+        let slips = self.slips();
+        let private =
+            self.known.0.iter().filter(|fact| slips || fact.commitment.is_some()).copied();
         let fact = self.some(private.collect())?;
         Some(market::erasure(&self.name("X"), fact.kind(), fact.external_id.as_str()))
     }
@@ -511,9 +546,4 @@ impl Player<'_> {
 pub fn amounting(amount: u128) -> Amount {
     let most = of(Amount::MAX);
     units(u64::try_from(amount.min(most)).unwrap())
-}
-
-/// The lines' amounts, one after the other.
-pub fn amount_of(line: &PayoutLine<Amount>) -> u128 {
-    of(*line.amount())
 }

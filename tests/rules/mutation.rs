@@ -21,10 +21,11 @@ pub fn altered(entry: Entry, player: &mut Player<'_>) -> Entry {
         let text = EntryText::new(entry, &currencies).unwrap();
         serde_json::to_value(text).unwrap()
     };
-    let others: Vec<Value> = (0..4)
-        .filter_map(|_| player.some(player.known.0.clone()))
-        .map(text)
-        .collect();
+    let mut alike = player.known.0.clone();
+    alike.retain(|fact| fact.kind() == entry.kind());
+    let lists = [&alike, &alike, &player.known.0, &player.known.0];
+    let others = lists.map(Clone::clone).map(|list| player.some(list).map(text));
+    let others: Vec<Value> = others.into_iter().flatten().collect();
     for _ in 0..6 {
         let mut value = text(&entry);
         let mut places = Vec::new();
@@ -62,6 +63,10 @@ fn collect(value: &Value, at: String, places: &mut Vec<String>) {
 /// Changes what stands at `place`.
 fn alter(value: &mut Value, place: &str, others: &[Value], player: &mut Player<'_>) {
     let (outer, name) = place.rsplit_once('/').unwrap();
+    if player.one_in(6) {
+        graft(value, others, player);
+        return;
+    }
     if player.one_in(8) {
         match value.pointer_mut(outer) {
             Some(Value::Object(fields)) => drop(fields.remove(name)),
@@ -105,6 +110,16 @@ fn alter(value: &mut Value, place: &str, others: &[Value], player: &mut Player<'
     }
 }
 
+/// Gives the body a field that another has.
+fn graft(value: &mut Value, others: &[Value], player: &mut Player<'_>) {
+    let Some(Value::Object(body)) = value.pointer_mut("/body") else { return };
+    let fields = others.iter().filter_map(|other| other["body"].as_object()).flatten();
+    let new = fields.filter(|(name, _)| !body.contains_key(*name));
+    if let Some((name, field)) = player.some(new.collect()) {
+        body.insert(name.clone(), field.clone());
+    }
+}
+
 /// Another text in the place of `text`, of the field `name`.
 fn another(text: &str, name: &str, player: &mut Player<'_>) -> String {
     if name == "currency" || name == "from" || name == "to" {
@@ -119,6 +134,11 @@ fn another(text: &str, name: &str, player: &mut Player<'_>) -> String {
         let near = [0, units + 1, units.saturating_sub(1), units / 2, u64::MAX / 2, u64::MAX / 2 - 9];
         let units = player.one_of(&near).min(u64::MAX / 2);
         return format!("{}.{:02}", units / 100, units % 100);
+    }
+    if !player.one_in(4)
+        && let Some(fact) = player.some(player.known.0.clone())
+    {
+        return fact.external_id.to_string();
     }
     let names = ["nobody", "ann", "bob", "shop", "mart", "main", "side", "media", "shoe"];
     player.one_of(&names).to_owned()

@@ -58,11 +58,12 @@ fn due(player: &mut Player<'_>, affiliate: &Id, code: Currency) -> Vec<PayoutLin
 
 /// Pays an affiliate, in one part or several.
 pub fn payout(player: &mut Player<'_>) -> Option<Entry> {
+    let slips = player.slips();
     let open: Vec<_> = player
         .known
         .payouts()
         .into_iter()
-        .filter(|(_, payout)| payout.standing == "open")
+        .filter(|(_, payout)| slips || payout.standing == "open")
         .filter_map(|(_, payout)| payout.parts.last().copied())
         .collect();
     let previous = if player.one_in(3) { None } else { player.some(open) };
@@ -83,6 +84,9 @@ pub fn payout(player: &mut Player<'_>) -> Option<Entry> {
         }
     };
     let mut lines = due(player, &affiliate, code);
+    if lines.is_empty() && !player.one_in(4) {
+        return None;
+    }
     if player.one_in(5) {
         let small = 1 + player.random.below(4);
         lines.push(player.one_of(&[market::fee(small), market::withheld_tax(small)]));
@@ -91,7 +95,7 @@ pub fn payout(player: &mut Player<'_>) -> Option<Entry> {
     if kept > used && player.one_in(2) {
         lines.push(market::carried(Effect::Credit, amounting(kept - used).units()));
     }
-    if kept < used && !player.one_in(4) {
+    if kept < used && !player.one_in(4) && !slips {
         lines.push(market::carried(Effect::Debit, amounting(used - kept).units()));
     }
     if player.one_in(6) {
@@ -111,7 +115,7 @@ pub fn payout(player: &mut Player<'_>) -> Option<Entry> {
     }
     let total = closes.then(|| amounting(added.saturating_sub(taken_off)));
     let to = player.code();
-    let fx = closes && player.one_in(5) && to != code.as_str();
+    let fx = (closes && player.one_in(5) && to != code.as_str()) || player.slips();
     let fx = fx.then(|| market::fx(code.as_str(), to, 1_250_000_000));
     let previous = previous.map(|(name, _)| name.clone());
     Some(market::payout(&player.name("P"), |body| {
@@ -124,9 +128,13 @@ pub fn payout(player: &mut Player<'_>) -> Option<Entry> {
 /// What becomes of a payout.
 pub fn event(player: &mut Player<'_>) -> Option<Entry> {
     let done = ["failed", "returned"];
+    let slips = player.slips();
     let payouts = player.known.payouts();
-    let live = payouts.into_iter().filter(|(_, payout)| !done.contains(&payout.standing));
-    let (name, payout) = player.some(live.collect())?;
+    let live = payouts.into_iter().filter(|(_, payout)| slips || !done.contains(&payout.standing));
+    let (mut name, payout) = player.some(live.collect())?;
+    if slips {
+        (name, _) = *payout.parts.last()?;
+    }
     let event = match payout.standing {
         "open" => PaymentEvent::Failed,
         "closed" => {
