@@ -15,12 +15,14 @@
 //! | `commission.rs` | what is earned, and what becomes of it until it locks |
 //! | `correction.rs` | adjustments, inquiries, uplines, what was brought in, erasure |
 //! | `payment.rs` | fundings and payouts |
+//! | `naming.rs` | what entries name, and how they are named |
 //! | `parties.rs` | whom an entry concerns |
 //! | `reason.rs` | the published list of reasons |
 //! | `tagged.rs` | enums with fields: numbers on the ledger, a `type` in text |
 
 mod commission;
 mod correction;
+mod naming;
 mod parties;
 mod payment;
 mod reason;
