@@ -43,12 +43,18 @@ impl Account {
         let mut lines = Vec::new();
         carry(&mut lines, due.carried)?;
         let of = |(id, amount): &(Id, Amount)| (id.clone(), *amount);
-        lines.extend(due.commissions.iter().map(of).map(|(commission, amount)| {
-            PayoutLine::Commission { commission, amount }
-        }));
-        lines.extend(due.debits.iter().map(of).map(|(adjustment, amount)| {
-            PayoutLine::Adjustment { adjustment, amount }
-        }));
+        lines.extend(
+            due.commissions
+                .iter()
+                .map(of)
+                .map(|(commission, amount)| PayoutLine::Commission { commission, amount }),
+        );
+        lines.extend(
+            due.debits
+                .iter()
+                .map(of)
+                .map(|(adjustment, amount)| PayoutLine::Adjustment { adjustment, amount }),
+        );
         let net = due.carried + sum(&due.commissions) - sum(&due.debits);
         let mut total = Amount::ZERO;
         if net >= program::min_payout() {
@@ -135,7 +141,8 @@ mod tests {
 
     #[test]
     fn what_failed_is_due_again() {
-        let mut account = Account { carried: Pounds::from_pennies(pennies(70)), ..Account::default() };
+        let mut account =
+            Account { carried: Pounds::from_pennies(pennies(70)), ..Account::default() };
         account.commissions.push(named("C-1", 3_000));
         let mut payment = account.pay().unwrap().unwrap();
         assert_eq!(account.carried, Pounds::ZERO);

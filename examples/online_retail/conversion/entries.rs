@@ -37,12 +37,7 @@ pub fn terms(first_event: Timestamp) -> Entry {
 }
 
 /// The transaction of an order.
-pub fn transaction(
-    order: &Id,
-    time: Timestamp,
-    amount: Amount,
-    items: Vec<Item<Amount>>,
-) -> Entry {
+pub fn transaction(order: &Id, time: Timestamp, amount: Amount, items: Vec<Item<Amount>>) -> Entry {
     let body = Body::Transaction(Transaction {
         order_ref: order.clone(),
         merchant: id(MERCHANT),

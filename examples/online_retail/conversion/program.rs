@@ -210,7 +210,8 @@ mod tests {
 
     #[test]
     fn each_month_a_payout_fails_and_one_comes_back() {
-        let fates = (0..AFFILIATES).map(|number| Affiliate(number).fate(at("2011-02-08T00:00:00Z")));
+        let fates =
+            (0..AFFILIATES).map(|number| Affiliate(number).fate(at("2011-02-08T00:00:00Z")));
         let fates: Vec<Fate> = fates.collect();
         let count = |fate| fates.iter().filter(|of| **of == fate).count();
         assert_eq!((count(Fate::Fails), count(Fate::ComesBack)), (4, 4));

@@ -129,8 +129,12 @@ mod tests {
 
     #[test]
     fn items_come_to_the_rounded_total() {
-        let order =
-            [goods("A", 1, "0.335"), goods("B", 3, "0.335"), goods("A", 2, "1"), goods("C", 1, "0.335")];
+        let order = [
+            goods("A", 1, "0.335"),
+            goods("B", 3, "0.335"),
+            goods("A", 2, "1"),
+            goods("C", 1, "0.335"),
+        ];
         let expected = [("A", 3, 234), ("B", 3, 100), ("C", 1, 34)]
             .map(|(code, quantity, pennies)| (code.to_owned(), quantity, pennies));
         assert_eq!(listed(&order), expected);
