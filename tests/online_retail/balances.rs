@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-/// Party -> what -> pennies. An affiliate's debts are below zero.
+/// Party -> what -> pennies.
 #[derive(Default)]
 pub struct Balances(BTreeMap<String, BTreeMap<String, i64>>);
 

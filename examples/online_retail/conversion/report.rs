@@ -84,7 +84,7 @@ items! {
     Payouts = "payouts", "payouts; value: what is to be sent";
     PayoutsOfNothing = "payouts_of_nothing",
         "of them of 0.00: everything is carried forward, kept or owed";
-    PayoutsCompleted = "payouts_completed", "of them arrived";
+    PayoutsCompleted = "payouts_completed", "of them arrived, or with nothing to send";
     PayoutsFailed = "payouts_failed", "of them failed, so due again";
     PayoutsReturned = "payouts_returned", "of those that arrived, came back, so due again";
 }
