@@ -9,43 +9,33 @@ use axum::response::Response;
 
 use super::answer::{Answer, Explorer, ExplorerError, Frame, Place, Reader, Section, repeated};
 use super::lines::EntryLine;
+use super::marks::Named;
+use super::paid::{LineName, Paid};
 use super::related::Related;
-use super::sentence::{ReasonText, StateName};
+use super::sentence::{AdjustmentStateName, KindName, PayoutStateName, ReasonText, StateName};
+use super::standing::{BAR_UNITS, Standing};
 use super::values::{Count, Day, Digest, Moment, Money, Percent, Span};
 use crate::protocol::block::EncodedEntry;
-use crate::protocol::entry::{Action, Body, Kind, Reward, Verdict};
+use crate::protocol::entry::{
+    Action, Amended, Balance, Body, CapPer, Claim, Effect, ImportedState, Kind, Locking, Outcome,
+    PaymentEvent, Period, Rate, Reference, Reward, Role, Verdict,
+};
 use crate::protocol::hash::EntryId;
 use crate::protocol::id::Id;
-use crate::protocol::money::Amount;
-use crate::protocol::rules::{CommissionRecord, CommissionState};
+use crate::protocol::money::PPM_WHOLE;
+use crate::protocol::rules::{AdjustmentState, CommissionState, PayoutState, Privacy};
 use crate::protocol::time::Timestamp;
 use crate::store::EntryHit;
 
-/// How many lines of a payout the page lists.
-const MAX_PAYOUT_LINES_SHOWN: usize = 100;
+/// How many lines of a payout or a funding the page lists.
+pub(super) const MAX_LINES_SHOWN: usize = 100;
 /// How many bytes of a leaf the page shows.
 const MAX_LEAF_BYTES_SHOWN: usize = 2_048;
-/// The length of the drawing of a commission's parts, in units of its own.
-const BAR_UNITS: u64 = 1_000;
 
 /// When an entry was recorded, beside when it happened.
 enum Delay {
     Before(Span),
     After(Span),
-}
-
-/// What has become of a commission.
-struct Standing {
-    state: CommissionState,
-    affiliate: Id,
-    merchant: Id,
-    locks_at: Moment,
-    amount: Money,
-    left: Money,
-    reversed: Money,
-    paid: Money,
-    /// The lengths of what is paid, what is left and what is reversed, of [`BAR_UNITS`].
-    bar: [u64; 3],
 }
 
 #[derive(Template)]
@@ -56,11 +46,15 @@ struct EntryPage<'a> {
     event: Moment,
     delay: Delay,
     commitment: Option<Digest>,
+    /// Whether the salt of that was destroyed.
+    erased: bool,
     leaf_hash: Digest,
     id: Digest,
     size: Count,
-    parents: BTreeMap<(Kind, Id), u64>,
+    named: BTreeMap<(Kind, Id), Named>,
     standing: Option<Standing>,
+    /// Of a payout: what it pays.
+    paid: Option<Paid>,
     related: Related,
     now: Timestamp,
     leaf: String,
@@ -99,16 +93,8 @@ fn entry_page<'a>(
 ) -> Result<EntryPage<'a>, ExplorerError> {
     let entry = found.entry();
     let line = reader.entry_line(index, found)?;
-    let concerned = match &entry.body {
-        Body::Commission(_) => Some(&entry.external_id),
-        Body::Decision(decision) => Some(&decision.commission),
-        Body::Reversal(reversal) => Some(&reversal.commission),
-        Body::ProgramTerms(_) | Body::Transaction(_) | Body::Payout(_) => None,
-    };
-    let record = match concerned {
-        Some(commission) => reader.commission(found, commission)?,
-        None => None,
-    };
+    let privacy = reader.view.record(&found.key())?.map(|stored| stored.privacy);
+    let named = reader.named(found)?;
     let leaf = found.leaf();
     let shown = leaf.get(..MAX_LEAF_BYTES_SHOWN).unwrap_or(leaf);
     Ok(EntryPage {
@@ -117,11 +103,16 @@ fn entry_page<'a>(
         line,
         event: reader.moment(entry.event_time),
         commitment: entry.commitment.map(Digest::new),
+        erased: privacy == Some(Privacy::Erased),
         leaf_hash: Digest::new(found.leaf_hash()),
         id: Digest::new(found.id()),
         size: Count(reader.view.head().size()),
-        parents: reader.parents(found)?,
-        standing: record.map(|record| Standing::new(reader, record)).transpose()?,
+        paid: match &entry.body {
+            Body::Payout(payout) => Some(reader.paid(payout, &named)?),
+            _ => None,
+        },
+        named,
+        standing: reader.standing(found)?,
         related: reader.related(index, found)?,
         now: reader.now,
         leaf: hex::encode(shown),
@@ -137,44 +128,15 @@ impl Delay {
     }
 }
 
-impl Standing {
-    fn new(reader: &Reader<'_>, record: CommissionRecord) -> Result<Self, ExplorerError> {
-        let left = record.left();
-        let money = |amount| reader.money(record.currency, amount);
-        let length = |amount: Amount| {
-            let whole = u128::from(record.amount.units().max(1));
-            let units = u128::from(amount.units()) * u128::from(BAR_UNITS) / whole;
-            u64::try_from(units).unwrap_or(BAR_UNITS)
-        };
-        Ok(Self {
-            state: record.state,
-            locks_at: reader.moment(record.locks_at),
-            amount: money(record.amount)?,
-            left: money(left)?,
-            reversed: money(record.reversed)?,
-            paid: money(record.paid)?,
-            bar: [record.paid, left, record.reversed].map(length),
-            affiliate: record.affiliate,
-            merchant: record.merchant,
-        })
-    }
-
-    /// Whether nothing will come of what is left.
-    fn refused(&self) -> bool {
-        self.state == CommissionState::Declined
-    }
-
-    /// Where the part of the bar that is left begins, and where the reversed part ends.
-    fn bar_starts(&self) -> [u64; 2] {
-        let [paid, left, _] = self.bar;
-        [paid, paid.saturating_add(left)]
-    }
-}
-
 impl EntryPage<'_> {
-    /// Where the entry stands that this one names.
-    fn parent(&self, kind: Kind, external_id: &Id) -> Option<u64> {
-        self.parents.get(&(kind, external_id.clone())).copied()
+    /// The entry that this one names.
+    fn named(&self, kind: Kind, external_id: &Id) -> Option<&Named> {
+        self.named.get(&(kind, external_id.clone()))
+    }
+
+    /// The same of an entry of any kind.
+    fn referred(&self, reference: &Reference) -> Option<&Named> {
+        self.named(reference.kind, &reference.external_id)
     }
 
     fn moment(&self, time: Timestamp) -> Moment {

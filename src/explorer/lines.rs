@@ -1,6 +1,7 @@
 //! Blocks and entries as lines of a list.
 
 use super::answer::{ExplorerError, Reader};
+use super::marks::Marks;
 use super::sentence::{KindName, Sentence};
 use super::values::{Count, Digest, Moment};
 use crate::protocol::block::EncodedEntry;
@@ -18,6 +19,7 @@ pub(super) struct EntryLine {
     pub(super) external_id: Id,
     pub(super) kind: KindName,
     pub(super) sentence: Sentence,
+    pub(super) marks: Marks,
     pub(super) event: Timestamp,
     pub(super) recorded: Moment,
 }
@@ -40,6 +42,7 @@ impl Reader<'_> {
         let unknown = || ExplorerError::NoSuchEntry { name: index.to_string() };
         let height = self.view.height_of(index)?.ok_or_else(unknown)?;
         let stored = self.view.header(height)?.ok_or_else(unknown)?;
+        let commission = self.concerned(found)?;
         Ok(EntryLine {
             id: found.id(),
             index,
@@ -47,7 +50,8 @@ impl Reader<'_> {
             tenant: found.entry().tenant.clone(),
             external_id: found.entry().external_id.clone(),
             kind: KindName(found.kind()),
-            sentence: Sentence::new(self, found)?,
+            sentence: Sentence::new(self, found, commission.as_ref())?,
+            marks: Marks::new(found.entry(), commission.as_ref(), stored.header.time),
             event: found.entry().event_time,
             recorded: self.moment(stored.header.time),
         })

@@ -10,7 +10,10 @@
 //! | file | what |
 //! |---|---|
 //! | `home.rs`, `blocks.rs`, `entries.rs`, `entry.rs`, `search.rs` | a page or two each |
+//! | `standing.rs` | where things stand today |
 //! | `related.rs` | what belongs to an entry: a commission's whole life, a payout's parts |
+//! | `paid.rs` | what a payout pays, by type |
+//! | `marks.rs` | what must be seen wherever something is shown: deviations, amendments, imports |
 //! | `lines.rs` | blocks and entries as lines of a list |
 //! | `sentence.rs`, `values.rs` | entries, times, amounts and hashes as people read them |
 //! | `answer.rs` | from a reading to a response, errors included |
@@ -23,10 +26,13 @@ mod entries;
 mod entry;
 mod home;
 mod lines;
+mod marks;
+mod paid;
 mod query;
 mod related;
 mod search;
 mod sentence;
+mod standing;
 mod values;
 
 use axum::Router;

@@ -1,5 +1,5 @@
-//! What belongs to an entry: a commission's whole life, a transaction's commissions, a
-//! payout's parts, a program's latest terms.
+//! What belongs to an entry: a commission's whole life, a transaction's commissions, a payout's
+//! parts and what became of it, a program's latest terms.
 //!
 //! What an entry names is found by name. What names an entry is looked for among the entries
 //! recorded after it that concern the same affiliate or merchant, so far and no further.
@@ -9,12 +9,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::answer::{ExplorerError, Reader};
 use super::entries::later_entries;
 use super::lines::EntryLine;
+use super::marks::subject;
 use crate::protocol::block::EncodedEntry;
-use crate::protocol::entry::{Body, Commission, Kind, ProgramTerms, Transaction};
+use crate::protocol::entry::{Body, Kind};
 use crate::protocol::id::Id;
 use crate::protocol::money::Amount;
-use crate::protocol::rules::{Record, Subject};
-use crate::store::{Direction, EntryHit, Filter};
+use crate::protocol::rules::{CommissionRecord, Record, Subject, TransactionRecord};
+use crate::store::{Direction, Filter};
 
 /// How many later entries of the same party are looked at for those that name an entry.
 const MAX_LOOKED_AT: usize = 1_000;
@@ -33,14 +34,9 @@ struct Family<'r, 'a> {
     reader: &'r Reader<'a>,
     tenant: &'r Id,
     members: BTreeMap<u64, EncodedEntry>,
+    /// What the members are called by entries that belong to the family, too.
+    names: BTreeSet<(Kind, Id)>,
     rest: Option<String>,
-}
-
-/// Whose entries may name another.
-#[derive(Clone, Copy)]
-enum Party<'i> {
-    Affiliate(&'i Id),
-    Merchant(&'i Id),
 }
 
 impl Reader<'_> {
@@ -50,127 +46,131 @@ impl Reader<'_> {
         index: u64,
         found: &EncodedEntry,
     ) -> Result<Related, ExplorerError> {
+        let entry = found.entry();
         let mut family = Family {
             reader: self,
-            tenant: &found.entry().tenant,
+            tenant: &entry.tenant,
             members: BTreeMap::from([(index, found.clone())]),
+            names: BTreeSet::new(),
             rest: None,
         };
-        let own = &found.entry().external_id;
-        match &found.entry().body {
-            Body::ProgramTerms(terms) => family.of_terms(terms)?,
-            Body::Transaction(sale) => family.of_transaction(index, own, sale)?,
-            Body::Commission(commission) => family.of_commission(index, own, commission)?,
-            Body::Decision(decision) => family.of_named_commission(&decision.commission)?,
-            Body::Reversal(reversal) => family.of_named_commission(&reversal.commission)?,
-            Body::Payout(payout) => {
-                if let Some(previous) = &payout.continues {
-                    family.add_named(Kind::Payout, previous)?;
-                }
-                if payout.total.is_none() {
-                    family.add_followers(index, Party::Affiliate(&payout.affiliate), |body| {
-                        matches!(body, Body::Payout(next) if next.continues.as_ref() == Some(own))
-                    })?;
-                }
-            }
+        if let Some((kind, name)) = subject(entry) {
+            family.of(kind, name)?;
+        } else if let Body::AffiliateUpline(stated) = &entry.body {
+            // Earlier and later words on the same affiliate.
+            let filter = Filter {
+                kind: Some(Kind::AffiliateUpline),
+                ..family.of_affiliate(&stated.affiliate)
+            };
+            family.add_followers(filter, None, |_, _| true)?;
         }
         family.into_related()
-    }
-
-    /// Where each entry stands that `found` names.
-    pub(super) fn parents(
-        &self,
-        found: &EncodedEntry,
-    ) -> Result<BTreeMap<(Kind, Id), u64>, ExplorerError> {
-        let mut names = BTreeSet::new();
-        match &found.entry().body {
-            Body::ProgramTerms(_) | Body::Transaction(_) => {}
-            Body::Commission(commission) => {
-                names.insert((Kind::Transaction, &commission.transaction));
-                names.insert((Kind::ProgramTerms, &commission.terms));
-            }
-            Body::Decision(decision) => {
-                names.insert((Kind::Commission, &decision.commission));
-            }
-            Body::Reversal(reversal) => {
-                names.insert((Kind::Commission, &reversal.commission));
-            }
-            Body::Payout(payout) => {
-                names.extend(payout.continues.iter().map(|part| (Kind::Payout, part)));
-                names.extend(payout.lines.iter().map(|line| (Kind::Commission, &line.commission)));
-            }
-        }
-        let mut parents = BTreeMap::new();
-        for (kind, external_id) in names {
-            if let Some(stored) = self.named(found, kind, external_id)? {
-                parents.insert((kind, external_id.clone()), stored.index);
-            }
-        }
-        Ok(parents)
     }
 }
 
 impl Family<'_, '_> {
-    fn of_terms(&mut self, terms: &ProgramTerms<Amount>) -> Result<(), ExplorerError> {
-        let key = Subject::Program(&terms.merchant, &terms.program).key(self.tenant);
-        if let Some(program) = self.reader.view.record(&key)?
-            && let Record::Program(program) = program.record
-            && let Some(latest) = self.reader.view.record(&program.latest)?
-        {
-            self.add(latest.index)?;
-        }
-        Ok(())
-    }
-
-    fn of_transaction(
-        &mut self,
-        index: u64,
-        own: &Id,
-        sale: &Transaction<Amount>,
-    ) -> Result<(), ExplorerError> {
-        self.add_followers(
-            index,
-            Party::Merchant(&sale.merchant),
-            |body| matches!(body, Body::Commission(commission) if commission.transaction == *own),
-        )
-    }
-
-    fn of_named_commission(&mut self, commission: &Id) -> Result<(), ExplorerError> {
-        let Some((index, found)) = self.add_named(Kind::Commission, commission)? else {
-            return Ok(());
-        };
-        match &found.entry().body {
-            Body::Commission(body) => self.of_commission(index, commission, body),
+    /// Adds what belongs to the entry of `kind` called `name`.
+    fn of(&mut self, kind: Kind, name: &Id) -> Result<(), ExplorerError> {
+        let Some(stored) = self.reader.view.named(self.tenant, kind, name)? else { return Ok(()) };
+        let Some(head) = self.add(stored.index)? else { return Ok(()) };
+        self.names.insert((kind, name.clone()));
+        match stored.record {
+            Record::Terms(terms) => {
+                let key = Subject::Program(&terms.merchant, &terms.program).key(self.tenant);
+                if let Some(program) = self.reader.view.record(&key)?
+                    && let Record::Program(program) = program.record
+                    && let Some(latest) = self.reader.view.record(&program.latest)?
+                {
+                    self.add(latest.index)?;
+                }
+                Ok(())
+            }
+            Record::Transaction(sale) => {
+                for commission in &sale.commissions {
+                    self.add_named(Kind::Commission, commission)?;
+                }
+                let filter = self.of_merchant(&sale.merchant);
+                self.add_naming(filter, stored.index)
+            }
+            Record::Commission(commission) => {
+                self.of_commission(name, stored.index, &head, &commission)
+            }
+            Record::Adjustment(adjustment) => {
+                self.add_parents(&head)?;
+                self.add_naming(self.of_affiliate(&adjustment.affiliate), stored.index)
+            }
+            Record::Inquiry(inquiry) => {
+                self.add_parents(&head)?;
+                self.add_naming(self.of_affiliate(&inquiry.affiliate), stored.index)
+            }
+            Record::Payout(payout) => {
+                self.add_naming(self.of_affiliate(&payout.affiliate), stored.index)
+            }
+            Record::PayoutPart(part) => self.of(Kind::Payout, &part.first),
             _ => Ok(()),
         }
     }
 
     fn of_commission(
         &mut self,
+        name: &Id,
         index: u64,
-        own: &Id,
-        commission: &Commission<Amount>,
+        head: &EncodedEntry,
+        commission: &CommissionRecord,
     ) -> Result<(), ExplorerError> {
-        self.add_named(Kind::Transaction, &commission.transaction)?;
-        self.add_named(Kind::ProgramTerms, &commission.terms)?;
-        self.add_followers(index, Party::Affiliate(&commission.affiliate), |body| match body {
-            Body::Decision(decision) => decision.commission == *own,
-            Body::Reversal(reversal) => reversal.commission == *own,
-            Body::Payout(payout) => payout.lines.iter().any(|line| line.commission == *own),
-            Body::ProgramTerms(_) | Body::Transaction(_) | Body::Commission(_) => false,
-        })
+        self.add_parents(head)?;
+        if let (Some(transaction), true) = (&commission.transaction, commission.overridden != 0) {
+            self.add_overrides(name, transaction)?;
+        }
+        self.add_naming(self.of_affiliate(&commission.affiliate), index)?;
+        // What a merchant pays for is no affiliate's entry.
+        if commission.funded != Amount::ZERO {
+            let rest = self.rest.take();
+            let fundings =
+                Filter { kind: Some(Kind::Funding), ..self.of_merchant(&commission.merchant) };
+            self.add_naming(fundings, index)?;
+            self.rest = rest.or(self.rest.take());
+        }
+        if let Some(payout) = &commission.payout {
+            self.add_named(Kind::Payout, payout)?;
+        }
+        Ok(())
     }
 
-    fn add_named(
-        &mut self,
-        kind: Kind,
-        external_id: &Id,
-    ) -> Result<Option<(u64, EncodedEntry)>, ExplorerError> {
-        let key = Subject::Entry(kind, external_id).key(self.tenant);
-        match self.reader.view.record(&key)? {
-            Some(stored) => Ok(self.add(stored.index)?.map(|found| (stored.index, found))),
-            None => Ok(None),
+    /// Adds what uplines earn on the direct commission `name`.
+    fn add_overrides(&mut self, name: &Id, transaction: &Id) -> Result<(), ExplorerError> {
+        let stored = self.reader.view.named(self.tenant, Kind::Transaction, transaction)?;
+        let Some(Record::Transaction(TransactionRecord { commissions, .. })) =
+            stored.map(|stored| stored.record)
+        else {
+            return Ok(());
+        };
+        let direct = (Kind::Commission, name);
+        for other in &commissions {
+            let stored = self.reader.view.named(self.tenant, Kind::Commission, other)?;
+            let Some(stored) = stored else { continue };
+            if let Some(found) = self.reader.view.entry(stored.index)?
+                && found.entry().body.names().contains(&direct)
+            {
+                self.members.insert(stored.index, found);
+            }
         }
+        Ok(())
+    }
+
+    /// Adds what `found` names.
+    fn add_parents(&mut self, found: &EncodedEntry) -> Result<(), ExplorerError> {
+        for (kind, name) in found.entry().body.names() {
+            self.add_named(kind, name)?;
+        }
+        Ok(())
+    }
+
+    fn add_named(&mut self, kind: Kind, name: &Id) -> Result<(), ExplorerError> {
+        if let Some(stored) = self.reader.view.named(self.tenant, kind, name)? {
+            self.add(stored.index)?;
+        }
+        Ok(())
     }
 
     fn add(&mut self, index: u64) -> Result<Option<EncodedEntry>, ExplorerError> {
@@ -181,29 +181,64 @@ impl Family<'_, '_> {
         Ok(found)
     }
 
-    /// Adds those entries of `party` after `index` whose body `names` the entry there.
+    fn of_affiliate(&self, affiliate: &Id) -> Filter {
+        let (tenant, affiliate) = (Some(self.tenant.clone()), Some(affiliate.clone()));
+        Filter { tenant, affiliate, ..Filter::default() }
+    }
+
+    fn of_merchant(&self, merchant: &Id) -> Filter {
+        let (tenant, merchant) = (Some(self.tenant.clone()), Some(merchant.clone()));
+        Filter { tenant, merchant, ..Filter::default() }
+    }
+
+    /// Adds those entries after `index` that fit `filter` and name one of the family.
+    fn add_naming(&mut self, filter: Filter, index: u64) -> Result<(), ExplorerError> {
+        self.add_followers(filter, Some(index), |names, found| {
+            found
+                .entry()
+                .body
+                .names()
+                .into_iter()
+                .any(|(kind, name)| names.contains(&(kind, name.clone())))
+        })
+    }
+
+    /// Adds those entries after `index` that fit `filter` and that `belong`. What answers an
+    /// inquiry, or becomes of a payout, belongs where that does.
     fn add_followers(
         &mut self,
-        index: u64,
-        party: Party<'_>,
-        names: impl Fn(&Body<Amount>) -> bool,
+        filter: Filter,
+        index: Option<u64>,
+        belongs: impl Fn(&BTreeSet<(Kind, Id)>, &EncodedEntry) -> bool,
     ) -> Result<(), ExplorerError> {
-        let mut filter = Filter { tenant: Some(self.tenant.clone()), ..Filter::default() };
-        match party {
-            Party::Affiliate(affiliate) => filter.affiliate = Some(affiliate.clone()),
-            Party::Merchant(merchant) => filter.merchant = Some(merchant.clone()),
-        }
-        let page =
-            self.reader.view.search(&filter, Direction::OldestFirst, Some(index), MAX_LOOKED_AT)?;
+        let view = self.reader.view;
+        let page = view.search(&filter, Direction::OldestFirst, index, MAX_LOOKED_AT)?;
         let mut looked_up_to = page.next;
-        let mut followers: Vec<EntryHit> =
-            page.hits.into_iter().filter(|hit| names(&hit.entry.entry().body)).collect();
-        if followers.len() > MAX_FOLLOWERS {
-            followers.truncate(MAX_FOLLOWERS);
-            looked_up_to = followers.last().map(|hit| hit.index);
+        let mut added = Vec::new();
+        for hit in page.hits {
+            if self.members.contains_key(&hit.index) || !belongs(&self.names, &hit.entry) {
+                continue;
+            }
+            if added.len() == MAX_FOLLOWERS {
+                looked_up_to = added.last().copied();
+                break;
+            }
+            added.push(hit.index);
+            let entry = hit.entry.entry();
+            match entry.kind() {
+                Kind::Inquiry => {
+                    self.names.insert((Kind::Inquiry, entry.external_id.clone()));
+                }
+                Kind::Payout => {
+                    let payout = view.payout(self.tenant, &entry.external_id)?;
+                    self.names.insert((Kind::Payout, entry.external_id.clone()));
+                    self.names.extend(payout.map(|(first, _)| (Kind::Payout, first)));
+                }
+                _ => {}
+            }
+            self.members.insert(hit.index, hit.entry);
         }
         self.rest = looked_up_to.map(|index| format!("entries{}", later_entries(&filter, index)));
-        self.members.extend(followers.into_iter().map(|hit| (hit.index, hit.entry)));
         Ok(())
     }
 

@@ -6,10 +6,15 @@ use askama::filters::HtmlSafe;
 use super::answer::{ExplorerError, Reader};
 use super::values::{Day, Money, Percent};
 use crate::protocol::block::EncodedEntry;
-use crate::protocol::entry::{Action, Body, Kind, Reason, Reward, Verdict};
+use crate::protocol::entry::{
+    Action, Amended, Balance, Body, Claim, Effect, ImportedState, Kind, Outcome, PaymentEvent,
+    Payout, PayoutLine, Reason, Reward, Role, Verdict,
+};
 use crate::protocol::id::Id;
-use crate::protocol::money::{Amount, Currency, Decimal};
-use crate::protocol::rules::{CommissionRecord, CommissionState, Record, StoredRecord, Subject};
+use crate::protocol::money::{Amount, Currency, Decimal, PPM_WHOLE};
+use crate::protocol::rules::{
+    AdjustmentState, CommissionRecord, CommissionState, PayoutState, Record,
+};
 use crate::protocol::text::EntryText;
 
 /// An entry as a sentence.
@@ -25,10 +30,14 @@ pub(super) struct Sentence {
 enum Context {
     /// The entry speaks for itself.
     Itself,
-    /// The order that a commission is for, and its merchant.
+    /// The order that a commission or an amendment is about, and its merchant.
     Order { merchant: Id, order_ref: Id },
-    /// The commission that a decision or a reversal is about.
-    Commission { affiliate: Id, amount: Money },
+    /// The commission that the entry is about.
+    Commission { affiliate: Id, merchant: Id, amount: Money },
+    /// The inquiry that is answered.
+    Inquiry { affiliate: Id, merchant: Id },
+    /// The payout that something became of; without a total while it is open.
+    Payout { affiliate: Id, total: Option<Money> },
 }
 
 /// A kind of entry in words.
@@ -36,7 +45,7 @@ enum Context {
 #[template(path = "value/kind.html")]
 pub(super) struct KindName(pub(super) Kind);
 
-/// Why something was declined or taken back, in words.
+/// Why something is so, in words.
 #[derive(Clone, Copy, Debug, Template)]
 #[template(path = "value/reason.html")]
 pub(super) struct ReasonText(pub(super) Reason);
@@ -46,27 +55,54 @@ pub(super) struct ReasonText(pub(super) Reason);
 #[template(path = "value/state.html")]
 pub(super) struct StateName(pub(super) CommissionState);
 
+/// Where a payout stands, in a word.
+#[derive(Clone, Copy, Debug, Template)]
+#[template(path = "value/payout_state.html")]
+pub(super) struct PayoutStateName(pub(super) PayoutState);
+
+/// Where an adjustment stands, in a word.
+#[derive(Clone, Copy, Debug, Template)]
+#[template(path = "value/adjustment_state.html")]
+pub(super) struct AdjustmentStateName(pub(super) AdjustmentState);
+
 impl HtmlSafe for Sentence {}
 impl HtmlSafe for KindName {}
 impl HtmlSafe for ReasonText {}
 impl HtmlSafe for StateName {}
+impl HtmlSafe for PayoutStateName {}
+impl HtmlSafe for AdjustmentStateName {}
 
 impl Sentence {
-    /// The sentence of `found`, with what its parents add.
-    pub(super) fn new(reader: &Reader<'_>, found: &EncodedEntry) -> Result<Self, ExplorerError> {
+    /// The sentence of `found`, with what its parents add; `commission` is the one that it is
+    /// about.
+    pub(super) fn new(
+        reader: &Reader<'_>,
+        found: &EncodedEntry,
+        commission: Option<&CommissionRecord>,
+    ) -> Result<Self, ExplorerError> {
         let context = match &found.entry().body {
             Body::Commission(commission) => reader.order(found, &commission.transaction)?,
-            Body::Decision(decision) => reader.about(found, &decision.commission)?,
-            Body::Reversal(reversal) => reader.about(found, &reversal.commission)?,
-            Body::ProgramTerms(_) | Body::Transaction(_) | Body::Payout(_) => Context::Itself,
+            Body::InquiryResolution(answer) => reader.inquiry(found, &answer.inquiry)?,
+            Body::PayoutEvent(event) => reader.payout_of(found, &event.payout)?,
+            Body::Amendment(amendment) => match &amendment.of {
+                Amended::Transaction { transaction, .. } => reader.order(found, transaction)?,
+                Amended::Commission { .. } => reader.about(commission)?,
+            },
+            _ => reader.about(commission)?,
         };
         let text = EntryText::new(found.entry(), &reader.chain.spec().currencies)?;
         Ok(Self { body: text.body().clone(), context })
     }
 
-    /// Whether an amount is worth mentioning: many a lead has none.
-    fn has_amount(amount: &Decimal) -> bool {
-        amount.as_str().bytes().any(|digit| (b'1'..=b'9').contains(&digit))
+    /// How many commissions and how many adjustments a payout has.
+    fn paid(payout: &Payout<Decimal>) -> (usize, usize) {
+        payout.lines.iter().fold((0, 0), |(commissions, adjustments), line| match line {
+            PayoutLine::Commission { .. } => (commissions + 1, adjustments),
+            PayoutLine::Adjustment { .. } => (commissions, adjustments + 1),
+            PayoutLine::Fee { .. }
+            | PayoutLine::WithheldTax { .. }
+            | PayoutLine::CarriedForward { .. } => (commissions, adjustments),
+        })
     }
 }
 
@@ -77,32 +113,8 @@ impl Reader<'_> {
         Ok(Money::new(currency, &amount.to_decimal(scale)))
     }
 
-    /// The record of an entry that `found` names.
-    pub(super) fn named(
-        &self,
-        found: &EncodedEntry,
-        kind: Kind,
-        external_id: &Id,
-    ) -> Result<Option<StoredRecord>, ExplorerError> {
-        let key = Subject::Entry(kind, external_id).key(&found.entry().tenant);
-        Ok(self.view.record(&key)?)
-    }
-
-    /// The commission that `found` names, as it stands now.
-    pub(super) fn commission(
-        &self,
-        found: &EncodedEntry,
-        external_id: &Id,
-    ) -> Result<Option<CommissionRecord>, ExplorerError> {
-        let stored = self.named(found, Kind::Commission, external_id)?;
-        Ok(stored.and_then(|stored| match stored.record {
-            Record::Commission(commission) => Some(commission),
-            _ => None,
-        }))
-    }
-
     fn order(&self, found: &EncodedEntry, transaction: &Id) -> Result<Context, ExplorerError> {
-        let stored = self.named(found, Kind::Transaction, transaction)?;
+        let stored = self.view.named(&found.entry().tenant, Kind::Transaction, transaction)?;
         let sale = match stored {
             Some(stored) => self.view.entry(stored.index)?,
             None => None,
@@ -116,9 +128,32 @@ impl Reader<'_> {
         })
     }
 
-    fn about(&self, found: &EncodedEntry, commission: &Id) -> Result<Context, ExplorerError> {
-        let Some(record) = self.commission(found, commission)? else { return Ok(Context::Itself) };
-        let amount = self.money(record.currency, record.amount)?;
-        Ok(Context::Commission { affiliate: record.affiliate, amount })
+    fn about(&self, commission: Option<&CommissionRecord>) -> Result<Context, ExplorerError> {
+        let Some(record) = commission else { return Ok(Context::Itself) };
+        Ok(Context::Commission {
+            affiliate: record.affiliate.clone(),
+            merchant: record.merchant.clone(),
+            amount: self.money(record.currency, record.amount)?,
+        })
+    }
+
+    fn inquiry(&self, found: &EncodedEntry, inquiry: &Id) -> Result<Context, ExplorerError> {
+        let stored = self.view.named(&found.entry().tenant, Kind::Inquiry, inquiry)?;
+        Ok(match stored.map(|stored| stored.record) {
+            Some(Record::Inquiry(inquiry)) => {
+                Context::Inquiry { affiliate: inquiry.affiliate, merchant: inquiry.merchant }
+            }
+            _ => Context::Itself,
+        })
+    }
+
+    fn payout_of(&self, found: &EncodedEntry, payout: &Id) -> Result<Context, ExplorerError> {
+        let Some((_, payout)) = self.view.payout(&found.entry().tenant, payout)? else {
+            return Ok(Context::Itself);
+        };
+        let total = payout.added.checked_sub(payout.taken_off);
+        let total = total.filter(|_| payout.state != PayoutState::Open);
+        let total = total.map(|total| self.money(payout.currency, total)).transpose()?;
+        Ok(Context::Payout { affiliate: payout.affiliate, total })
     }
 }

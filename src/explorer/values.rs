@@ -153,6 +153,11 @@ impl Money {
     pub(super) fn new(currency: Currency, amount: &Decimal) -> Self {
         Self { amount: grouped(amount.as_str()), currency }
     }
+
+    /// Whether `amount` is none at all.
+    pub(super) fn is_none(amount: &Decimal) -> bool {
+        !amount.as_str().bytes().any(|digit| (b'1'..=b'9').contains(&digit))
+    }
 }
 
 impl Digest {

@@ -131,7 +131,8 @@ fn shorten(hits: &mut Vec<EntryHit>, next: &mut Option<u64>) {
 
 /// One entry
 ///
-/// By its id or by its log index. A commission comes with where it stands now.
+/// By its id or by its log index, with where it stands now: a commission, an adjustment or a
+/// payout with its state, a transaction with what was refunded of it, and so on.
 #[utoipa::path(
     get, path = "/v1/entries/{entry}", tag = "entries",
     params(("entry" = String, Path, example = "4711",
@@ -144,10 +145,15 @@ fn shorten(hits: &mut Vec<EntryHit>, next: &mut Option<u64>) {
             "entry": {
                 "tenant": "acme", "kind": "commission", "external_id": "C-1001",
                 "event_time": "2026-11-21T14:00:00Z",
-                "body": {"transaction": "T-1001", "terms": "shop-terms-1", "affiliate": "aff-7",
-                    "currency": "EUR", "amount": "7.50"}},
-            "commission": {"state": "approved", "left": "5.00", "reversed": "2.50",
-                "paid": "0.00", "locks_at": "2026-12-21T14:00:00Z"},
+                "body": {"transaction": "T-1001", "terms": "shop-main-1", "rule": 1,
+                    "affiliate": "aff-7", "role": {"type": "direct", "share_ppm": 1_000_000},
+                    "currency": "EUR", "amount": "7.50", "fee": "2.25",
+                    "locking_date": "2026-12-21T14:00:00Z"}},
+            "commission": {"state": "approved", "affiliate": "aff-7", "merchant": "shop",
+                "currency": "EUR", "amount": "7.50", "left": "5.00", "reversed": "2.50",
+                "funded": "0.00", "fee": "2.25", "credited": "0.00", "debited": "0.00",
+                "locks_at": "2026-12-21T14:00:00Z", "extended": false, "amended": false,
+                "imported": false},
             "links": {"self": "/v1/entries/4711", "receipt": "/v1/entries/4711/receipt",
                 "leaf": "/v1/entries/4711/leaf", "block": "/v1/blocks/17"}})))
 )]

@@ -6,10 +6,9 @@ use utoipa::ToSchema;
 use super::extract::parse_number;
 use super::problem::{Problem, ProblemType};
 use super::schema::EntryDocument;
+use super::standing::{Standings, standings};
 use crate::protocol::block::Header;
 use crate::protocol::hash::{EntryId, TreeHash};
-use crate::protocol::money::Decimal;
-use crate::protocol::rules::{CommissionState, Record};
 use crate::protocol::text::EntryText;
 use crate::protocol::time::Timestamp;
 use crate::store::{EntryHit, StoreError, View};
@@ -30,27 +29,10 @@ pub struct EntryView {
     /// What was stated, as it could be submitted.
     #[schema(value_type = EntryDocument)]
     entry: EntryText,
-    /// Of a commission: where it stands now, after everything that later entries did to it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    commission: Option<Standing>,
+    #[serde(flatten)]
+    standings: Standings,
     /// Where its proofs are.
     links: Links,
-}
-
-/// Where a commission stands.
-#[derive(Serialize, ToSchema)]
-pub struct Standing {
-    /// The state.
-    #[schema(value_type = String, example = "approved")]
-    state: CommissionState,
-    /// What is neither reversed nor paid.
-    left: Decimal,
-    /// What was taken back.
-    reversed: Decimal,
-    /// What was paid.
-    paid: Decimal,
-    /// When it is due to lock.
-    locks_at: Timestamp,
 }
 
 /// Where to go on from an entry.
@@ -112,7 +94,7 @@ fn entry_view(view: &View, header: &Header, hit: &EntryHit) -> Result<EntryView,
         recorded_at: header.time,
         leaf_hash: entry.leaf_hash(),
         entry: text.map_err(|error| damaged(error.to_string()))?,
-        commission: standing(view, hit)?,
+        standings: standings(view, hit, header.time)?,
         links: Links {
             this: format!("/v1/entries/{id}"),
             receipt: format!("/v1/entries/{id}/receipt"),
@@ -120,23 +102,6 @@ fn entry_view(view: &View, header: &Header, hit: &EntryHit) -> Result<EntryView,
             block: format!("/v1/blocks/{height}"),
         },
     })
-}
-
-fn standing(view: &View, hit: &EntryHit) -> Result<Option<Standing>, StoreError> {
-    let record = view.record(&hit.entry.key())?.map(|stored| stored.record);
-    let Some(Record::Commission(commission)) = record else { return Ok(None) };
-    let scale = view.chain().spec().currencies.scale(commission.currency);
-    let scale = scale.map_err(|error| StoreError::Damaged {
-        place: format!("record of the entry at index {}", hit.index),
-        problem: error.to_string(),
-    })?;
-    Ok(Some(Standing {
-        state: commission.state,
-        left: commission.left().to_decimal(scale),
-        reversed: commission.reversed.to_decimal(scale),
-        paid: commission.paid.to_decimal(scale),
-        locks_at: commission.locks_at,
-    }))
 }
 
 /// How a path names an entry.

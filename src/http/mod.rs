@@ -5,7 +5,7 @@
 //! | `submit.rs`, `stream.rs`, `lines.rs` | submitting: one entry, many, a stream of them |
 //! | `results.rs` | what became of each entry |
 //! | `entries.rs`, `blocks.rs`, `chain.rs` | what is on the ledger |
-//! | `entry_view.rs`, `paging.rs` | how entries are shown, and lists of them |
+//! | `entry_view.rs`, `standing.rs`, `paging.rs` | how entries are shown, where they stand, lists of them |
 //! | `log.rs`, `tile_path.rs` | the log itself, as C2SP `tlog-tiles` |
 //! | `verify.rs`, `verify_range.rs` | verifying for those who ask |
 //! | `health.rs` | whether the node is well |
@@ -28,6 +28,7 @@ mod paging;
 mod problem;
 mod results;
 mod schema;
+mod standing;
 mod stream;
 mod submit;
 mod tile_path;

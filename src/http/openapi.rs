@@ -8,9 +8,11 @@ use axum::http::header::{self, CONTENT_TYPE};
 use axum::routing::get;
 use axum::{Json, Router};
 use bytes::Bytes;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa::openapi::example::ExampleBuilder;
+use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{
@@ -56,6 +58,19 @@ const PROBLEMS: &[(&str, &[ProblemType])] = &[
     ("livez", &[MethodNotAllowed]),
     ("readyz", &[NotReady]),
 ];
+
+/// Entries of every kind to show, in an order in which an empty ledger admits them.
+const EXAMPLES: &str = include_str!("examples.json");
+
+/// An entry to show.
+#[derive(Deserialize)]
+struct EntryExample {
+    /// What it is called among the examples.
+    name: String,
+    /// What it is about, in a few words.
+    summary: String,
+    entry: Value,
+}
 
 /// What any operation can fail with.
 const PROBLEMS_OF_ALL: &[ProblemType] = &[Internal, Overloaded, TimedOut];
@@ -112,6 +127,9 @@ pub fn describe(routes: OpenApiRouter<Shared>) -> OpenApi {
             let own = PROBLEMS.iter().find(|(operation, _)| *operation == name);
             let own = own.map_or(&[] as &[ProblemType], |(_, problems)| problems);
             add_problems(&mut operation.responses.responses, own);
+            if name == "submit_entries" {
+                add_entries(operation);
+            }
         }
         // The router's mark for the rest of a path means nothing to OpenAPI.
         api.paths.paths.insert(path.replace("{*", "{"), item);
@@ -141,6 +159,25 @@ fn add_problems(responses: &mut BTreeMap<String, RefOr<Response>>, own: &[Proble
             .content(problem::MEDIA_TYPE, content)
             .build();
         responses.insert(status, RefOr::T(response));
+    }
+}
+
+/// Shows an entry of each kind among the bodies of `operation`, and all of them in an array.
+fn add_entries(operation: &mut Operation) {
+    let examples: Vec<EntryExample> = serde_json::from_str(EXAMPLES).expect("a list of examples");
+    let Some(RefOr::T(body)) = &mut operation.request_body else {
+        unreachable!("what is submitted is described where it is");
+    };
+    let Some(RefOr::T(json)) = body.content.get_mut("application/json") else {
+        unreachable!("entries are submitted as JSON");
+    };
+    let show = |summary: &str, value| {
+        RefOr::T(ExampleBuilder::new().summary(summary).value(Some(value)).build())
+    };
+    let all = examples.iter().map(|example| example.entry.clone()).collect();
+    json.examples.insert("array".to_owned(), show("All of these at once", Value::Array(all)));
+    for EntryExample { name, summary, entry } in examples {
+        json.examples.insert(name, show(&summary, entry));
     }
 }
 

@@ -107,51 +107,123 @@ problem_types! {
         "An amount has at most the decimals that its currency has on this ledger (`/v1/chain`). Nothing is rounded for you.";
     AmountTooLarge "amount-too-large" UNPROCESSABLE_ENTITY "The amount is too large":
         "An amount is at most 2^63 - 1 units of its currency's last decimal.";
-    // Entries, by the rules. The names are the rules' own.
+    // Entries, by the rules. The names are the rules' own; section 13 of FORMAT.md has them all.
     DuplicateExternalId "duplicate-external-id" CONFLICT "The external id belongs to another entry":
-        "External ids are unique per tenant and kind, for ever, and this one was used for an entry that says something else. `first` is that entry, `differing_fields` names where the two differ.";
+        "External ids are unique per tenant and kind, for ever, and this one was used for an entry that says something else. `first` is that entry, `differing_fields` names where the two differ. An opening balance takes the name of the commission or adjustment that it brings in, too.";
     EventInFuture "event-in-future" UNPROCESSABLE_ENTITY "The event lies in the future":
         "An event lies at most a little ahead of the time of its block (`limits.event_ahead_ms` of the chain spec).";
     MissingParent "missing-parent" UNPROCESSABLE_ENTITY "The entry refers to one that is not there":
         "An entry that is named must stand on the ledger before, or earlier in the same request, under the same tenant.";
     UnknownProgram "unknown-program" UNPROCESSABLE_ENTITY "The program has no terms":
-        "A transaction needs a program of its merchant whose terms are on the ledger.";
+        "A transaction or an inquiry needs a program of its merchant whose terms are on the ledger.";
     UnknownCurrency "unknown-currency" UNPROCESSABLE_ENTITY "The currency is unknown":
         "The chain spec lists the currencies of this ledger (`/v1/chain`).";
-    AnotherCurrency "another-currency" UNPROCESSABLE_ENTITY "The currency is not the parent's":
-        "An entry's currency is that of the entry which it refers to.";
+    AnotherCurrency "another-currency" UNPROCESSABLE_ENTITY "The currency is not the one that it must be":
+        "An amount's currency is that of what it refers to. Only a transaction or a payout with `fx` changes it.";
+    AnotherAffiliate "another-affiliate" UNPROCESSABLE_ENTITY "This is another affiliate's":
+        "An affiliate is paid, corrected and asks about what is its own.";
+    AnotherMerchant "another-merchant" UNPROCESSABLE_ENTITY "This is another merchant's":
+        "A merchant pays for the commissions that it owes itself, and is asked about those.";
     ZeroAmount "zero-amount" UNPROCESSABLE_ENTITY "The amount is zero":
-        "Taking nothing back and paying nothing says nothing.";
+        "Taking nothing back, paying nothing or counting none says nothing.";
     TooMuch "too-much" UNPROCESSABLE_ENTITY "More than is left":
-        "Commissions stay within what the terms give, reversals and payouts within what is left of the commission.";
+        "Reversals, fundings and debits stay within what is left of the commission, refunds within what the sale comes to.";
+    WrongAmount "wrong-amount" UNPROCESSABLE_ENTITY "The amount is not what it must be":
+        "A commission is exactly what the terms give, its fee too, and a payout pays all that is left. `detail` has the amount. A commission that is meant to differ says so with `deviation` and a reason, for all to see.";
+    SumTooLarge "sum-too-large" UNPROCESSABLE_ENTITY "The sum is too large":
+        "No sum goes beyond what an amount can be.";
+    ListLength "list-length" UNPROCESSABLE_ENTITY "Too few or too many":
+        "A list has a bounded length: 500 lines of a payout or a funding, 100 items, 100 rules. What is longer comes in several entries.";
+    Unordered "unordered" UNPROCESSABLE_ENTITY "The list is out of order":
+        "Actions stand in the order of their numbers, each once; tiers begin at 0 and rise.";
     EmptyPeriod "empty-period" UNPROCESSABLE_ENTITY "The period is empty":
         "A period ends after it begins.";
+    NoSuchDay "no-such-day" UNPROCESSABLE_ENTITY "Not every month has this day":
+        "Commissions lock 1 to 12 months later, on day 1 to 28 of the month.";
     RateAboveWhole "rate-above-whole" UNPROCESSABLE_ENTITY "The rate is more than the whole":
         "A rate is at most 1,000,000 parts per million.";
     WrongVersion "wrong-version" UNPROCESSABLE_ENTITY "The version is out of turn":
         "A program's terms are numbered 1, 2, 3.";
     TermsReachBack "terms-reach-back" UNPROCESSABLE_ENTITY "The terms reach back":
         "A later version of terms begins no earlier than it is recorded: it never changes a time that an earlier version governs.";
+    DuplicateItem "duplicate-item" UNPROCESSABLE_ENTITY "The item stands there twice":
+        "A transaction has each item once, with its quantity.";
+    WrongTotal "wrong-total" UNPROCESSABLE_ENTITY "The total is wrong":
+        "A transaction's amount is the sum of its items, a payout's total that of its lines, those of earlier parts included. `detail` has the sum.";
+    NeedlessFx "needless-fx" UNPROCESSABLE_ENTITY "The change of currency changes nothing":
+        "`fx` changes from one currency into another.";
+    MisplacedFx "misplaced-fx" UNPROCESSABLE_ENTITY "The change of currency is out of place":
+        "A payout's `fx` changes its total, so it stands in the part that has the total.";
     TermsOfAnotherProgram "terms-of-another-program" UNPROCESSABLE_ENTITY "These are another program's terms":
         "A commission follows the terms of its transaction's program.";
+    TermsRecordedLater "terms-recorded-later" UNPROCESSABLE_ENTITY "The terms came after the transaction":
+        "A commission follows terms that were on the ledger before its transaction was.";
     TermsNotInForce "terms-not-in-force" UNPROCESSABLE_ENTITY "The terms were not in force":
         "A commission follows the terms that were in force when its transaction happened.";
+    ActionNotEligible "action-not-eligible" UNPROCESSABLE_ENTITY "The terms give nothing for this":
+        "Terms list what earns commissions: sales, leads, signups, subscriptions.";
+    NoSuchPart "no-such-part" UNPROCESSABLE_ENTITY "The transaction has no such part":
+        "A transaction has a part for each commission group of its items, or one for the order as a whole.";
+    WrongRule "wrong-rule" UNPROCESSABLE_ENTITY "Another rule applies":
+        "The rule that applies is the first of the terms that fits the part's commission group and the affiliate's group; an override's is that of its direct commission. `detail` has its number.";
+    SharesAboveWhole "shares-above-whole" UNPROCESSABLE_ENTITY "The shares are more than the whole":
+        "All affiliates' shares in a part of a transaction are together at most 1,000,000 parts per million.";
+    NoSuchLevel "no-such-level" UNPROCESSABLE_ENTITY "The rule has no override of this level":
+        "Levels count from 1, for the direct affiliate's upline, as far as the rule has override rates.";
+    OverrideOfAnother "override-of-another" UNPROCESSABLE_ENTITY "An override of another sale":
+        "An override is on a direct commission of its own transaction.";
+    OverrideTaken "override-taken" UNPROCESSABLE_ENTITY "This level has its override":
+        "A direct commission has at most one override of each level.";
+    NotUpline "not-upline" UNPROCESSABLE_ENTITY "Somebody else stands at this level":
+        "An override is for who stands that many levels above the direct affiliate, as the ledger's uplines have it now.";
+    NeedlessDeviation "needless-deviation" UNPROCESSABLE_ENTITY "The deviation deviates from nothing":
+        "The amount is what the terms give; leave `deviation` out.";
+    WrongLockingDate "wrong-locking-date" UNPROCESSABLE_ENTITY "The locking date is not what the terms give":
+        "A commission states the locking date that follows from its terms and its transaction. `detail` has it.";
     IllegalStep "illegal-step" UNPROCESSABLE_ENTITY "The commission can't take this step":
-        "A commission is pending, then extended, approved or declined, then locked or reversed, then paid; steps out of that order are refused.";
+        "A commission is pending, then extended, approved or declined, then locked or reversed, then funded, in a payout, and paid; steps out of that order are refused. What is locked is touched by adjustments only.";
+    PastLockingDate "past-locking-date" UNPROCESSABLE_ENTITY "The locking date has passed":
+        "From its locking date on a commission isn't declined, extended, amended or reversed: correct it by an adjustment.";
+    BeforeLockingDate "before-locking-date" UNPROCESSABLE_ENTITY "The locking date is still to come":
+        "A commission locks on its locking date or later.";
+    ExtendedBefore "extended-before" UNPROCESSABLE_ENTITY "It was extended before":
+        "A commission is extended once in its life.";
     ExtensionNotLater "extension-not-later" UNPROCESSABLE_ENTITY "The extension is not later":
-        "An extension puts the locking date off.";
-    LineCount "line-count" UNPROCESSABLE_ENTITY "Too few or too many lines":
-        "One payout entry has 1 to 500 lines; a longer payout comes in several parts.";
-    AnotherPayee "another-payee" UNPROCESSABLE_ENTITY "This is another affiliate's":
-        "A payout pays one affiliate, and only commissions that are that affiliate's.";
+        "An extension puts a locking date off, so there is one, and the new one is later.";
+    StaleAmount "stale-amount" UNPROCESSABLE_ENTITY "The amount has changed meanwhile":
+        "An amendment states the amount as it is now in `old`. `detail` has it.";
+    NoChange "no-change" UNPROCESSABLE_ENTITY "The amendment changes nothing":
+        "An amendment's `new` differs from its `old`.";
+    BelowReversed "below-reversed" UNPROCESSABLE_ENTITY "Less than was taken back":
+        "A commission isn't amended below what was reversed of it, nor a transaction below what was refunded.";
+    NoSuchItem "no-such-item" UNPROCESSABLE_ENTITY "The transaction has no such item":
+        "What a buyer sends back is an item of the transaction.";
+    TooManyItems "too-many-items" UNPROCESSABLE_ENTITY "More than was bought":
+        "All refunds of an item together are at most its quantity.";
+    InquiryResolved "inquiry-resolved" UNPROCESSABLE_ENTITY "The inquiry was resolved before":
+        "An inquiry is resolved once; who still disagrees asks anew.";
+    PrepaidExceeded "prepaid-exceeded" UNPROCESSABLE_ENTITY "More than was paid":
+        "What a merchant's payments cover is at most what the merchant paid.";
     PayoutNotOpen "payout-not-open" UNPROCESSABLE_ENTITY "The payout is not open":
         "A part continues a payout that isn't closed, at its latest part.";
     AnotherPeriod "another-period" UNPROCESSABLE_ENTITY "The payout is for another period":
         "All parts of a payout pay for the same period.";
-    WrongTotal "wrong-total" UNPROCESSABLE_ENTITY "The total is wrong":
-        "A payout's total is the sum of its lines, those of earlier parts included.";
-    SumTooLarge "sum-too-large" UNPROCESSABLE_ENTITY "The sum is too large":
-        "No sum goes beyond what an amount can be.";
+    InPayout "in-payout" UNPROCESSABLE_ENTITY "The adjustment is in a payout":
+        "An adjustment is a line of one payout; only where that failed or was returned, it may be a line of another.";
+    StillOwing "still-owing" UNPROCESSABLE_ENTITY "The affiliate still owes":
+        "While more was added by carrying forward than was kept, a payout's total is zero.";
+    NotFirstPart "not-first-part" UNPROCESSABLE_ENTITY "This is not the payout's first part":
+        "What becomes of a payout names its first part. `detail` has it.";
+    IllegalPayoutStep "illegal-payout-step" UNPROCESSABLE_ENTITY "The payout can't take this step":
+        "A payout is open, closed, sent, then completed or failed; only what was completed can be returned.";
+    UplineCycle "upline-cycle" UNPROCESSABLE_ENTITY "An affiliate would stand above itself":
+        "Uplines lead upwards and never round.";
+    UplineTooDeep "upline-too-deep" UNPROCESSABLE_ENTITY "Too many levels":
+        "At most 64 affiliates stand above one.";
+    NothingCommitted "nothing-committed" UNPROCESSABLE_ENTITY "There is nothing to erase":
+        "The entry has no commitment to private particulars. One that was brought in is named as the `opening_balance` that it is.";
+    ErasedBefore "erased-before" UNPROCESSABLE_ENTITY "It was erased before":
+        "A salt is destroyed once.";
     Refused "refused" UNPROCESSABLE_ENTITY "The entry would break a rule":
         "`rule` names it.";
     // Atomic requests.
@@ -331,7 +403,16 @@ impl From<TextError> for Problem {
 
 /// The field of an amount's currency: an unknown one is noticed at the amount.
 fn currency_of(amount: &str) -> &'static str {
-    if amount.starts_with("body.reward.") { "body.reward.currency" } else { "body.currency" }
+    const PLACES: [(&str, &str); 6] = [
+        ("body.rules.cap.", "body.rules.cap.currency"),
+        ("body.rules.reward.rate.", "body.rules.reward.rate.currency"),
+        ("body.rules.reward.", "body.rules.reward.currency"),
+        ("body.refund.", "body.refund.currency"),
+        ("body.balance.", "body.balance.currency"),
+        ("body.", "body.currency"),
+    ];
+    let own = PLACES.iter().find(|(start, _)| amount.starts_with(start));
+    own.map_or("body", |(_, currency)| currency)
 }
 
 /// The field that serde says is unknown, missing or there twice.

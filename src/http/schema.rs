@@ -6,7 +6,10 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::openapi::{KnownFormat, RefOr, SchemaFormat};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::protocol::entry::{Commission, Decision, Payout, ProgramTerms, Reversal, Transaction};
+use crate::protocol::entry::{
+    Adjustment, AffiliateUpline, Amendment, Commission, Decision, ErasureNotice, Funding, Inquiry,
+    InquiryResolution, OpeningBalance, Payout, PayoutEvent, ProgramTerms, Reversal, Transaction,
+};
 use crate::protocol::hash;
 use crate::protocol::id::{Id, MAX_ID_BYTES};
 use crate::protocol::key::PublicKey;
@@ -109,14 +112,32 @@ pub enum SubmitDocument {
 enum Fact {
     /// The terms of a merchant's program, by version.
     ProgramTerms(ProgramTerms<Decimal>),
-    /// A sale, lead or signup that may earn commissions.
+    /// A sale, lead, signup or subscription that may earn commissions.
     Transaction(Transaction<Decimal>),
     /// What an affiliate earns from a transaction under the program's terms.
     Commission(Commission<Decimal>),
     /// A step of a commission's life.
     Decision(Decision),
+    /// Corrects the amount of a pending commission or its transaction.
+    Amendment(Amendment<Decimal>),
     /// Takes back a commission, in whole or in part.
     Reversal(Reversal<Decimal>),
-    /// Pays locked commissions to one affiliate.
+    /// Corrects what is locked or paid.
+    Adjustment(Adjustment<Decimal>),
+    /// An affiliate's question.
+    Inquiry(Inquiry<Decimal>),
+    /// The answer to an inquiry.
+    InquiryResolution(InquiryResolution),
+    /// A merchant's payment, and the commissions that it covers.
+    Funding(Funding<Decimal>),
+    /// Pays an affiliate what is funded.
     Payout(Payout<Decimal>),
+    /// What became of a payout.
+    PayoutEvent(PayoutEvent),
+    /// Who stands above an affiliate.
+    AffiliateUpline(AffiliateUpline),
+    /// Something brought in from another system.
+    OpeningBalance(OpeningBalance<Decimal>),
+    /// Private particulars are gone.
+    ErasureNotice(ErasureNotice),
 }

@@ -60,23 +60,8 @@ pub struct SubmitResults {
 #[utoipa::path(
     post, path = "/v1/entries", tag = "entries", params(SubmitQuery),
     request_body(description = "One entry, an array of entries, or a stream of lines.", content(
-        (SubmitDocument = "application/json", examples(
-            ("transaction" = (summary = "A sale", value = json!({
-                "tenant": "acme", "kind": "transaction", "external_id": "T-1001",
-                "event_time": "2026-11-21T14:00:00Z",
-                "body": {"order_ref": "O-1001", "merchant": "shop", "program": "main",
-                    "action": "sale", "currency": "EUR", "amount": "99.90",
-                    "link_ref": "L-7", "click_ref": "K-55"}}))),
-            ("array" = (summary = "A sale and its commission", value = json!([
-                {"tenant": "acme", "kind": "transaction", "external_id": "T-1002",
-                    "event_time": "2026-11-21T14:00:00Z",
-                    "body": {"order_ref": "O-1002", "merchant": "shop", "program": "main",
-                        "action": "sale", "currency": "EUR", "amount": "40.00"}},
-                {"tenant": "acme", "kind": "commission", "external_id": "C-1002",
-                    "event_time": "2026-11-21T14:00:00Z",
-                    "body": {"transaction": "T-1002", "terms": "shop-terms-1",
-                        "affiliate": "aff-7", "currency": "EUR", "amount": "3.00"}}])))
-        )),
+        // The examples are those of `examples.json`.
+        (SubmitDocument = "application/json"),
         (String = "application/x-ndjson", example = json!(
             "{\"tenant\": \"acme\", \"kind\": \"decision\", \"external_id\": \"D-1\", \"event_time\": \"2026-11-22T09:00:00Z\", \"body\": {\"commission\": \"C-1002\", \"verdict\": {\"type\": \"approve\"}}}\n"))
     )),

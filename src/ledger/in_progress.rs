@@ -159,8 +159,12 @@ fn duplicate(
     Ok(Outcome::Rejected(Rejection::Conflict { first: Some(position), differing_fields }))
 }
 
-/// The fields, in text form, in which two entries differ.
+/// The fields, in text form, in which two entries differ. Where they are of two kinds, as a
+/// commission and one that was brought in under its name, there is nothing to compare.
 fn differing_fields(chain: &Chain, one: &EncodedEntry, two: &EncodedEntry) -> Vec<String> {
+    if one.kind() != two.kind() {
+        return vec!["kind".to_owned(), "body".to_owned()];
+    }
     let currencies = &chain.spec().currencies;
     let json = |entry: &EncodedEntry| {
         EntryText::new(entry.entry(), currencies)

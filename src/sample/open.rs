@@ -4,55 +4,11 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::chance::Random;
-use super::parties::Program;
+use super::futures::{AT_LEISURE, AT_ONCE, IN_HASTE, PAST, SENT_BACK, Step, possible};
 use super::profile::{NextDecided, Profile};
+use crate::protocol::entry::Locking;
 use crate::protocol::money::{Amount, PPM_WHOLE};
 use crate::protocol::time::{DAY_MS, Timestamp};
-
-/// What happens next to a commission.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Step {
-    /// The merchant accepts it.
-    Approve,
-    /// The merchant refuses it.
-    Decline,
-    /// Its locking date is put off.
-    Extend,
-    /// A part is taken back.
-    ReversePart,
-    /// All that is left is taken back.
-    ReverseAll,
-    /// It becomes due to be paid.
-    Lock,
-}
-
-use Step::{Approve, Decline, Extend, Lock, ReverseAll, ReversePart};
-
-/// A commission's future, and how likely it is.
-type Future = (u32, &'static [Step]);
-
-/// What becomes of commissions on what was sent back.
-const SENT_BACK: [Future; 6] = [
-    (25, &[Decline]),
-    (30, &[ReverseAll]),
-    (10, &[Approve, ReverseAll]),
-    (22, &[ReversePart, Lock]),
-    (8, &[Approve, ReversePart, Lock]),
-    (5, &[ReversePart, ReversePart, Lock]),
-];
-
-/// What becomes of the others, where merchants have time to look at each.
-const AT_LEISURE: [Future; 5] = [
-    (58, &[Approve, Lock]),
-    (32, &[Lock]),
-    (4, &[Decline]),
-    (4, &[Extend, Lock]),
-    (2, &[Extend, Approve, Lock]),
-];
-
-/// What becomes of the others, where they have none.
-const IN_HASTE: [Future; 4] =
-    [(15, &[Approve, Lock]), (77, &[Lock]), (4, &[Decline]), (4, &[Extend, Lock])];
 
 /// How many follow-ups are lacking when merchants have time to look at each commission.
 const LEISURE: u64 = 4;
@@ -60,6 +16,8 @@ const LEISURE: u64 = 4;
 const MAX_LACKING: u64 = 100;
 /// How many random commissions are looked at for one that is due.
 const RANDOM_TRIES: usize = 4;
+/// The most days until a question, an answer, or what happens after the locking.
+const MAX_ANY_TIME_DAYS: u64 = 40;
 
 /// A commission that something still has to happen to.
 ///
@@ -70,16 +28,36 @@ pub struct OpenCommission {
     due: Timestamp,
     /// Its number, from which its external id follows.
     pub number: u64,
+    /// What is left of it. Never zero.
+    pub left: Amount,
+    /// When it is due to lock; where it locks on no date, when it might.
+    pub locks_at: Timestamp,
+    /// What is yet to happen. Never empty.
+    future: &'static [Step],
+    /// What was sold.
+    pub sold: Sold,
     /// Who earns it, by number.
     pub affiliate: u32,
     /// The program that it falls under, by number.
     pub program: u32,
-    /// What is left of it. Never zero.
-    pub left: Amount,
-    /// When it is due to lock.
-    pub locks_at: Timestamp,
-    /// What is yet to happen. Never empty.
-    future: &'static [Step],
+    /// Whether it locks on a date.
+    dated: bool,
+}
+
+/// What was sold, as far as it can still be sent back: nothing, where another commission of the
+/// same part has it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Sold {
+    /// The transaction's number.
+    pub transaction: u64,
+    /// For how much.
+    pub amount: Amount,
+    /// An item, by number.
+    pub item: u32,
+    /// How many of it; 0 where there is none.
+    pub quantity: u16,
+    /// What it was paid in, by number.
+    pub coin: u16,
 }
 
 /// What a new commission starts from.
@@ -93,8 +71,17 @@ pub struct NewCommission {
     pub program: u32,
     /// What it is stated at.
     pub amount: Amount,
-    /// When it is due to lock.
+    /// How it locks.
+    pub locking: Locking,
+    /// When it is due to lock; where it locks on no date, when it might.
     pub locks_at: Timestamp,
+    /// What was sold.
+    pub sold: Sold,
+    /// Whether nothing stands in the way of correcting the transaction: it has no other
+    /// commission, and no groups.
+    pub sole: bool,
+    /// How likely it is that the sale comes back, in parts per million.
+    pub refund_rate_ppm: u32,
 }
 
 /// The open commissions of a marketplace, never more than the profile allows.
@@ -138,12 +125,11 @@ impl OpenCommissions {
         }
     }
 
-    /// Gives a new commission of `program`, which is the entry of number `entries`, a future,
-    /// or leaves it undecided.
+    /// Gives a new commission, which is the entry of number `entries`, a future, or leaves it
+    /// undecided.
     pub fn open(
         &mut self,
         new: NewCommission,
-        program: &Program,
         (now, entries): (Timestamp, u64),
         random: &mut Random,
     ) {
@@ -151,28 +137,47 @@ impl OpenCommissions {
             Queue::WhenDue(_) => self.lacking(entries),
             Queue::AtRandom(_) => LEISURE,
         };
-        // Of nothing, nothing can be taken back or paid.
-        if lacking == 0 || new.amount == Amount::ZERO || self.len() >= self.limit {
+        if lacking == 0 {
             return;
         }
-        let future = if random.chance(program.refund_rate_ppm) {
+        let future = if new.locking == Locking::Immediate {
+            random.weighted(&AT_ONCE)
+        } else if random.chance(new.refund_rate_ppm) {
             random.weighted(&SENT_BACK)
         } else if lacking < LEISURE {
             random.weighted(&IN_HASTE)
         } else {
             random.weighted(&AT_LEISURE)
         };
+        let sale = new.sole && new.sold.amount != Amount::ZERO;
+        self.open_with(new, possible(future, new.locking, sale), now, random);
+    }
+
+    /// Gives a new commission this future, if there is room.
+    pub fn open_with(
+        &mut self,
+        new: NewCommission,
+        future: &'static [Step],
+        now: Timestamp,
+        random: &mut Random,
+    ) {
+        // Of nothing, nothing can be taken back or paid.
+        if new.amount == Amount::ZERO || self.len() >= self.limit {
+            return;
+        }
         if matches!(self.queue, Queue::WhenDue(_)) {
-            self.granted += future.len() as u64;
+            self.granted += future.iter().filter(|step| step.follows_up()).count() as u64;
         }
         let commission = OpenCommission {
             due: now,
             number: new.number,
-            affiliate: new.affiliate,
-            program: new.program,
             left: new.amount,
             locks_at: new.locks_at,
             future,
+            sold: new.sold,
+            affiliate: new.affiliate,
+            program: new.program,
+            dated: new.locking != Locking::OpenEnded,
         };
         self.put(commission, now, random);
     }
@@ -185,7 +190,8 @@ impl OpenCommissions {
     }
 
     /// Takes out a commission of which a step is due, and that step, if there is one and it is
-    /// its turn among as many `entries`.
+    /// its turn among as many `entries`. Where the locking date is past, it locks instead of
+    /// what can't happen any more.
     pub fn take(
         &mut self,
         (now, entries): (Timestamp, u64),
@@ -201,14 +207,19 @@ impl OpenCommissions {
             Queue::AtRandom(list) if lacking >= random.between(1, 4) => {
                 let index = (0..RANDOM_TRIES)
                     .filter_map(|_| usize::try_from(random.below(list.len() as u64)).ok())
-                    .find(|index| list.get(*index).is_some_and(|next| next.due <= now))?;
-                self.granted += 1;
+                    .find(|index| list.get(*index).is_some_and(|next| next.is_due(now)))?;
                 Some(list.swap_remove(index))
             }
             Queue::AtRandom(_) => None,
         }?;
+        if commission.is_late(now) {
+            commission.future = PAST;
+        }
         let (step, future) = commission.future.split_first().expect("never empty");
         commission.future = future;
+        if matches!(self.queue, Queue::AtRandom(_)) && step.follows_up() {
+            self.granted += 1;
+        }
         Some((commission, *step))
     }
 
@@ -220,17 +231,35 @@ impl OpenCommissions {
     }
 
     fn put(&mut self, mut commission: OpenCommission, now: Timestamp, random: &mut Random) {
-        commission.due = if commission.future.first() == Some(&Lock) {
+        let next = commission.future.first().copied().unwrap_or(Step::Lock);
+        let lock_from = commission.locks_at.max(now);
+        commission.due = if next == Step::Lock {
             // Within a day.
-            commission.locks_at.saturating_add(random.below(DAY_MS))
+            lock_from.saturating_add(random.below(DAY_MS))
+        } else if next.any_time() {
+            now.saturating_add(random.between(DAY_MS / 2, MAX_ANY_TIME_DAYS * DAY_MS))
         } else {
             // In good time before that.
-            let left_ms = commission.locks_at.as_millis().saturating_sub(now.as_millis());
+            let left_ms = lock_from.as_millis() - now.as_millis();
             now.saturating_add(random.between(left_ms / 16, left_ms / 16 * 14))
         };
         match &mut self.queue {
             Queue::WhenDue(heap) => heap.push(Reverse(commission)),
             Queue::AtRandom(list) => list.push(commission),
         }
+    }
+}
+
+impl OpenCommission {
+    /// Whether its next step is due.
+    fn is_due(&self, now: Timestamp) -> bool {
+        self.due <= now
+    }
+
+    /// Whether it is too late for its next step.
+    fn is_late(&self, now: Timestamp) -> bool {
+        self.dated
+            && now >= self.locks_at
+            && self.future.first().is_some_and(|step| step.before_locking())
     }
 }

@@ -1,29 +1,92 @@
-//! Payouts: once a month, all that has locked, to each affiliate in each currency.
+//! Payouts: once a month, all that is paid for, to each affiliate in each currency; and what
+//! becomes of them.
 
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+
+use super::chance::Random;
+use super::coins::{Coin, MAX_UNITS};
+use super::monthly::{MAX_WAITING, Monthly};
 use super::profile::Profile;
-use crate::protocol::money::{Amount, Currency};
-use crate::protocol::time::Timestamp;
+use crate::protocol::entry::MAX_PAYOUT_LINES;
+use crate::protocol::money::Amount;
+use crate::protocol::time::{DAY_MS, Timestamp};
 
-/// The most locked commissions that wait for a payout; when there are as many, it comes early.
-pub const MAX_PAYABLE_COMMISSIONS: usize = 1 << 18;
+/// The most lines of payouts that will fail or come back, kept to be paid again.
+const MAX_DOOMED_LINES: usize = 1 << 16;
+/// The most that is to become of payouts yet; of those on top, nothing more is heard.
+const MAX_EVENTS: usize = 1 << 18;
+/// The most lines of a payout beside those that wait: what was and what is kept, a fee, tax.
+const MAX_OTHER_LINES: usize = 4;
 
-// The sum of no payout can go beyond what an amount can be.
+// The sum of no payout can go beyond what an amount can be. An amended amount is at most twice
+// what was drawn.
 const _: () = assert!(
-    super::parties::MAX_UNITS < Amount::MAX.units() / MAX_PAYABLE_COMMISSIONS as u64,
+    2 * MAX_UNITS < Amount::MAX.units() / (MAX_WAITING + MAX_DOOMED_LINES) as u64,
     "all that may wait for a payout must fit an amount"
 );
 
-/// A locked commission. Ordered as payouts want it: by payee, currency and number.
+/// From what on an affiliate is paid, in euro cents; less is kept.
+const LEAST_PAID_EURO_CENTS: u64 = 500;
+/// What a payout costs some affiliates.
+const FEE_EURO_CENTS: u64 = 35;
+/// The tax that is withheld from some affiliates, in parts per million.
+const WITHHELD_TAX_PPM: u32 = 150_000;
+
+/// How payouts end, and how likely.
+const FATES: [(u32, Fate); 5] = [
+    (700, Fate::Arrives),
+    (245, Fate::IsSentAndArrives),
+    (25, Fate::Fails),
+    (10, Fate::BreaksOff),
+    (20, Fate::ComesBack),
+];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Arrives,
+    IsSentAndArrives,
+    Fails,
+    /// After its first part, if it has several.
+    BreaksOff,
+    ComesBack,
+}
+
+/// What becomes of a payout, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Event {
+    /// It is on its way.
+    Sent,
+    /// It has arrived.
+    Completed,
+    /// It won't arrive.
+    Failed,
+    /// It had arrived, and came back.
+    Returned,
+}
+
+/// What a line pays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Paid {
+    /// A commission, by number.
+    Commission(u64),
+    /// An adjustment for the affiliate, by number.
+    Credit(u64),
+    /// An adjustment against the affiliate, by number.
+    Debit(u64),
+}
+
+/// Something that waits to be paid. Ordered as payouts want it: by payee and currency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Payable {
-    /// Who earns it, by number.
+    /// Who gets it, by number.
     pub affiliate: u32,
-    /// The currency.
-    pub currency: Currency,
-    /// The commission's number.
-    pub number: u64,
-    /// What is left of it. Never zero.
-    pub left: Amount,
+    /// In what, by number.
+    pub coin: usize,
+    /// What is paid.
+    pub paid: Paid,
+    /// How much. Never zero.
+    pub amount: Amount,
 }
 
 /// A part of a payout.
@@ -33,208 +96,260 @@ pub struct Part {
     pub payout: u64,
     /// 1, 2, 3 within its payout.
     pub number: u64,
-    /// From when locked commissions are in it.
-    pub period_from: Timestamp,
-    /// Until when, exclusive.
-    pub period_until: Timestamp,
-    /// What is paid, at least a line, all to one payee in one currency.
+    /// From when to when, exclusive, things have come that are in it.
+    pub period: (Timestamp, Timestamp),
+    /// Who is paid.
+    pub affiliate: u32,
+    /// In what, by number.
+    pub coin: usize,
+    /// What is paid, at least a line.
     pub lines: Vec<Payable>,
-    /// The sum of all parts, in the last.
-    pub total: Option<Amount>,
+    /// The end of the last part.
+    pub closing: Option<Closing>,
 }
 
-/// What waits to be paid, and what is being paid.
+/// What closes a payout. Lines only where there is something.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Closing {
+    /// Taken off for the payment.
+    pub fee: Amount,
+    /// Taken off for the tax office.
+    pub withheld_tax: Amount,
+    /// Added from what was kept before, or lent to who owes more than there is.
+    pub added: Amount,
+    /// Taken off and kept, or taken off for what was lent.
+    pub kept: Amount,
+    /// What it comes to.
+    pub total: Amount,
+}
+
+/// A payout that is being stated.
+#[derive(Clone, Debug)]
+struct Open {
+    number: u64,
+    parts: u64,
+    fate: Fate,
+    added: Amount,
+    taken_off: Amount,
+    /// Its lines, where they will have to be paid again.
+    lines: Vec<Payable>,
+}
+
+/// A payout that will fail or come back.
+#[derive(Clone, Debug)]
+struct Doomed {
+    lines: Vec<Payable>,
+    payee: (u32, usize),
+    /// By how much it changed what is kept, in units.
+    kept: i128,
+}
+
+/// What waits to be paid, what is being paid, and what is on its way.
 #[derive(Clone, Debug)]
 pub struct Payouts {
-    part_lines: usize,
-    /// What has locked since the latest run began, at most [`MAX_PAYABLE_COMMISSIONS`].
-    waiting: Vec<Payable>,
-    period_from: Timestamp,
-    /// When the month ends, and the next run begins.
-    payday: Timestamp,
-    run: Run,
-}
-
-/// One month's payouts. Over when nothing is left.
-#[derive(Clone, Debug)]
-struct Run {
-    /// What is yet to be paid, in reverse order, so that the next comes off the end.
-    left: Vec<Payable>,
-    period_from: Timestamp,
-    period_until: Timestamp,
+    limit: usize,
+    monthly: Monthly<Payable>,
+    open: Option<Open>,
     /// The latest payout.
     payout: u64,
-    /// The latest part of it, 0 when it is complete.
-    part: u64,
-    /// The sum of its parts so far.
-    sum: Amount,
+    /// What is kept for affiliates, by coin too, in units; below zero for who owes.
+    kept: BTreeMap<(u32, usize), i128>,
+    /// What is to become of payouts, with who was paid, and when.
+    events: BinaryHeap<Reverse<(Timestamp, u64, Event, u32)>>,
+    doomed: BTreeMap<u64, Doomed>,
+    doomed_lines: usize,
 }
 
 impl Payouts {
     /// Nothing to pay.
     pub fn new(profile: &Profile) -> Self {
-        let run = Run {
-            left: Vec::new(),
-            period_from: profile.start,
-            period_until: profile.start,
-            payout: 0,
-            part: 0,
-            sum: Amount::ZERO,
-        };
         Self {
-            part_lines: profile.payout_lines,
-            waiting: Vec::new(),
-            period_from: profile.start,
-            payday: next_month(profile.start),
-            run,
+            limit: profile.payout_lines.min(MAX_PAYOUT_LINES - MAX_OTHER_LINES),
+            monthly: Monthly::new(profile.start),
+            open: None,
+            payout: 0,
+            kept: BTreeMap::new(),
+            events: BinaryHeap::new(),
+            doomed: BTreeMap::new(),
+            doomed_lines: 0,
         }
     }
 
-    /// Whether there may be something to pay at `now`, and whether it can't wait: then nothing
-    /// else may happen before [`next_part`](Self::next_part) gives nothing more.
+    /// As [`Monthly::pending`].
     pub fn pending(&self, now: Timestamp) -> (bool, bool) {
-        let urgent = now >= self.payday || self.waiting.len() >= MAX_PAYABLE_COMMISSIONS;
-        (urgent || !self.run.left.is_empty(), urgent)
+        self.monthly.pending(now)
     }
 
-    /// Lets a locked commission wait for the next run.
+    /// Whether something is due to become of a payout.
+    pub fn event_pending(&self, now: Timestamp) -> bool {
+        self.events.peek().is_some_and(|Reverse((due, ..))| *due <= now)
+    }
+
+    /// Lets something wait for the next run.
     pub fn add(&mut self, payable: Payable) {
-        self.waiting.push(payable);
+        self.monthly.add(payable);
     }
 
     /// The next part to pay, if there is anything to pay at `now`.
-    pub fn next_part(&mut self, now: Timestamp) -> Option<Part> {
-        let (_, urgent) = self.pending(now);
-        if urgent && self.run.left.is_empty() {
-            self.begin(now);
+    pub fn next_part(
+        &mut self,
+        now: Timestamp,
+        coins: &[Coin],
+        random: &mut Random,
+    ) -> Option<Part> {
+        let payee = |one: &Payable| (one.affiliate, one.coin);
+        let same = |one: &Payable, other: &Payable| payee(one) == payee(other);
+        let (lines, more) = self.monthly.take(now, self.limit, same)?;
+        let (affiliate, coin) = payee(lines.first()?);
+        let mut open = match self.open.take() {
+            Some(open) => open,
+            None => self.begin(random),
+        };
+        open.parts += 1;
+        for line in &lines {
+            let side = match line.paid {
+                Paid::Commission(_) | Paid::Credit(_) => &mut open.added,
+                Paid::Debit(_) => &mut open.taken_off,
+            };
+            *side = side.checked_add(line.amount).expect("all that waits fits an amount");
         }
-        let run = &mut self.run;
-        let next = run.left.last().copied()?;
-        let same_payout =
-            |line: &Payable| (line.affiliate, line.currency) == (next.affiliate, next.currency);
-        let count = run.left.iter().rev().take(self.part_lines).take_while(|l| same_payout(l));
-        let rest = run.left.len() - count.count();
-        let lines: Vec<_> = run.left.drain(rest..).rev().collect();
-        if run.part == 0 {
-            run.payout += 1;
-            run.sum = Amount::ZERO;
+        if open.lines.len() + lines.len() > MAX_DOOMED_LINES / 2 {
+            open.fate = Fate::Arrives;
+            open.lines = Vec::new();
+        } else if !matches!(open.fate, Fate::Arrives | Fate::IsSentAndArrives) {
+            open.lines.extend_from_slice(&lines);
         }
-        run.part += 1;
-        run.sum = lines
-            .iter()
-            .try_fold(run.sum, |sum, line| sum.checked_add(line.left))
-            .expect("all that waits for a payout fits an amount");
-        let closed = !run.left.last().is_some_and(same_payout);
-        let (payout, number) = (run.payout, run.part);
-        if closed {
-            run.part = 0;
-        }
-        let (period_from, period_until) = (run.period_from, run.period_until);
-        let total = closed.then_some(run.sum);
-        Some(Part { payout, number, period_from, period_until, lines, total })
-    }
-
-    fn begin(&mut self, now: Timestamp) {
-        let period_until = self.payday.min(now);
-        std::mem::swap(&mut self.run.left, &mut self.waiting);
-        self.run.left.sort_unstable_by(|one, other| other.cmp(one));
-        self.run.period_from = self.period_from;
-        self.run.period_until = period_until;
-        self.period_from = period_until;
-        if now >= self.payday {
-            self.payday = next_month(now);
-        }
-    }
-}
-
-/// The beginning of the month after that of `time`, in UTC.
-fn next_month(time: Timestamp) -> Timestamp {
-    let milliseconds = i64::try_from(time.as_millis()).expect("before the year 9999");
-    let utc = jiff::tz::Offset::UTC;
-    jiff::Timestamp::from_millisecond(milliseconds)
-        .and_then(|time| utc.to_datetime(time).date().last_of_month().tomorrow())
-        .and_then(|first| utc.to_timestamp(first.at(0, 0, 0, 0)))
-        .ok()
-        .and_then(|first| u64::try_from(first.as_millisecond()).ok())
-        .and_then(|first| Timestamp::from_millis(first).ok())
-        .unwrap_or(Timestamp::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn months_end() {
-        let cases = [
-            ("1970-01-01T00:00:00Z", "1970-02-01T00:00:00Z"),
-            ("2024-02-10T12:00:00Z", "2024-03-01T00:00:00Z"),
-            ("2025-12-31T23:59:59.999Z", "2026-01-01T00:00:00Z"),
-            ("2026-01-31T00:00:00Z", "2026-02-01T00:00:00Z"),
-            ("9998-12-31T23:59:59.999Z", "9998-12-31T23:59:59.999Z"),
-        ];
-        for (time, expected) in cases {
-            let next = next_month(time.parse().unwrap());
-            assert_eq!(next, expected.parse().unwrap(), "{time}");
-        }
-    }
-
-    fn payable(affiliate: u32, currency: &str, number: u64) -> Payable {
-        let currency = Currency::new(currency).unwrap();
-        Payable { affiliate, currency, number, left: Amount::from_units(number).unwrap() }
-    }
-
-    fn payouts(part_lines: usize) -> Payouts {
-        let start = "2026-01-10T00:00:00Z".parse().unwrap();
-        let mut payouts =
-            Payouts::new(&Profile { payout_lines: part_lines, ..Profile::new(1, start) });
-        let waiting = [(2, "EUR", 9), (1, "USD", 3), (1, "EUR", 5), (1, "EUR", 2), (1, "EUR", 4)];
-        for (affiliate, currency, number) in waiting {
-            payouts.add(payable(affiliate, currency, number));
-        }
-        payouts
-    }
-
-    #[test]
-    fn pays_each_affiliate_in_parts_after_the_month() {
-        let mut payouts = payouts(2);
-        assert_eq!(payouts.next_part("2026-01-31T23:59:59Z".parse().unwrap()), None);
-        let payday = "2026-02-01T00:00:02Z".parse().unwrap();
-        assert_eq!(payouts.pending(payday), (true, true));
-        let parts: Vec<_> = std::iter::from_fn(|| payouts.next_part(payday))
-            .map(|part| {
-                let numbers: Vec<_> = part.lines.iter().map(|line| line.number).collect();
-                assert_eq!(part.period_until, "2026-02-01T00:00:00Z".parse().unwrap());
-                (part.payout, part.number, numbers, part.total.map(Amount::units))
-            })
-            .collect();
-        let expected = [
-            (1, 1, vec![2, 4], None),
-            (1, 2, vec![5], Some(11)),
-            (2, 1, vec![3], Some(3)),
-            (3, 1, vec![9], Some(9)),
-        ];
-        assert_eq!(parts, expected);
-        assert_eq!(payouts.pending(payday), (false, false));
-    }
-
-    #[test]
-    fn pays_early_when_too_much_waits() {
-        let mut payouts = payouts(500);
-        let now = "2026-01-20T00:00:00Z".parse().unwrap();
-        for number in 10.. {
-            if payouts.pending(now).1 {
-                break;
+        let (payout, number, period) = (open.number, open.parts, self.monthly.period());
+        let closing = if !more {
+            let paid_in = coins.get(coin).expect("a number of coins");
+            Some(self.close((affiliate, coin), paid_in, open, now, random))
+        } else {
+            if open.fate == Fate::BreaksOff {
+                // What it has lines of is paid again later, the rest by the next payout.
+                self.events.push(Reverse((now, payout, Event::Failed, affiliate)));
+                self.doom(payout, Doomed { lines: open.lines, payee: (affiliate, coin), kept: 0 });
+            } else {
+                self.open = Some(open);
             }
-            payouts.add(payable(3, "EUR", number));
-        }
-        let parts: Vec<_> = std::iter::from_fn(|| payouts.next_part(now)).collect();
-        let lines: usize = parts.iter().map(|part| part.lines.len()).sum();
-        assert_eq!(lines, MAX_PAYABLE_COMMISSIONS);
-        assert!(parts.iter().all(|part| part.period_until == now));
-        // The month's own run takes up where this one ended.
-        payouts.add(payable(3, "EUR", 1));
-        let part = payouts.next_part("2026-02-01T00:00:00Z".parse().unwrap()).unwrap();
-        assert_eq!((part.period_from, part.lines.len()), (now, 1));
+            None
+        };
+        Some(Part { payout, number, period, affiliate, coin, lines, closing })
     }
+
+    /// What becomes of which payout, to whom, if anything is due at `now`.
+    pub fn next_event(&mut self, now: Timestamp) -> Option<(u64, Event, u32)> {
+        self.events.peek().filter(|Reverse((due, ..))| *due <= now)?;
+        let Reverse((_, payout, event, affiliate)) = self.events.pop()?;
+        if matches!(event, Event::Failed | Event::Returned)
+            && let Some(doomed) = self.doomed.remove(&payout)
+        {
+            self.doomed_lines -= doomed.lines.len();
+            *self.kept.entry(doomed.payee).or_default() -= doomed.kept;
+            for line in doomed.lines {
+                self.monthly.add(line);
+            }
+        }
+        Some((payout, event, affiliate))
+    }
+
+    fn begin(&mut self, random: &mut Random) -> Open {
+        self.payout += 1;
+        let fate = random.weighted(&FATES);
+        let fate = if self.doomed_lines >= MAX_DOOMED_LINES / 2 { Fate::Arrives } else { fate };
+        Open {
+            number: self.payout,
+            parts: 0,
+            fate,
+            added: Amount::ZERO,
+            taken_off: Amount::ZERO,
+            lines: Vec::new(),
+        }
+    }
+
+    fn doom(&mut self, payout: u64, doomed: Doomed) {
+        self.doomed_lines += doomed.lines.len();
+        self.doomed.insert(payout, doomed);
+    }
+
+    /// Closes a payout, and decides what becomes of it when.
+    fn close(
+        &mut self,
+        payee: (u32, usize),
+        coin: &Coin,
+        open: Open,
+        now: Timestamp,
+        random: &mut Random,
+    ) -> Closing {
+        let kept = self.kept.entry(payee).or_default();
+        let closing = Closing::new(&open, payee.0, coin, *kept);
+        let change = i128::from(closing.kept.units()) - i128::from(closing.added.units());
+        *kept += change;
+        let mut due = now;
+        let events: &[Event] = match open.fate {
+            _ if self.events.len() >= MAX_EVENTS => &[],
+            _ if closing.total == Amount::ZERO => &[Event::Completed],
+            Fate::Arrives | Fate::BreaksOff => &[Event::Completed],
+            Fate::IsSentAndArrives => &[Event::Sent, Event::Completed],
+            Fate::Fails => &[Event::Sent, Event::Failed],
+            Fate::ComesBack => &[Event::Completed, Event::Returned],
+        };
+        for event in events {
+            due = due.saturating_add(random.between(DAY_MS / 24, DAY_MS * 3));
+            self.events.push(Reverse((due, open.number, *event, payee.0)));
+        }
+        if matches!(events, [_, Event::Failed | Event::Returned]) {
+            self.doom(open.number, Doomed { lines: open.lines, payee, kept: change });
+        }
+        closing
+    }
+}
+
+impl Closing {
+    /// What closes a payout, where so much was `kept` before.
+    fn new(open: &Open, affiliate: u32, coin: &Coin, kept: i128) -> Self {
+        let Some(mut rest) = open.added.checked_sub(open.taken_off) else {
+            // The debits are more: what is lacking is lent.
+            let added = rest_of(open.taken_off, open.added);
+            return Self { added, ..Self::default() };
+        };
+        let mut closing = Self::default();
+        let take = |rest: &mut Amount, amount: Amount| {
+            let taken = amount.min(*rest);
+            *rest = rest_of(*rest, taken);
+            taken
+        };
+        if affiliate % 8 == 5 {
+            let tax = rest.parts_per_million(WITHHELD_TAX_PPM).unwrap_or_default();
+            closing.withheld_tax = take(&mut rest, tax);
+        }
+        if affiliate % 4 == 2 {
+            closing.fee = take(&mut rest, coin.amount(FEE_EURO_CENTS));
+        }
+        let units = |units: i128| {
+            let units = u64::try_from(units).ok().and_then(|units| Amount::from_units(units).ok());
+            units.unwrap_or_default()
+        };
+        if kept < 0 {
+            closing.kept = take(&mut rest, units(-kept));
+            if kept + i128::from(closing.kept.units()) < 0 {
+                // It pays off what it can.
+                return closing;
+            }
+        } else {
+            closing.added = units(kept);
+            rest = rest.checked_add(closing.added).unwrap_or(Amount::MAX);
+        }
+        let least = coin.amount(LEAST_PAID_EURO_CENTS);
+        if rest < least {
+            let more = rest;
+            closing.kept = closing.kept.checked_add(more).unwrap_or(Amount::MAX);
+            rest = Amount::ZERO;
+        }
+        closing.total = rest;
+        closing
+    }
+}
+
+fn rest_of(all: Amount, part: Amount) -> Amount {
+    all.checked_sub(part).expect("a part is at most the whole")
 }

@@ -6,9 +6,9 @@
 use twox_hash::XxHash3_64;
 
 use crate::protocol::block::EncodedEntry;
+use crate::protocol::entry::Parties;
 use crate::protocol::hash::{EntryId, HeaderHash};
 use crate::protocol::id::Id;
-use crate::protocol::rules::Parties;
 
 /// The bit that tells names from digests: nobody can make up an id that leads to a name's leaves.
 const NAMED: u64 = 1;

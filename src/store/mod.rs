@@ -27,7 +27,7 @@
 //! | `body.rs`, `place.rs`, `tiles.rs`, `facets.rs` | how leaves, hashes and indexes are laid out |
 //! | `derived.rs` | the rules' records and the search index: two sorted maps and their manifest |
 //! | `sorted/` | sorted maps: they take writes at the speed of the disk |
-//! | `read.rs`, `search.rs`, `ahead.rs` | reading at one head |
+//! | `read.rs`, `named.rs`, `search.rs`, `ahead.rs` | reading at one head |
 //! | `fsck.rs` | re-verifying everything |
 
 mod ahead;
@@ -43,6 +43,7 @@ mod fsck;
 mod guard;
 mod home;
 mod keys;
+mod named;
 mod pending;
 mod place;
 mod read;

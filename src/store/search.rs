@@ -5,10 +5,9 @@ use super::facets::Facet;
 use super::read::View;
 use super::sorted::Order;
 use crate::protocol::block::EncodedEntry;
-use crate::protocol::entry::{Body, Kind};
-use crate::protocol::hash::StateKey;
+use crate::protocol::entry::{Kind, Parties};
 use crate::protocol::id::Id;
-use crate::protocol::rules::{Parties, Record, Subject};
+use crate::protocol::rules::Subject;
 use crate::protocol::time::Timestamp;
 
 /// The most entries that one page looks at, found or not.
@@ -147,34 +146,12 @@ impl View {
     /// [`StoreError`].
     pub fn parties(&self, found: &EncodedEntry) -> Result<Parties, StoreError> {
         let entry = found.entry();
-        let commission = |external_id: &Id| {
-            self.commission_parties(
-                Subject::Entry(Kind::Commission, external_id).key(&entry.tenant),
-            )
-        };
-        match &entry.body {
-            Body::ProgramTerms(terms) => {
-                Ok(Parties { affiliate: None, merchant: Some(terms.merchant.clone()) })
-            }
-            Body::Transaction(sale) => {
-                Ok(Parties { affiliate: None, merchant: Some(sale.merchant.clone()) })
-            }
-            Body::Commission(_) => self.commission_parties(found.key()),
-            Body::Decision(decision) => commission(&decision.commission),
-            Body::Reversal(reversal) => commission(&reversal.commission),
-            Body::Payout(payout) => {
-                Ok(Parties { affiliate: Some(payout.affiliate.clone()), merchant: None })
-            }
-        }
-    }
-
-    fn commission_parties(&self, key: StateKey) -> Result<Parties, StoreError> {
-        match self.record(&key)?.map(|stored| stored.record) {
-            Some(Record::Commission(commission)) => Ok(Parties {
-                affiliate: Some(commission.affiliate),
-                merchant: Some(commission.merchant),
-            }),
-            _ => Err(StoreError::damaged(format!("record {key}"), "not a commission's")),
+        let own = entry.body.parties();
+        let Some((kind, external_id)) = entry.body.concerns() else { return Ok(own) };
+        let key = Subject::Entry(kind, external_id).key(&entry.tenant);
+        match self.record(&key)? {
+            Some(stored) => Ok(own.or(stored.record.parties())),
+            None => Err(StoreError::damaged(format!("record {key}"), "not there")),
         }
     }
 }

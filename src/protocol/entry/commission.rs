@@ -47,6 +47,7 @@ pub struct Commission<A> {
 
 tagged! {
     /// What a commission is for.
+    #[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
     pub enum Role {
         /// The sale itself, or a share in it.
         1 "direct" => Direct {
@@ -97,6 +98,7 @@ pub struct Decision {
 tagged! {
     /// What was decided of a commission.
     #[derive(Copy)]
+    #[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
     pub enum Verdict {
         /// The merchant accepts it.
         1 "approve" => Approve,
@@ -135,6 +137,7 @@ pub struct Amendment<A> {
 
 tagged! {
     /// What is corrected.
+    #[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
     pub enum Amended {
         /// A commission's amount.
         1 "commission" => Commission {

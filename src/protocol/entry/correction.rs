@@ -80,6 +80,7 @@ pub struct Inquiry<A> {
 
 tagged! {
     /// What is said to be wrong.
+    #[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
     pub enum Claim {
         /// A sale isn't on the ledger. The envelope's commitment may hide its particulars.
         1 "untracked" => Untracked {
@@ -125,6 +126,7 @@ pub struct InquiryResolution {
 tagged! {
     /// The answer to an inquiry.
     #[derive(Copy)]
+    #[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
     pub enum Outcome {
         /// The affiliate is right. What was wrongly declined is pending again.
         1 "valid" => Valid,
@@ -164,6 +166,7 @@ pub struct OpeningBalance<A> {
 
 tagged! {
     /// What is brought in.
+    #[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
     pub enum Balance<A> {
         /// A commission. Others name it by this entry's external id, as a commission.
         1 "commission" => Commission {

@@ -15,11 +15,15 @@
 //! | `commission.rs` | what is earned, and what becomes of it until it locks |
 //! | `correction.rs` | adjustments, inquiries, uplines, what was brought in, erasure |
 //! | `payment.rs` | fundings and payouts |
+//! | `naming.rs` | what entries name, and how they are named |
+//! | `parties.rs` | whom an entry concerns |
 //! | `reason.rs` | the published list of reasons |
 //! | `tagged.rs` | enums with fields: numbers on the ledger, a `type` in text |
 
 mod commission;
 mod correction;
+mod naming;
+mod parties;
 mod payment;
 mod reason;
 mod tagged;
@@ -37,6 +41,7 @@ pub use self::correction::{
     Adjustment, AffiliateUpline, Balance, Claim, Effect, ErasureNotice, ImportedState, Inquiry,
     InquiryResolution, OpeningBalance, Outcome, Reference,
 };
+pub use self::parties::Parties;
 pub use self::payment::{
     Funding, FundingLine, MAX_FUNDING_LINES, MAX_PAYOUT_LINES, PaymentEvent, Payout, PayoutEvent,
     PayoutLine,

@@ -78,6 +78,7 @@ pub struct Payout<A> {
 
 tagged! {
     /// A line of a payout.
+    #[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
     pub enum PayoutLine<A> {
         /// A commission, all that is left of it.
         1 "commission" => Commission {
@@ -140,6 +141,7 @@ pub struct PayoutEvent {
 
 tagged! {
     /// What happened to a payout.
+    #[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
     pub enum PaymentEvent {
         /// It is on its way.
         1 "sent" => Sent {

@@ -7,6 +7,9 @@
 
 /// Declares such an enum: each variant's number on the ledger, its name in text, its fields;
 /// then every field's type once more, without an `Option` around it.
+///
+/// What else is derived is written above the enum: utoipa's `ToSchema` names things that it
+/// finds only where its own name comes from the same place as the fields.
 macro_rules! tagged {
     (
         $(#[$doc:meta])*
@@ -22,7 +25,6 @@ macro_rules! tagged {
     ) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-        #[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
         #[serde(tag = "type", rename_all = "snake_case")]
         pub enum $name $(<$parameter>)? {
             $($(#[$variant_doc])* $variant $({ $($(#[$field_doc])* $field: $type,)* })?,)+

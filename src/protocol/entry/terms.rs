@@ -48,6 +48,7 @@ pub struct ProgramTerms<A> {
 tagged! {
     /// When a commission locks: until then the merchant may take it back, from then on no more.
     #[derive(Copy)]
+    #[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
     pub enum Locking {
         /// At the event.
         1 "immediate" => Immediate,
@@ -96,6 +97,7 @@ pub struct RewardRule<A> {
 
 tagged! {
     /// What a part of a transaction earns.
+    #[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
     pub enum Reward<A> {
         /// A share of the part's amount.
         1 "percent" => Percent {
@@ -149,6 +151,7 @@ pub struct Tier<F, A> {
 
 tagged! {
     /// What a tier gives.
+    #[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
     pub enum Rate<A> {
         /// A share of the part's amount.
         1 "percent" => Percent {

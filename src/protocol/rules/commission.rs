@@ -7,7 +7,7 @@ use super::reckoning::{self, share};
 use super::records::{CommissionRecord, CountedRecord, Record, TermsRecord, TransactionRecord};
 use super::refusal::{AdmitError, Refusal};
 use super::state::{StateReader, Subject};
-use super::{Admission, Found, Outcome, Parties, add, bounded, same_currency};
+use super::{Admission, Found, Outcome, add, bounded, same_currency};
 use crate::protocol::entry::{Commission, Kind, Period, RewardRule, Role};
 use crate::protocol::id::Id;
 use crate::protocol::money::{Amount, PPM_WHOLE};
@@ -61,10 +61,7 @@ impl<S: StateReader> Admission<'_, '_, S> {
             direct_rule: given.direct_rule,
             overridden: 0,
         };
-        let parties = Parties {
-            affiliate: Some(record.affiliate.clone()),
-            merchant: Some(record.merchant.clone()),
-        };
+        let parties = record.parties();
         sale.record.commissions.push(self.entry.external_id.clone());
         self.put_back(sale);
         Ok((Record::Commission(record), parties))

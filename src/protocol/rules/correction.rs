@@ -8,12 +8,12 @@ use super::records::{
 use super::refusal::{AdmitError, Refusal};
 use super::state::StateReader;
 use super::{
-    Admission, Found, Outcome, Parties, add, bounded, missing, positive, same_affiliate,
-    same_currency, same_merchant,
+    Admission, Found, Outcome, add, bounded, missing, positive, same_affiliate, same_currency,
+    same_merchant,
 };
 use crate::protocol::entry::{
     Adjustment, Amended, Amendment, Claim, Decision, Effect, Inquiry, InquiryResolution, Kind,
-    MAX_REFUND_ITEMS, Outcome as Answer, Refund, RefundItem, Reversal, Verdict,
+    MAX_REFUND_ITEMS, Outcome as Answer, Parties, Refund, RefundItem, Reversal, Verdict,
 };
 use crate::protocol::id::Id;
 use crate::protocol::money::Amount;
@@ -39,7 +39,7 @@ impl<S: StateReader> Admission<'_, '_, S> {
                 extend(commission, locking_date)?;
             }
         }
-        let parties = parties(commission);
+        let parties = commission.parties();
         self.put_back(found);
         Ok((Record::Stated, parties))
     }
@@ -71,7 +71,7 @@ impl<S: StateReader> Admission<'_, '_, S> {
         }
         commission.amount = amendment.new;
         commission.amended = true;
-        let parties = parties(commission);
+        let parties = commission.parties();
         self.put_back(found);
         Ok(parties)
     }
@@ -112,9 +112,9 @@ impl<S: StateReader> Admission<'_, '_, S> {
                 part.amount = amendment.new;
             }
         }
-        let merchant = Some(sale.merchant.clone());
+        let parties = Parties::merchant(&sale.merchant);
         self.put_back(found);
-        Ok(Parties { affiliate: None, merchant })
+        Ok(parties)
     }
 
     /// Checks what an amendment says of an amount that is `now`.
@@ -148,7 +148,7 @@ impl<S: StateReader> Admission<'_, '_, S> {
         if let Some(refund) = &reversal.refund {
             self.refund(commission, refund)?;
         }
-        let parties = parties(commission);
+        let parties = commission.parties();
         self.put_back(found);
         Ok((Record::Stated, parties))
     }
@@ -185,12 +185,13 @@ impl<S: StateReader> Admission<'_, '_, S> {
         self.known("body.currency", adjustment.currency)?;
         positive("body.amount", adjustment.amount)?;
         let related = &adjustment.related;
-        let mut parties = Parties { affiliate: Some(adjustment.affiliate.clone()), merchant: None };
-        if related.kind == Kind::Commission {
-            parties.merchant = Some(self.adjust(adjustment, &related.external_id)?);
+        let parties = if related.kind == Kind::Commission {
+            self.adjust(adjustment, &related.external_id)?
         } else {
-            self.parent::<Record>("body.related", related.kind, &related.external_id)?;
-        }
+            let related: Found<Record> =
+                self.parent("body.related", related.kind, &related.external_id)?;
+            related.record.parties()
+        };
         let record = AdjustmentRecord {
             affiliate: adjustment.affiliate.clone(),
             effect: adjustment.effect,
@@ -201,12 +202,12 @@ impl<S: StateReader> Admission<'_, '_, S> {
         Ok((Record::Adjustment(record), parties))
     }
 
-    /// Links an adjustment to a commission; the merchant of that.
+    /// Links an adjustment to a commission; the parties of that.
     fn adjust(
         &mut self,
         adjustment: &Adjustment<Amount>,
         external_id: &Id,
-    ) -> Result<Id, AdmitError<S::Error>> {
+    ) -> Result<Parties, AdmitError<S::Error>> {
         const FIELD: &str = "body.amount";
         let (mut found, standing) = self.commission_at("body.related", external_id)?;
         let commission = &mut found.record;
@@ -229,9 +230,9 @@ impl<S: StateReader> Admission<'_, '_, S> {
                 add(FIELD, commission.credited, commission.left())?;
             }
         }
-        let merchant = commission.merchant.clone();
+        let parties = commission.parties();
         self.put_back(found);
-        Ok(merchant)
+        Ok(parties)
     }
 
     pub(super) fn inquiry(&mut self, inquiry: &Inquiry<Amount>) -> Outcome<S::Error> {
@@ -257,11 +258,7 @@ impl<S: StateReader> Admission<'_, '_, S> {
             },
             resolved: false,
         };
-        let parties = Parties {
-            affiliate: Some(inquiry.affiliate.clone()),
-            merchant: Some(inquiry.merchant.clone()),
-        };
-        Ok((Record::Inquiry(record), parties))
+        Ok((Record::Inquiry(record), Parties::default()))
     }
 
     pub(super) fn inquiry_resolution(
@@ -279,10 +276,7 @@ impl<S: StateReader> Admission<'_, '_, S> {
             commission.record.state = standing.after(Step::Reopen)?;
             self.put_back(commission);
         }
-        let parties = Parties {
-            affiliate: Some(found.record.affiliate.clone()),
-            merchant: Some(found.record.merchant.clone()),
-        };
+        let parties = Parties::both(&found.record.affiliate, &found.record.merchant);
         self.put_back(found);
         Ok((Record::Stated, parties))
     }
@@ -334,11 +328,4 @@ fn send_back(sale: &mut TransactionRecord, sent: &RefundItem) -> Result<(), Refu
     }
     item.refunded += sent.quantity;
     Ok(())
-}
-
-fn parties(commission: &CommissionRecord) -> Parties {
-    Parties {
-        affiliate: Some(commission.affiliate.clone()),
-        merchant: Some(commission.merchant.clone()),
-    }
 }

@@ -41,7 +41,7 @@ pub use standing::MAX_UPLINE_DEPTH;
 pub use state::{Changes, Mark, Overlay, StateReader, Subject};
 
 use super::block::EncodedEntry;
-use super::entry::{Balance, Body, Entry, Fx, Kind};
+use super::entry::{Balance, Body, Entry, Fx, Kind, Parties};
 use super::hash::StateKey;
 use super::id::Id;
 use super::money::{Amount, Currency, PPM_WHOLE};
@@ -62,16 +62,9 @@ pub struct Place<'a> {
     pub index: u64,
 }
 
-/// Whom an admitted entry concerns, by its own word or its parents'.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Parties {
-    /// The affiliate.
-    pub affiliate: Option<Id>,
-    /// The merchant.
-    pub merchant: Option<Id>,
-}
-
 /// Decides whether `encoded` may be stated at `place`, and writes what follows to `state`.
+///
+/// Whom it concerns, by its own word and by that of the entry that it [`concerns`](Body::concerns).
 ///
 /// On an error, `state` may hold part of what would have followed: the caller rolls back.
 ///
@@ -93,7 +86,7 @@ pub fn admit<S: StateReader>(
         return Err(Refusal::EventInFuture { event_time: entry.event_time, latest }.into());
     }
     let mut admission = Admission { state, place, entry };
-    let (record, parties) = match &entry.body {
+    let (record, others) = match &entry.body {
         Body::ProgramTerms(terms) => admission.program_terms(terms, encoded.key())?,
         Body::Transaction(transaction) => admission.transaction(transaction)?,
         Body::Commission(commission) => admission.commission(commission)?,
@@ -116,7 +109,7 @@ pub fn admit<S: StateReader>(
     };
     let (index, height) = (place.index, place.height);
     state.put(encoded.key(), StoredRecord { index, height, privacy, record });
-    Ok(parties)
+    Ok(entry.body.parties().or(others))
 }
 
 /// The record under which others find what was brought in: as the commission or adjustment
@@ -138,7 +131,7 @@ struct Admission<'a, 's, S> {
     entry: &'a Entry,
 }
 
-/// What an entry's body leads to: its own record, and whom it concerns.
+/// What an entry's body leads to: its own record, and whom the entry concerns that it names.
 type Outcome<E> = Result<(Record, Parties), AdmitError<E>>;
 
 /// A record that was found, to be changed and put back.

@@ -7,12 +7,11 @@ use super::records::{
 use super::refusal::{AdmitError, Refusal};
 use super::state::{StateReader, Subject};
 use super::{
-    Admission, Found, Outcome, Parties, add, bounded, positive, same_affiliate, same_currency,
-    same_merchant,
+    Admission, Found, Outcome, add, bounded, positive, same_affiliate, same_currency, same_merchant,
 };
 use crate::protocol::entry::{
-    Effect, Funding, FundingLine, Kind, MAX_FUNDING_LINES, MAX_PAYOUT_LINES, PaymentEvent, Payout,
-    PayoutEvent, PayoutLine,
+    Effect, Funding, FundingLine, Kind, MAX_FUNDING_LINES, MAX_PAYOUT_LINES, Parties, PaymentEvent,
+    Payout, PayoutEvent, PayoutLine,
 };
 use crate::protocol::id::Id;
 use crate::protocol::money::Amount;
@@ -47,8 +46,7 @@ impl<S: StateReader> Admission<'_, '_, S> {
             return Err(Refusal::PrepaidExceeded { currency, prepaid, given }.into());
         }
         self.put_back(found);
-        let parties = Parties { affiliate: None, merchant: Some(funding.merchant.clone()) };
-        Ok((Record::Stated, parties))
+        Ok((Record::Stated, Parties::default()))
     }
 
     /// Lets a merchant's payment cover a commission.
@@ -96,14 +94,14 @@ impl<S: StateReader> Admission<'_, '_, S> {
         let record = found.as_mut().map_or(new, |found| found.record.clone());
         let record =
             self.pay_lines(payout, PayoutRecord { latest: own.clone(), ..record }, &first)?;
-        let parties = Parties { affiliate: Some(payout.affiliate.clone()), merchant: None };
-        Ok(match found {
-            None => (Record::Payout(record), parties),
+        let own = match found {
+            None => Record::Payout(record),
             Some(found) => {
                 self.put_back(Found { record, ..found });
-                (Record::PayoutPart(PayoutPartRecord { first }), parties)
+                Record::PayoutPart(PayoutPartRecord { first })
             }
-        })
+        };
+        Ok((own, Parties::default()))
     }
 
     /// An open payout whose latest part is `previous`, by its first part.
@@ -283,7 +281,7 @@ impl<S: StateReader> Admission<'_, '_, S> {
             carried.record.used = less(carried.record.used, payout.used);
             self.put_back(carried);
         }
-        let parties = Parties { affiliate: Some(payout.affiliate.clone()), merchant: None };
+        let parties = Parties::affiliate(&payout.affiliate);
         self.put_back(found);
         Ok((Record::Stated, parties))
     }

@@ -6,7 +6,7 @@ use bincode::{Decode, Encode};
 
 use super::lifecycle::{AdjustmentState, CommissionState, PayoutState};
 use crate::protocol::codec;
-use crate::protocol::entry::{Action, Effect, Locking, ProgramTerms, Reason, RewardRule};
+use crate::protocol::entry::{Action, Effect, Locking, Parties, ProgramTerms, Reason, RewardRule};
 use crate::protocol::hash::StateKey;
 use crate::protocol::id::Id;
 use crate::protocol::money::{Amount, Currency, ExchangeRate};
@@ -147,6 +147,21 @@ impl Kept for Record {
 
     fn into_record(self) -> Record {
         self
+    }
+}
+
+impl Record {
+    /// Whom the entry of this record concerns, as far as is remembered.
+    pub fn parties(&self) -> Parties {
+        match self {
+            Self::Terms(terms) => Parties::merchant(&terms.merchant),
+            Self::Transaction(sale) => Parties::merchant(&sale.merchant),
+            Self::Commission(commission) => commission.parties(),
+            Self::Adjustment(adjustment) => Parties::affiliate(&adjustment.affiliate),
+            Self::Inquiry(inquiry) => Parties::both(&inquiry.affiliate, &inquiry.merchant),
+            Self::Payout(payout) => Parties::affiliate(&payout.affiliate),
+            _ => Parties::default(),
+        }
     }
 }
 
@@ -324,6 +339,11 @@ impl CommissionRecord {
             (CommissionState::InPayout, Some(payout)) => payout.of_commissions(),
             (state, _) => state,
         }
+    }
+
+    /// Who earns it, and who owes it.
+    pub fn parties(&self) -> Parties {
+        Parties::both(&self.affiliate, &self.merchant)
     }
 
     /// Whether it was brought in from another system.

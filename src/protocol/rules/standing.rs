@@ -7,9 +7,9 @@ use super::records::{
 };
 use super::refusal::{AdmitError, Refusal};
 use super::state::{StateReader, Subject};
-use super::{Admission, Found, Outcome, Parties, add, positive};
+use super::{Admission, Found, Outcome, add, positive};
 use crate::protocol::entry::{
-    AffiliateUpline, Balance, ErasureNotice, ImportedState, Kind, OpeningBalance,
+    AffiliateUpline, Balance, ErasureNotice, ImportedState, Kind, OpeningBalance, Parties,
 };
 use crate::protocol::id::Id;
 use crate::protocol::money::{Amount, Currency};
@@ -34,8 +34,7 @@ impl<S: StateReader> Admission<'_, '_, S> {
         let mut found = self.sum::<UplineRecord>(Subject::Upline(&stated.affiliate))?;
         found.record.upline.clone_from(&stated.upline);
         self.put_back(found);
-        let parties = Parties { affiliate: Some(stated.affiliate.clone()), merchant: None };
-        Ok((Record::Stated, parties))
+        Ok((Record::Stated, Parties::default()))
     }
 
     /// Who stands so many levels above `affiliate`, if anybody.
@@ -64,14 +63,9 @@ impl<S: StateReader> Admission<'_, '_, S> {
         opening: &OpeningBalance<Amount>,
     ) -> Outcome<S::Error> {
         let own = &self.entry.external_id;
-        let parties = match &opening.balance {
+        match &opening.balance {
             Balance::Commission { affiliate, merchant, currency, amount, state, locking_date } => {
                 self.opening_amount(*currency, *amount)?;
-                let (affiliate, merchant) = (affiliate.clone(), merchant.clone());
-                let parties = Parties {
-                    affiliate: Some(affiliate.clone()),
-                    merchant: Some(merchant.clone()),
-                };
                 let (state, funded) = match state {
                     ImportedState::Pending => (CommissionState::Pending, Amount::ZERO),
                     ImportedState::Approved => (CommissionState::Approved, Amount::ZERO),
@@ -80,8 +74,8 @@ impl<S: StateReader> Admission<'_, '_, S> {
                 };
                 let record = CommissionRecord {
                     transaction: None,
-                    affiliate,
-                    merchant,
+                    affiliate: affiliate.clone(),
+                    merchant: merchant.clone(),
                     currency: *currency,
                     amount: *amount,
                     fee: Amount::ZERO,
@@ -100,7 +94,6 @@ impl<S: StateReader> Admission<'_, '_, S> {
                 };
                 let subject = Subject::Entry(Kind::Commission, own);
                 self.put_new(subject, Record::Commission(record));
-                parties
             }
             Balance::Affiliate { affiliate, effect, currency, amount } => {
                 self.opening_amount(*currency, *amount)?;
@@ -113,7 +106,6 @@ impl<S: StateReader> Admission<'_, '_, S> {
                 };
                 let subject = Subject::Entry(Kind::Adjustment, own);
                 self.put_new(subject, Record::Adjustment(record));
-                Parties { affiliate: Some(affiliate.clone()), merchant: None }
             }
             Balance::Merchant { merchant, currency, amount } => {
                 self.opening_amount(*currency, *amount)?;
@@ -121,10 +113,9 @@ impl<S: StateReader> Admission<'_, '_, S> {
                 let received = &mut found.record.received;
                 *received = add("body.balance.amount", *received, *amount)?;
                 self.put_back(found);
-                Parties { affiliate: None, merchant: Some(merchant.clone()) }
             }
-        };
-        Ok((Record::Stated, parties))
+        }
+        Ok((Record::Stated, Parties::default()))
     }
 
     fn opening_amount(&self, currency: Currency, amount: Amount) -> Result<(), Refusal> {
@@ -140,7 +131,8 @@ impl<S: StateReader> Admission<'_, '_, S> {
             Privacy::Nothing => return Err(Refusal::NothingCommitted.into()),
             Privacy::Erased => return Err(Refusal::ErasedBefore.into()),
         };
+        let parties = found.record.parties();
         self.put_back(found);
-        Ok((Record::Stated, Parties::default()))
+        Ok((Record::Stated, parties))
     }
 }

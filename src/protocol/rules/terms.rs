@@ -5,10 +5,10 @@ use std::sync::Arc;
 use super::records::{ProgramRecord, Record, TermsRecord};
 use super::refusal::{AdmitError, Refusal};
 use super::state::{StateReader, Subject};
-use super::{Admission, Found, Outcome, Parties, at_most_whole, bounded};
+use super::{Admission, Found, Outcome, at_most_whole, bounded};
 use crate::protocol::entry::{
-    Action, Cap, Locking, MAX_OVERRIDE_LEVELS, MAX_REWARD_TIERS, MAX_TERMS_RULES, ProgramTerms,
-    Rate, Reward, RewardRule, Tier,
+    Action, Cap, Locking, MAX_OVERRIDE_LEVELS, MAX_REWARD_TIERS, MAX_TERMS_RULES, Parties,
+    ProgramTerms, Rate, Reward, RewardRule, Tier,
 };
 use crate::protocol::hash::StateKey;
 use crate::protocol::money::Amount;
@@ -36,8 +36,7 @@ impl<S: StateReader> Admission<'_, '_, S> {
             latest: key,
         };
         self.put_new(subject, Record::Program(program));
-        let parties = Parties { affiliate: None, merchant: Some(terms.merchant.clone()) };
-        Ok((Record::Terms(Arc::new(TermsRecord::new(terms))), parties))
+        Ok((Record::Terms(Arc::new(TermsRecord::new(terms))), Parties::default()))
     }
 
     fn check_terms(&self, terms: &ProgramTerms<Amount>) -> Result<(), Refusal> {

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use super::records::{ItemRecord, PartRecord, Record, SubscriptionRecord, TransactionRecord};
 use super::refusal::{AdmitError, Refusal};
 use super::state::{StateReader, Subject};
-use super::{Admission, Outcome, Parties, bounded};
-use crate::protocol::entry::{Action, MAX_TRANSACTION_ITEMS, Transaction};
+use super::{Admission, Outcome, bounded};
+use crate::protocol::entry::{Action, MAX_TRANSACTION_ITEMS, Parties, Transaction};
 use crate::protocol::money::Amount;
 
 impl<S: StateReader> Admission<'_, '_, S> {
@@ -41,8 +41,7 @@ impl<S: StateReader> Admission<'_, '_, S> {
             refunded: Amount::ZERO,
             commissions: Vec::new(),
         };
-        let parties = Parties { affiliate: None, merchant: Some(sale.merchant.clone()) };
-        Ok((Record::Transaction(record), parties))
+        Ok((Record::Transaction(record), Parties::default()))
     }
 
     fn check_items(&self, sale: &Transaction<Amount>) -> Result<(), Refusal> {

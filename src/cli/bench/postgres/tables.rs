@@ -11,7 +11,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, ConnectOptions, Executor, Row as _};
 
 use crate::protocol::block::EncodedEntry;
-use crate::protocol::rules::Parties;
+use crate::protocol::entry::Parties;
 
 /// The columns that are written.
 const COLUMNS: &str = "id, tenant, kind, external_id, affiliate, merchant, event_time_ms, body";

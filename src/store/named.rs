@@ -1,0 +1,89 @@
+//! What the rules remember of entries, by the names that entries call each other.
+
+use super::error::StoreError;
+use super::read::View;
+use crate::protocol::entry::{Entry, Kind};
+use crate::protocol::id::Id;
+use crate::protocol::rules::{
+    MAX_UPLINE_DEPTH, PayoutPartRecord, PayoutRecord, PayoutState, Record, StoredRecord, Subject,
+    UplineRecord,
+};
+
+impl View {
+    /// The record of the tenant's entry of `kind`, or of what was brought in under that name.
+    /// Its index leads to that entry.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn named(
+        &self,
+        tenant: &Id,
+        kind: Kind,
+        external_id: &Id,
+    ) -> Result<Option<StoredRecord>, StoreError> {
+        self.record(&Subject::Entry(kind, external_id).key(tenant))
+    }
+
+    /// The record of what `entry` states or brings in, as others name it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn record_of(&self, entry: &Entry) -> Result<Option<StoredRecord>, StoreError> {
+        self.named(&entry.tenant, entry.body.named_as(), &entry.external_id)
+    }
+
+    /// The payout that the entry called `part` is a part of: the external id of its first part,
+    /// and its record.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn payout(&self, tenant: &Id, part: &Id) -> Result<Option<(Id, PayoutRecord)>, StoreError> {
+        let record = |name: &Id| {
+            let stored = self.named(tenant, Kind::Payout, name)?;
+            Ok::<_, StoreError>(stored.map(|stored| stored.record))
+        };
+        match record(part)? {
+            Some(Record::Payout(payout)) => Ok(Some((part.clone(), payout))),
+            Some(Record::PayoutPart(PayoutPartRecord { first })) => match record(&first)? {
+                Some(Record::Payout(payout)) => Ok(Some((first, payout))),
+                _ => {
+                    Err(StoreError::damaged(format!("record of payout {first}"), "not a payout's"))
+                }
+            },
+            _ => Ok(None),
+        }
+    }
+
+    /// Where the payout stands that a commission or an adjustment was last a line of, if there
+    /// is one.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn payout_state(
+        &self,
+        tenant: &Id,
+        payout: Option<&Id>,
+    ) -> Result<Option<PayoutState>, StoreError> {
+        match payout {
+            Some(payout) => Ok(self.payout(tenant, payout)?.map(|(_, payout)| payout.state)),
+            None => Ok(None),
+        }
+    }
+
+    /// Who stands above `affiliate` now, the nearest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn uplines(&self, tenant: &Id, affiliate: &Id) -> Result<Vec<Id>, StoreError> {
+        let mut above = Vec::new();
+        while above.len() < MAX_UPLINE_DEPTH {
+            let below = above.last().unwrap_or(affiliate);
+            let stored = self.record(&Subject::Upline(below).key(tenant))?;
+            match stored.map(|stored| stored.record) {
+                Some(Record::Upline(UplineRecord { upline: Some(upline) })) => above.push(upline),
+                _ => break,
+            }
+        }
+        Ok(above)
+    }
+}
