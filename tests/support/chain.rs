@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use counterfoil::protocol::block::EncodedEntry;
 use counterfoil::protocol::entry::{
-    Action, Body, Commission, Decision, Entry, Locking, ProgramTerms, Reason, Reversal, Reward,
+    Action, Body, Commission, Decision, Entry, Funding, FundingLine, Locking, ProgramTerms, Reason, Reversal, Reward,
     RewardRule, Role, Transaction, Verdict,
 };
 use counterfoil::protocol::id::Id;
@@ -155,6 +155,22 @@ pub fn reversal(name: &str, number: u64, cents: u64) -> EncodedEntry {
             amount: units(cents),
             reason: Reason::ReturnedItem,
             refund: None,
+        }),
+    )
+}
+
+/// The shop pays `cents` for each of these commissions.
+pub fn funding(name: &str, commissions: &[Id], cents: u64) -> EncodedEntry {
+    let line =
+        |commission: &Id| FundingLine { commission: commission.clone(), amount: units(cents) };
+    entry(
+        name,
+        Body::Funding(Funding {
+            merchant: id("shop"),
+            payment_ref: id("transfer"),
+            currency: currency("EUR"),
+            received: units(cents * commissions.len() as u64),
+            lines: commissions.iter().map(line).collect(),
         }),
     )
 }
