@@ -97,7 +97,11 @@ pub struct EntryDocument {
 /// What is submitted as JSON.
 #[derive(ToSchema)]
 #[serde(untagged)]
-#[expect(dead_code, reason = "only its schema is used: it says the same as http::submit")]
+#[expect(
+    dead_code,
+    clippy::large_enum_variant,
+    reason = "only its schema is used: it says the same as http::submit"
+)]
 pub enum SubmitDocument {
     /// One entry.
     One(EntryDocument),
@@ -108,11 +112,7 @@ pub enum SubmitDocument {
 /// What happened, by kind.
 #[derive(ToSchema)]
 #[serde(tag = "kind", content = "body", rename_all = "snake_case")]
-#[expect(
-    dead_code,
-    clippy::large_enum_variant,
-    reason = "only its schema is used: it says the same as protocol::text"
-)]
+#[expect(dead_code, reason = "only its schema is used: it says the same as protocol::text")]
 enum Fact {
     /// The terms of a merchant's program, by version.
     ProgramTerms(ProgramTerms<Decimal>),
