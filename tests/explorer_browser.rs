@@ -9,7 +9,7 @@ mod support;
 
 use std::path::PathBuf;
 
-use counterfoil::ledger;
+use counterfoil::ledger::{self, Position};
 use counterfoil::protocol::block::EncodedEntry;
 use counterfoil::sample::{Marketplace, Profile};
 use support::browser::Browser;
@@ -30,6 +30,43 @@ const WINDOWS: [(&str, u32, u32, bool); 4] = [
 /// Where pictures of the pages go, to be looked at; else they are made and thrown away.
 const PICTURES_VARIABLE: &str = "COUNTERFOIL_PICTURES";
 
+/// What is shown: where, under which name, and what it says.
+fn shown<'a>(
+    site: &'a Site,
+    empty: &'a Site,
+    lives: &[Position],
+    hostile: &Position,
+) -> Vec<(&'a Site, &'static str, String, &'static str)> {
+    let life = |member: usize| format!("entries/{}", lives[member].id);
+    vec![
+        (site, "home", String::new(), "Latest entries"),
+        (empty, "home-empty", String::new(), "Nothing is recorded yet"),
+        (site, "blocks", "blocks".to_owned(), "Genesis"),
+        (site, "block", "blocks/7".to_owned(), "Block 7 seals 100 entries"),
+        (site, "genesis", "blocks/0".to_owned(), "begins the ledger"),
+        (site, "entries", "entries?kind=commission".to_owned(), "Commission"),
+        (site, "entries-none", "entries?affiliate=nobody".to_owned(), "Nothing fits"),
+        (site, "entry-terms", life(0), "30 days after the event"),
+        (site, "entry-upline", life(1), "Who stands above"),
+        (site, "entry-transaction", life(2), "sells for 1,234.50 EUR"),
+        (site, "entry-commission", life(3), "The commission today"),
+        (site, "entry-override", life(4), "as upline of level 1"),
+        (site, "entry-reversal", life(6), "back to the buyer"),
+        (site, "entry-funding", life(9), "What it covers"),
+        (site, "entry-adjustment", life(10), "is credited 5.00 EUR"),
+        (site, "entry-payout", life(11), "What is paid, by type"),
+        (site, "entry-payout-event", life(13), "has arrived"),
+        (site, "entry-deviation", life(15), "deviates from its terms"),
+        (site, "entry-inquiry", life(18), "Answered"),
+        (site, "entry-imported", life(21), "brought in from old-network"),
+        (site, "entry-erasure", life(25), "are erased"),
+        (site, "entry-hostile", format!("entries/{}", hostile.id), HOSTILE[0]),
+        (site, "search", "search?q=2".to_owned(), "Results for 2"),
+        (site, "search-none", "search?q=nothing".to_owned(), "Nothing found for nothing"),
+        (site, "not-found", "entries/unknown".to_owned(), "There is no entry unknown"),
+    ]
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn looks_right_in_a_browser() {
     let site = Site::start().await;
@@ -44,35 +81,11 @@ async fn looks_right_in_a_browser() {
     for block in sample.chunks(100) {
         site.seal(block.to_vec()).await;
     }
-    let life = |member: usize| format!("entries/{}", lives[member].id);
-    let shown = [
-        (&site, "home", String::new(), "Latest entries"),
-        (&empty, "home-empty", String::new(), "Nothing is recorded yet"),
-        (&site, "blocks", "blocks".to_owned(), "Genesis"),
-        (&site, "block", "blocks/7".to_owned(), "Block 7 seals 100 entries"),
-        (&site, "genesis", "blocks/0".to_owned(), "begins the ledger"),
-        (&site, "entries", "entries?kind=commission".to_owned(), "Commission"),
-        (&site, "entries-none", "entries?affiliate=nobody".to_owned(), "Nothing fits"),
-        (&site, "entry-terms", life(0), "30 days after the event"),
-        (&site, "entry-upline", life(1), "Who stands above"),
-        (&site, "entry-transaction", life(2), "sells for 1,234.50 EUR"),
-        (&site, "entry-commission", life(3), "The commission today"),
-        (&site, "entry-override", life(4), "as upline of level 1"),
-        (&site, "entry-reversal", life(6), "back to the buyer"),
-        (&site, "entry-funding", life(9), "What it covers"),
-        (&site, "entry-adjustment", life(10), "is credited 5.00 EUR"),
-        (&site, "entry-payout", life(11), "What is paid, by type"),
-        (&site, "entry-payout-event", life(13), "has arrived"),
-        (&site, "entry-deviation", life(15), "deviates from its terms"),
-        (&site, "entry-inquiry", life(18), "Answered"),
-        (&site, "entry-imported", life(21), "brought in from old-network"),
-        (&site, "entry-erasure", life(25), "are erased"),
-        (&site, "entry-hostile", format!("entries/{}", hostile[2].id), HOSTILE[0]),
-        (&site, "search", "search?q=2".to_owned(), "Results for 2"),
-        (&site, "search-none", "search?q=nothing".to_owned(), "Nothing found for nothing"),
-        (&site, "not-found", "entries/unknown".to_owned(), "There is no entry unknown"),
-    ];
-    let shown = shown.map(|(site, name, path, said)| (site.root.join(&path).unwrap(), name, said));
+    let shown = shown(&site, &empty, &lives, &hostile[2]);
+    let shown = shown.into_iter();
+    let shown: Vec<_> = shown
+        .map(|(site, name, path, said)| (site.root.join(&path).unwrap(), name, said))
+        .collect();
     tokio::task::spawn_blocking(move || {
         let thrown_away = tempfile::tempdir().unwrap();
         let pictures = std::env::var_os(PICTURES_VARIABLE)
