@@ -10,8 +10,10 @@ use counterfoil::protocol::entry::{
 use counterfoil::protocol::id::Id;
 use counterfoil::protocol::money::{Amount, Currency};
 
-use super::model::{Known, MOST, Sold, Verdicted, after, changed, demand, ppm, step_of, units};
+use super::arithmetic::{changed, ppm};
+use super::model::{Known, MOST, Sold, Verdicted, demand, parts, units};
 use super::reckoning::{Counting, counts_in, locking_date, rule_for};
+use super::steps::{after, step_of};
 use crate::market::AHEAD_MS;
 
 const WHOLE: u32 = 1_000_000;
@@ -96,7 +98,7 @@ impl Known<'_> {
         demand(sale.items.is_empty() || sum == units(sale.amount), "wrong-total")?;
         let Some(fx) = &sale.fx else { return Ok(()) };
         allows_fx(fx, sale.currency)?;
-        let small = super::model::parts(sale).iter().all(|(_, part)| changed(*part, Some(fx)) <= MOST);
+        let small = parts(sale).iter().all(|(_, part)| changed(*part, Some(fx)) <= MOST);
         demand(small, "sum-too-large")
     }
 
@@ -350,9 +352,9 @@ impl Known<'_> {
     }
 
     pub fn resolved(&self, inquiry: &Id) -> bool {
-        self.0.iter().any(|fact| {
-            matches!(&fact.body, Body::InquiryResolution(body) if body.inquiry == *inquiry)
-        })
+        self.0.iter().any(
+            |fact| matches!(&fact.body, Body::InquiryResolution(body) if body.inquiry == *inquiry),
+        )
     }
 
     fn allows_opening(&self, body: &OpeningBalance<Amount>) -> Verdicted {

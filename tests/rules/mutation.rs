@@ -7,10 +7,8 @@ use counterfoil::protocol::text::{self, EntryText};
 use counterfoil::protocol::time::Timestamp;
 use serde_json::Value;
 
-use super::histories::Player;
+use super::histories::{DAY_MS, Player};
 use crate::market::currency;
-
-const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// `entry` with something changed; as it is, where that makes no entry.
 pub fn altered(entry: Entry, player: &mut Player<'_>) -> Entry {
@@ -130,8 +128,11 @@ fn another(text: &str, name: &str, player: &mut Player<'_>) -> String {
         let near = [time - 1, time + 1, time + day, time.saturating_sub(30 * day), time + 301_000];
         return crate::market::at(player.one_of(&near)).to_string();
     }
-    if let Some(units) = text.strip_suffix(char::is_numeric).and(text.replace('.', "").parse::<u64>().ok()) {
-        let near = [0, units + 1, units.saturating_sub(1), units / 2, u64::MAX / 2, u64::MAX / 2 - 9];
+    if let Some(units) =
+        text.strip_suffix(char::is_numeric).and(text.replace('.', "").parse::<u64>().ok())
+    {
+        let near =
+            [0, units + 1, units.saturating_sub(1), units / 2, u64::MAX / 2, u64::MAX / 2 - 9];
         let units = player.one_of(&near).min(u64::MAX / 2);
         return format!("{}.{:02}", units / 100, units % 100);
     }

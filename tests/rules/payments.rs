@@ -7,9 +7,9 @@ use counterfoil::protocol::id::Id;
 use counterfoil::protocol::money::Amount;
 
 use super::allowed::{allows_fx, listed};
-use super::model::{
-    Known, MOST, Verdicted, after, carried_by, changed, demand, payout_after, payout_step_of, units,
-};
+use super::arithmetic::changed;
+use super::model::{Known, MOST, Verdicted, carried_by, demand, units};
+use super::steps::{after, payout_after, payout_step_of};
 
 impl Known<'_> {
     pub(super) fn allows_funding(&self, body: &Funding<Amount>) -> Verdicted {
@@ -21,7 +21,8 @@ impl Known<'_> {
             let now = self.commission(&line.commission).ok_or("missing-parent")?;
             demand(*now.merchant == body.merchant, "another-merchant")?;
             demand(now.currency == body.currency, "another-currency")?;
-            let here = body.lines[..place].iter().filter(|other| other.commission == line.commission);
+            let here =
+                body.lines[..place].iter().filter(|other| other.commission == line.commission);
             let funded = now.funded + here.map(|other| units(other.amount)).sum::<u128>();
             let by_now = now.standing == "locked" && funded == now.left() && funded > 0;
             after(if by_now { "funded" } else { now.standing }, "fund")?;

@@ -6,11 +6,9 @@ use counterfoil::protocol::entry::{Body, Effect, Entry, Kind, PaymentEvent, Payo
 use counterfoil::protocol::id::Id;
 use counterfoil::protocol::money::{Amount, Currency};
 
-use super::histories::{Player, amounting};
+use super::histories::{DAY_MS, Player, amounting};
 use super::model::units as of;
 use crate::market::{self, at};
-
-const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// A merchant pays for some of what is locked.
 pub fn funding(player: &mut Player<'_>) -> Option<Entry> {
@@ -172,5 +170,4 @@ pub fn pays_again(facts: &[Entry], place: usize) -> bool {
         .iter()
         .filter(|other| other.tenant == entry.tenant)
         .any(|other| commissions(other).iter().any(|name| again.contains(name)))
-
 }

@@ -6,7 +6,8 @@ use counterfoil::protocol::entry::{
 use counterfoil::protocol::id::Id;
 use counterfoil::protocol::money::{Amount, Currency};
 
-use super::model::{Known, Sold, changed, ppm, units};
+use super::arithmetic::{changed, ppm};
+use super::model::{Known, Sold, units};
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 /// 9998-12-31T23:59:59.999Z.
@@ -64,12 +65,13 @@ impl Known<'_> {
             }
             let before = self.before(place);
             let Some(other) = before.sold(&body.transaction) else { continue };
-            let same_program =
-                (&other.body.merchant, &other.body.program) == (&sold.body.merchant, &sold.body.program);
+            let same_program = (&other.body.merchant, &other.body.program)
+                == (&sold.body.merchant, &sold.body.program);
             let same_time = whose.period == Period::Ever || month(other.time) == month(sold.time);
             if same_program && same_time && counts_in(self.rule_of(body), whose.period) {
                 all.count += 1;
-                all.volume += other.part(commission_group.as_ref()).map_or(0, |part| ppm(part, *share_ppm));
+                all.volume +=
+                    other.part(commission_group.as_ref()).map_or(0, |part| ppm(part, *share_ppm));
                 all.earned += units(body.amount);
             }
         }

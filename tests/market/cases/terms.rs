@@ -1,7 +1,7 @@
 //! Program terms, and the programs that have some.
 
 use counterfoil::protocol::entry::{
-    Action, CapPer, Entry, Locking, Period, Rate, Reward, RewardRule, Tier,
+    Action, Body, CapPer, Entry, Locking, Period, Rate, Reward, RewardRule, Tier,
 };
 use counterfoil::protocol::money::{Amount, PPM_WHOLE};
 
@@ -287,11 +287,9 @@ fn of_versions() -> Vec<Row> {
     };
     let first = || vec![terms("T-1", |_| ())];
     let of_mart = |entry: Entry| {
-        let counterfoil::protocol::entry::Body::ProgramTerms(mut body) = entry.body else {
-            unreachable!("terms are terms")
-        };
+        let Body::ProgramTerms(mut body) = entry.body else { unreachable!("terms are terms") };
         body.merchant = id("mart");
-        super::super::entry("T-9", counterfoil::protocol::entry::Body::ProgramTerms(body))
+        super::super::entry("T-9", Body::ProgramTerms(body))
     };
     vec![
         (WRONG, "body.version: must be 1, is 2", vec![], version(1, NOW), version(2, NOW)),
