@@ -223,8 +223,9 @@ fn ledger(directory: &Path) -> (String, u64, TreeHash) {
             r#"{{"tenant": "acme", "kind": "program_terms", "external_id": "T-{number}",
                 "event_time": "2026-01-01T00:00:00Z", "body": {{
                     "merchant": "shop", "program": "p-{number}", "version": 1,
-                    "effective_from": "2026-01-01T00:00:00Z", "locking_days": 30,
-                    "reward": {{"type": "percent", "ppm": 75000}}}}}}"#
+                    "effective_from": "2026-01-01T00:00:00Z", "actions": ["sale"],
+                    "locking": {{"type": "days", "days": 30}},
+                    "rules": [{{"reward": {{"type": "percent", "ppm": 75000}}}}]}}}}"#
         ))
     };
     let terms: Vec<_> = (0..700).map(terms).collect();

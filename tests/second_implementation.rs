@@ -7,31 +7,36 @@
     reason = "a test may stop where it fails"
 )]
 
+#[path = "second_implementation/entries.rs"]
+mod entries;
+#[path = "second_implementation/market.rs"]
+mod market;
+#[path = "second_implementation/outcome.rs"]
+mod outcome;
 mod published;
+#[path = "support/random.rs"]
+#[allow(dead_code, reason = "each test uses its part of this")]
+mod random;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::{Seek, Write};
 use std::path::Path;
 
-use counterfoil::protocol::block::{EncodedEntry, Leaf};
-use counterfoil::protocol::entry::{
-    Action, Body, Commission, Decision, Entry, Kind, Payout, PayoutLine, ProgramTerms, Reason,
-    Reversal, Reward, Transaction, Verdict,
-};
-use counterfoil::protocol::id::Id;
-use counterfoil::protocol::money::{Amount, Currency};
-use counterfoil::protocol::rules::AdmitError;
-use counterfoil::protocol::time::{DAY_MS, Timestamp};
+use counterfoil::protocol::block::Leaf;
+use counterfoil::protocol::entry::Kind;
 use counterfoil::protocol::verify::Chain;
-use proptest::prelude::*;
-use proptest::strategy::ValueTree;
-use proptest::test_runner::TestRunner;
-use published::{Ledger, key, python, said, script, spec, vectors};
+use market::Market;
+use published::{key, python, said, script, spec, vectors};
+use random::Random;
+use serde_json::Value;
 
-/// How many ledgers the rules are tried on, and with how many entries each.
-const MARKETS: usize = 20;
-const RANDOM_ENTRIES: usize = 300;
+/// How many ledgers the rules are tried on, and how many entries each begins with before they
+/// are mended.
+const MARKETS: u64 = 24;
+const RANDOM_ENTRIES: usize = 350;
+/// Set to the seed that a run has printed, it makes that run's markets again.
+const SEED: &str = "MARKETS_SEED";
 
 /// Runs `program`, which finds docs/verify in its first argument, on `input`.
 fn run(program: &str, input: &str) -> String {
@@ -106,231 +111,89 @@ for line in sys.stdin:
     assert!(readable > 1000 && readable < leaves.len() / 2, "{readable} of {}", leaves.len());
 }
 
-fn id(text: &str) -> Id {
-    Id::new(text).unwrap()
-}
+/// Admits what is offered, and says at the end what everything has come to.
+const APPLY: &str = r#"
+import json, pickle, sys
+sys.path.insert(0, sys.argv[1])
+import counterfoil_format, counterfoil_rules
 
-/// Numbers from which an entry is made: each picks something from a short list, so that all ids,
-/// parties, times and amounts meet all others.
-#[derive(Clone, Copy)]
-struct Picks([u8; 12]);
+def nonzero(sums):
+    return {" ".join(name): units for name, units in sums.items() if units}
 
-impl Picks {
-    fn of<const N: usize, T: Copy>(self, number: usize, list: [T; N]) -> T {
-        list[usize::from(self.0[number]) % N]
+def outcome(tenant):
+    records = tenant.records
+    due = {name: [c.state, c.amount, c.left, c.funded, c.fee, c.credits, c.debits, c.locks_at]
+           for name, c in records["commission"].items()}
+    extra = {name: [a.state, a.effect, a.left] for name, a in records["adjustment"].items()}
+    paid = {name: [p.state, p.added, p.taken_off, p.latest]
+            for name, p in records["payout"].items() if p.first == name}
+    sold = {name: [s.refunded, [[group, units] for group, units in s.parts.items()],
+                   list(s.items.values())]
+            for name, s in records["transaction"].items()}
+    prepaid, carried = tenant.received.copy(), tenant.carried_to.copy()
+    prepaid.subtract(tenant.covered)
+    carried.subtract(tenant.carried_from)
+    return {
+        "commissions": due, "adjustments": extra, "payouts": paid, "transactions": sold,
+        "prepaid": nonzero(prepaid), "carried": nonzero(carried),
+        "uplines": {name: upline for name, upline in tenant.uplines.items() if upline},
     }
 
-    fn name(self, number: usize, prefix: &str) -> Id {
-        id(&format!("{prefix}-{}", self.0[number] % 8))
-    }
-
-    fn party(self, prefix: &str) -> Id {
-        id(&format!("{prefix}-{}", self.0[5] % 2))
-    }
-
-    fn day(self, number: usize) -> Timestamp {
-        let start: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
-        start.saturating_add(u64::from(self.0[number] % 12) * DAY_MS)
-    }
-
-    fn units(self, number: usize) -> Amount {
-        let units = self.of(number, [0, 1, 2, 3, 5, 5, 10, 10, 20, 20, 400]);
-        Amount::from_units(units).unwrap()
-    }
-
-    fn currency(self) -> Currency {
-        let codes = ["EUR", "EUR", "EUR", "EUR", "EUR", "EUR", "EUR", "EUR", "JPY", "GBP"];
-        Currency::new(self.of(6, codes)).unwrap()
-    }
-}
-
-fn entry(picks: Picks) -> Entry {
-    let (body, prefix) = match picks.0[0] % 16 {
-        0 => (Body::ProgramTerms(terms(picks)), "T"),
-        1..4 => (Body::Transaction(transaction(picks)), "S"),
-        4..8 => (Body::Commission(commission(picks)), "C"),
-        8..12 => (Body::Decision(decision(picks)), "D"),
-        12 | 13 => (Body::Reversal(reversal(picks)), "R"),
-        _ => (Body::Payout(payout(picks)), "P"),
-    };
-    Entry {
-        tenant: id(if picks.0[1] < 8 { "brand" } else { "acme" }),
-        // Most are new names, the first of which others refer to.
-        external_id: id(&format!("{prefix}-{}", picks.0[2] % 24)),
-        event_time: picks.day(9),
-        commitment: None,
-        body,
-    }
-}
-
-fn terms(picks: Picks) -> ProgramTerms<Amount> {
-    ProgramTerms {
-        merchant: id("shop"),
-        program: picks.party("program"),
-        version: picks.of(4, [1, 1, 1, 2, 3]),
-        effective_from: picks.day(9),
-        effective_until: picks.of(8, [false, false, false, true]).then(|| picks.day(10)),
-        locking_days: picks.of(8, [0, 1, 2, 3]),
-        reward: match picks.of(11, [0, 75_000, 75_000, 500_000, 1_000_000, 1_000_001]) {
-            0 => Reward::Fixed { currency: picks.currency(), amount: picks.units(7) },
-            ppm => Reward::Percent { ppm },
-        },
-    }
-}
-
-fn transaction(picks: Picks) -> Transaction<Amount> {
-    Transaction {
-        order_ref: picks.name(3, "order"),
-        merchant: id("shop"),
-        program: picks.party("program"),
-        action: Action::Sale,
-        currency: picks.currency(),
-        amount: picks.units(7),
-        link_ref: None,
-        campaign_ref: None,
-        click_ref: None,
-    }
-}
-
-fn commission(picks: Picks) -> Commission<Amount> {
-    Commission {
-        transaction: picks.name(3, "S"),
-        terms: picks.name(4, "T"),
-        affiliate: picks.party("aff"),
-        currency: picks.currency(),
-        amount: picks.units(7),
-    }
-}
-
-fn decision(picks: Picks) -> Decision {
-    let verdict = match picks.of(11, [0, 1, 2, 3, 3]) {
-        0 => Verdict::Approve,
-        1 => Verdict::Decline { reason: Reason::Goodwill },
-        2 => Verdict::Extend { locking_date: picks.day(10) },
-        _ => Verdict::Lock,
-    };
-    Decision { commission: picks.name(3, "C"), verdict }
-}
-
-fn reversal(picks: Picks) -> Reversal<Amount> {
-    Reversal {
-        commission: picks.name(3, "C"),
-        currency: picks.currency(),
-        amount: picks.units(7),
-        reason: Reason::ReturnedItem,
-    }
-}
-
-fn payout(picks: Picks) -> Payout<Amount> {
-    let line = |(named, amount)| PayoutLine {
-        commission: picks.name(named, "C"),
-        amount: picks.units(amount),
-    };
-    let lines = [(3, 7), (4, 8)].map(line)[..picks.of(11, [1, 1, 2, 1, 0])].to_vec();
-    let sum = lines.iter().map(|line| line.amount.units()).sum::<u64>();
-    let total = picks.of(8, [None, None, Some(sum), Some(sum), Some(sum + 1)]);
-    Payout {
-        affiliate: picks.party("aff"),
-        currency: picks.currency(),
-        period_from: "2026-01-02T00:00:00Z".parse().unwrap(),
-        period_until: picks.day(10),
-        continues: picks.of(9, [true, false, false]).then(|| picks.name(10, "P")),
-        lines,
-        total: total.map(|total| Amount::from_units(total).unwrap()),
-    }
-}
-
-/// What a market begins with: four commissions by the same terms, two of them locked.
-fn opening(ledger: &Ledger) -> Vec<Entry> {
-    let entry = |kind: &str, external_id: String, body: String| {
-        ledger.entry(&format!(
-            r#"{{"tenant": "acme", "kind": "{kind}", "external_id": "{external_id}",
-                "event_time": "2026-01-02T00:00:00Z", "body": {body}}}"#
-        ))
-    };
-    let terms = r#"{"merchant": "shop", "program": "program-0", "version": 1,
-        "effective_from": "2026-01-01T00:00:00Z", "locking_days": 2,
-        "reward": {"type": "percent", "ppm": 75000}}"#;
-    let mut entries = vec![entry("program_terms", "T-0".to_owned(), terms.to_owned())];
-    for number in 0..4 {
-        let sale = r#"{"order_ref": "o", "merchant": "shop", "program": "program-0",
-            "action": "sale", "currency": "EUR", "amount": "4.00"}"#;
-        let commission = format!(
-            r#"{{"transaction": "S-{number}", "terms": "T-0", "affiliate": "aff-{}",
-                "currency": "EUR", "amount": "0.20"}}"#,
-            number % 2
-        );
-        entries.push(entry("transaction", format!("S-{number}"), sale.to_owned()));
-        entries.push(entry("commission", format!("C-{number}"), commission));
-    }
-    for number in 0..2 {
-        let lock = format!(r#"{{"commission": "C-{number}", "verdict": {{"type": "lock"}}}}"#);
-        entries.push(entry("decision", format!("D-{number}"), lock));
-    }
-    entries
-}
-
-/// Tries an opening and random entries, each in a block of its own if it is admitted; what was
-/// tried, as time and leaf, and what the rules said of it.
-fn random_market(runner: &mut TestRunner) -> Vec<(String, &'static str)> {
-    let mut ledger = Ledger::new(spec(key(&[7; 32]).public()), key(&[7; 32]));
-    let start: Timestamp = "2026-01-10T00:00:00Z".parse().unwrap();
-    let mut entries = opening(&ledger);
-    let mut random = || entry(Picks(any::<[u8; 12]>().new_tree(runner).unwrap().current()));
-    entries.extend(std::iter::repeat_with(&mut random).take(RANDOM_ENTRIES));
-    let mut tried = Vec::new();
-    for (attempt, entry) in (0u64..).zip(entries) {
-        let time = start.saturating_add(attempt * DAY_MS / 40);
-        let encoded = EncodedEntry::new(entry.clone()).unwrap();
-        let line = format!("{} {}", time.as_millis(), hex::encode(encoded.leaf()));
-        let verdict = match ledger.draft(time).admit(encoded) {
-            Ok(_) => "admitted",
-            Err(AdmitError::Refused(refusal)) => refusal.rule(),
-            Err(AdmitError::State(impossible)) => match impossible {},
-        };
-        if verdict == "admitted" {
-            ledger.seal(time, &[entry]);
-        }
-        tried.push((line, verdict));
-    }
-    tried
-}
+for line in sys.stdin:
+    if line == "market\n":
+        state = counterfoil_rules.State({"EUR": 2, "JPY": 0, "USD": 4}, 300000)
+        before = pickle.dumps(state)
+    elif line == "outcome\n":
+        tenants = sorted(state.tenants.items())
+        print(json.dumps({name: outcome(tenant) for name, tenant in tenants if tenant.count}))
+    else:
+        time, leaf = line.split()
+        kind, entry = counterfoil_format.decode_leaf(bytes.fromhex(leaf))
+        try:
+            state.admit(entry, int(time))
+            print("admitted")
+            before = pickle.dumps(state)
+        except counterfoil_rules.Refused as rule:
+            print(rule)
+            state = pickle.loads(before)
+"#;
 
 #[test]
 fn the_scripts_know_exactly_the_rules() {
-    let apply = r#"
-import copy, sys
-sys.path.insert(0, sys.argv[1])
-import counterfoil_format, counterfoil_rules
-for line in sys.stdin:
-    if line == "market\n":
-        state = counterfoil_rules.State({"EUR", "JPY", "USD"}, 300000)
-        continue
-    time, leaf = line.split()
-    kind, entry = counterfoil_format.decode_leaf(bytes.fromhex(leaf))
-    before = copy.deepcopy(state)
-    try:
-        state.admit(entry, int(time))
-        print("admitted")
-    except counterfoil_rules.Refused as rule:
-        state = before
-        print(rule)
-"#;
-    let mut runner = TestRunner::deterministic();
-    let (mut input, mut expected) = (String::new(), Vec::new());
+    let mut seeds = Random::seeded(SEED);
+    let (mut input, mut markets) = (String::new(), Vec::new());
     for _ in 0..MARKETS {
-        input.push_str("market\n");
-        for (line, verdict) in random_market(&mut runner) {
-            writeln!(input, "{line}").unwrap();
-            expected.push((line, verdict));
+        let mut market = Market::new(seeds.next());
+        for _ in 0..RANDOM_ENTRIES {
+            market.step();
         }
+        input.push_str("market\n");
+        for offer in &market.offers {
+            writeln!(input, "{} {}", offer.time.as_millis(), hex::encode(&offer.leaf)).unwrap();
+        }
+        input.push_str("outcome\n");
+        markets.push(market);
     }
-    let answers = run(apply, &input);
-    let answers: Vec<&str> = answers.lines().collect();
-    assert_eq!(answers.len(), expected.len(), "an answer for each");
-    for ((line, verdict), answer) in expected.iter().zip(answers) {
-        assert_eq!(*verdict, answer, "{line}");
+    let answers = run(APPLY, &input);
+    let mut answers = answers.lines();
+    let mut met = BTreeMap::<&str, usize>::new();
+    let mut states = BTreeSet::<(String, String)>::new();
+    for market in &mut markets {
+        for offer in &market.offers {
+            let answer = answers.next().expect("an answer for each");
+            let ours = offer.refused.unwrap_or("admitted");
+            assert_eq!(ours, answer, "{} at {}", hex::encode(&offer.leaf), offer.time);
+            *met.entry(ours).or_default() += 1;
+        }
+        let answer = answers.next().expect("what it has come to");
+        let theirs: Value = serde_json::from_str(answer).unwrap_or_else(|_| panic!("{answer}"));
+        outcome::assert_same(&outcome::of(market), &theirs);
+        states.extend(outcome::states(&theirs));
     }
-    let met: BTreeSet<&str> = expected.iter().map(|(_, verdict)| *verdict).collect();
-    assert!(met.len() >= 20, "only {met:?}");
+    assert_eq!(answers.next(), None);
+    println!("{met:?}\n{states:?}");
+    let (offered, admitted) = (met.values().sum::<usize>(), met["admitted"]);
+    assert!(met.len() >= 45 && admitted > offered / 4, "{admitted} of {offered}: {met:?}");
+    // Of nine, three and six, of which some run may miss one at its end.
+    assert!(states.len() >= 17, "not every state is reached: {states:?}");
 }

@@ -1,17 +1,27 @@
 //! Entries in text: what is written is read back, and what is out of form is refused with a
 //! message that names the field.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may stop where it fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may stop where it fails"
+)]
+
+mod published;
+
+use std::sync::LazyLock;
 
 use counterfoil::protocol::block::EncodedEntry;
 use counterfoil::protocol::entry::Kind;
-use counterfoil::protocol::money::Currency;
+use counterfoil::protocol::money::{Currency, MoneyError};
 use counterfoil::protocol::spec::Currencies;
 use counterfoil::protocol::text::{EntryText, MAX_ENTRY_TEXT_BYTES, TextError, parse};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 fn currencies() -> Currencies {
-    let list = [("EUR", 2), ("JPY", 0), ("BTC", 9)];
+    // Those of the vectors, and one more.
+    let list = [("EUR", 2), ("GBP", 2), ("JPY", 0), ("POINTS", 9), ("USD", 4), ("BTC", 9)];
     Currencies::new(list.map(|(code, scale)| (Currency::new(code).unwrap(), scale)))
 }
 
@@ -23,104 +33,101 @@ fn entry(kind: &str, body: &Value) -> Value {
     })
 }
 
-/// One text for each kind and each shape that it may have.
-fn texts() -> Vec<Value> {
-    let period = ("2026-10-01T00:00:00Z", "2026-11-01T00:00:00Z");
-    let mut texts = vec![
-        entry(
-            "program_terms",
-            &json!({
-                "merchant": "shop", "program": "main", "version": 1,
-                "effective_from": "1970-01-01T00:00:00Z", "locking_days": 30,
-                "reward": {"type": "percent", "ppm": 75_000},
-            }),
-        ),
-        entry(
-            "program_terms",
-            &json!({
-                "merchant": "shop", "program": "main", "version": u32::MAX,
-                "effective_from": "2026-11-21T14:00:00.001Z",
-                "effective_until": "9998-12-31T23:59:59.999Z", "locking_days": u16::MAX,
-                "reward": {"type": "fixed", "currency": "BTC", "amount": "9223372036.854775807"},
-            }),
-        ),
-        entry(
-            "commission",
-            &json!({
-                "transaction": "S-1", "terms": "T-1", "affiliate": "ann",
-                "currency": "JPY", "amount": "1250",
-            }),
-        ),
-        entry(
-            "reversal",
-            &json!({
-                "commission": "C-1", "currency": "EUR", "amount": "2.50", "reason": "returned_item",
-            }),
-        ),
-        entry(
-            "payout",
-            &json!({
-                "affiliate": "ann", "currency": "EUR",
-                "period_from": period.0, "period_until": period.1,
-                "lines": [{"commission": "C-1", "amount": "0.01"}],
-            }),
-        ),
-        entry(
-            "payout",
-            &json!({
-                "affiliate": "ann", "currency": "EUR",
-                "period_from": period.0, "period_until": period.1, "continues": "P-1",
-                "lines": [
-                    {"commission": "C-1", "amount": "0.01"}, {"commission": "C-2", "amount": "0.00"},
-                ],
-                "total": "0.01",
-            }),
-        ),
-    ];
-    texts.extend(decisions());
-    texts.extend(transactions());
-    texts
-}
+/// The inputs of the vectors: each kind with every variant, and with and without whatever may
+/// be left out.
+static TEXTS: LazyLock<Vec<Value>> = LazyLock::new(|| {
+    let inputs = |kind: &Kind| published::vectors(&format!("entry-{kind}.json")).1;
+    Kind::ALL.iter().flat_map(inputs).map(|case| case["input"].clone()).collect()
+});
 
-/// A text for each verdict.
-fn decisions() -> impl Iterator<Item = Value> {
-    let verdicts = [
-        json!({"type": "approve"}),
-        json!({"type": "decline", "reason": "network_correction"}),
-        json!({"type": "extend", "locking_date": "2027-01-01T00:00:00Z"}),
-        json!({"type": "lock"}),
-    ];
-    let text = |verdict| entry("decision", &json!({"commission": "C-1", "verdict": verdict}));
-    verdicts.into_iter().map(text)
-}
-
-/// A text for each action, and one with everything that may be left out.
-fn transactions() -> Vec<Value> {
-    let text = |action| {
-        let body = json!({
+/// A body of each kind that shows most of its fields.
+fn body_of(kind: &str) -> Value {
+    match kind {
+        "program_terms" => json!({
+            "merchant": "shop", "program": "main", "version": 1,
+            "effective_from": "1970-01-01T00:00:00Z", "actions": ["sale", "lead"],
+            "locking": {"type": "days", "days": 30}, "network_fee_ppm": 0,
+            "rules": [
+                {"reward": {"type": "percent", "ppm": 75_000}, "override_ppm": [5, 6]},
+                {
+                    "reward": {"type": "volume_tiers", "period": "month", "currency": "EUR",
+                        "volumes": [
+                            {"from": "0.00", "rate": {"type": "percent", "ppm": 1}},
+                            {"from": "8.00", "rate":
+                                {"type": "fixed", "currency": "EUR", "amount": "3.00"}},
+                        ]},
+                    "cap": {"currency": "EUR", "amount": "9.00", "per": "part"},
+                },
+                {"reward": {"type": "fixed", "currency": "BTC", "amount": "0.000000001"}},
+                {"reward": {"type": "count_tiers", "period": "ever", "counts": [
+                    {"from": 0, "rate": {"type": "fixed", "currency": "EUR", "amount": "4.00"}},
+                ]}},
+            ],
+        }),
+        "transaction" => json!({
             "order_ref": "order/1#~!<script>", "merchant": "shop", "program": "main",
-            "action": action, "currency": "EUR", "amount": "0.00",
-        });
-        entry("transaction", &body)
-    };
-    let mut texts = ["sale", "lead", "signup", "subscription"].map(text).to_vec();
-    let mut full = text("subscription");
-    full["commitment"] = "ab".repeat(32).into();
-    for reference in ["link_ref", "campaign_ref", "click_ref"] {
-        full["body"][reference] = "r".repeat(128).into();
+            "action": "sale", "currency": "EUR", "amount": "12.00", "discount": "1.00",
+            "items": [
+                {"item": "a", "quantity": 1, "amount": "5.00"},
+                {"item": "b", "quantity": 2, "amount": "7.00", "commission_group": "shoes"},
+            ],
+            "fx": {"from": "EUR", "to": "JPY", "rate": "163.215000000", "source": "ecb",
+                "at": "2026-11-21T00:00:00Z"},
+        }),
+        "commission" => json!({
+            "transaction": "S-1", "terms": "T-1", "rule": 1, "affiliate": "ann",
+            "role": {"type": "direct", "share_ppm": 500_000}, "currency": "JPY",
+            "amount": "1250", "fee": "10", "locking_date": "2027-01-01T00:00:00Z",
+        }),
+        "decision" => json!({"commission": "C-1", "verdict": {"type": "approve"}}),
+        "amendment" => json!({
+            "of": {"type": "commission", "commission": "C-1"}, "currency": "EUR",
+            "old": "2.00", "new": "3.00", "reason": "order_error",
+        }),
+        "reversal" => json!({
+            "commission": "C-1", "currency": "EUR", "amount": "2.50", "reason": "returned_item",
+        }),
+        "adjustment" => json!({
+            "affiliate": "ann", "effect": "debit", "currency": "EUR", "amount": "1.00",
+            "related": {"kind": "commission", "external_id": "C-1"}, "reason": "chargeback",
+        }),
+        "inquiry" => json!({
+            "affiliate": "ann", "merchant": "shop", "program": "main",
+            "claim": {"type": "untracked"}, "currency": "EUR", "amount": "1.00",
+        }),
+        "inquiry_resolution" => json!({"inquiry": "I-1", "outcome": {"type": "valid"}}),
+        "funding" => json!({
+            "merchant": "shop", "payment_ref": "bank-1", "currency": "EUR", "received": "9.00",
+            "lines": [{"commission": "C-1", "amount": "2.00"}, {"commission": "C-2", "amount": "3.00"}],
+        }),
+        "payout" => json!({
+            "affiliate": "ann", "currency": "EUR", "period_from": "2026-10-01T00:00:00Z",
+            "period_until": "2026-11-01T00:00:00Z",
+            "lines": [
+                {"type": "commission", "commission": "C-1", "amount": "0.01"},
+                {"type": "fee", "amount": "0.02"},
+            ],
+        }),
+        "payout_event" => json!({"payout": "P-1", "event": {"type": "sent"}}),
+        "affiliate_upline" => json!({"affiliate": "ann", "upline": "bob"}),
+        "opening_balance" => json!({
+            "source": "old",
+            "balance": {"type": "merchant", "merchant": "shop", "currency": "EUR", "amount": "1.00"},
+        }),
+        "erasure_notice" => json!({"entry": {"kind": "transaction", "external_id": "S-1"}}),
+        other => panic!("no kind {other}"),
     }
-    texts.push(full);
-    texts
 }
 
-/// The first text of `kind`.
+/// A text of `kind`.
 fn text_of(kind: &str) -> Value {
-    texts().into_iter().find(|text| text["kind"] == kind).unwrap()
+    entry(kind, &body_of(kind))
 }
 
 #[test]
 fn every_kind_is_written_as_it_is_read() {
-    for text in texts() {
+    let own = Kind::ALL.iter().map(|kind| text_of(kind.as_str()));
+    for text in TEXTS.iter().cloned().chain(own) {
         let read = parse(&text.to_string(), &currencies()).unwrap();
         let written = EntryText::new(&read, &currencies()).unwrap();
         assert_eq!(serde_json::to_value(&written).unwrap(), text);
@@ -129,9 +136,140 @@ fn every_kind_is_written_as_it_is_read() {
         let decoded = EncodedEntry::decode(encoded.leaf().to_vec()).unwrap();
         assert_eq!(decoded.entry(), &read);
     }
-    for kind in Kind::ALL {
-        assert_eq!(text_of(kind.as_str())["kind"], kind.as_str());
+}
+
+/// What may be left out, by kind; and what is read of it then.
+#[test]
+fn what_may_be_left_out() {
+    let mut cases = vec![
+        ("program_terms", "network_fee_ppm", json!(0)),
+        ("commission", "role", json!({"type": "direct", "share_ppm": 1_000_000})),
+        ("commission", "fee", json!("0")),
+        ("funding", "received", json!("0.00")),
+    ];
+    // Absent options and empty lists stay away.
+    let absent = [
+        "program_terms/effective_until",
+        "transaction/discount",
+        "transaction/items",
+        "transaction/fx",
+        "transaction/voucher",
+        "commission/locking_date",
+        "commission/deviation",
+        "reversal/refund",
+        "funding/lines",
+        "payout/continues",
+        "payout/total",
+        "payout/fx",
+        "affiliate_upline/upline",
+    ];
+    cases.extend(absent.map(|path| {
+        let (kind, field) = path.split_once('/').unwrap();
+        (kind, field, Value::Null)
+    }));
+    for (kind, field, expected) in cases {
+        let mut text = text_of(kind);
+        text["body"].as_object_mut().unwrap().remove(field);
+        let read = parse(&text.to_string(), &currencies()).unwrap();
+        let written = serde_json::to_value(EntryText::new(&read, &currencies()).unwrap()).unwrap();
+        assert_eq!(written["body"][field], expected, "{kind}: {field}");
+        // A null isn't nothing, but where nothing is what may be.
+        text["body"][field] = Value::Null;
+        let null = parse(&text.to_string(), &currencies());
+        let list = ["items", "lines"].contains(&field);
+        assert_eq!(null.is_ok(), expected.is_null() && !list, "{kind}: {field}: {null:?}");
     }
+}
+
+/// Every other field is needed: without it, or with a null there, a text is no entry.
+#[test]
+fn what_may_not_be_left_out() {
+    let optional = [
+        "effective_until",
+        "network_fee_ppm",
+        "override_ppm",
+        "cap",
+        "discount",
+        "items",
+        "fx",
+        "commission_group",
+        "role",
+        "fee",
+        "locking_date",
+        "received",
+        "upline",
+    ];
+    for kind in Kind::ALL {
+        let text = text_of(kind.as_str());
+        let mut paths = Vec::new();
+        paths_in(&text["body"], "/body", &mut paths);
+        for path in paths {
+            let (parent, field) = path.rsplit_once('/').unwrap();
+            // A funding may be of no commission, a payout not of nothing.
+            let free = optional.contains(&field) || (kind, field) == (&Kind::Funding, "lines");
+            let mut without = text.clone();
+            without.pointer_mut(parent).unwrap().as_object_mut().unwrap().remove(field);
+            let read = parse(&without.to_string(), &currencies());
+            assert_eq!(read.is_ok(), free, "{kind} without {path}: {read:?}");
+            let mut more = text.clone();
+            more.pointer_mut(parent).unwrap()["colour"] = json!("blue");
+            let error = parse(&more.to_string(), &currencies()).unwrap_err().to_string();
+            assert!(error.contains("unknown field `colour`"), "{kind}, {path}: {error}");
+        }
+    }
+}
+
+/// The pointers to all fields of objects in `value`.
+fn paths_in(value: &Value, at: &str, paths: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                paths.push(format!("{at}/{name}"));
+                paths_in(value, &format!("{at}/{name}"), paths);
+            }
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                paths_in(item, &format!("{at}/{index}"), paths);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// An amount that no currency holds is named by the whole way to it.
+#[test]
+fn each_amount_is_named_by_its_path() {
+    let mut tried = 0;
+    for kind in Kind::ALL {
+        let text = text_of(kind.as_str());
+        let mut paths = Vec::new();
+        paths_in(&text["body"], "/body", &mut paths);
+        for path in paths {
+            let decimal = text.pointer(&path).unwrap().as_str();
+            let amount = decimal.is_some_and(|text| text.parse::<f64>().is_ok());
+            if !amount || path.ends_with("/rate") {
+                continue;
+            }
+            let mut spoilt = text.clone();
+            *spoilt.pointer_mut(&path).unwrap() = json!("0.0000000001");
+            let expected = path[1..].split('/').fold(String::new(), |path, segment| match segment
+                .parse::<usize>(
+            ) {
+                Ok(index) => format!("{path}[{index}]"),
+                Err(_) if path.is_empty() => segment.to_owned(),
+                Err(_) => format!("{path}.{segment}"),
+            });
+            match parse(&spoilt.to_string(), &currencies()) {
+                Err(TextError::Money { field, error: MoneyError::TooManyDecimals { .. } }) => {
+                    assert_eq!(field, expected);
+                }
+                other => panic!("{path}: {other:?}"),
+            }
+            tried += 1;
+        }
+    }
+    assert_eq!(tried, 23, "amounts of all kinds");
 }
 
 #[test]
@@ -194,7 +332,7 @@ const ENVELOPES: [Row; 29] = [
 ];
 
 #[rustfmt::skip]
-const BODIES: [Row; 52] = [
+const BODIES: [Row; 130] = [
     ("reversal", r#""amount":"2.50""#, r#""amount":2.5"#, "body.amount: invalid type: floating point `2.5`, expected an amount as a decimal string"),
     ("reversal", r#""amount":"2.50""#, r#""amount":2"#, "body.amount: invalid type: integer `2`"),
     ("reversal", r#""amount":"2.50""#, r#""amount":NaN"#, "body: expected value"),
@@ -212,7 +350,7 @@ const BODIES: [Row; 52] = [
     ("reversal", r#""amount":"2.50","#, "", "body: missing field `amount`"),
     ("reversal", r#""amount":"2.50""#, r#""amount":"2.50","amount":"2.50""#, "body: duplicate field `amount`"),
     ("reversal", r#""EUR""#, r#""eur""#, "body.currency: a currency code is three to eight"),
-    ("reversal", r#""EUR""#, r#""USD""#, "body.amount: currency USD is not in the chain spec"),
+    ("reversal", r#""EUR""#, r#""CHF""#, "body.amount: currency CHF is not in the chain spec"),
     ("reversal", r#""EUR""#, "978", "body.currency: invalid type: integer"),
     ("reversal", r#""reason":"returned_item""#, r#""reason":"because""#, "body.reason: unknown variant `because`"),
     ("reversal", r#""reason":"returned_item""#, r#""reason":{"returned_item":null}"#, "body.reason: invalid type: map"),
@@ -222,31 +360,109 @@ const BODIES: [Row; 52] = [
     ("transaction", r#""action":"sale""#, r#""action":"theft""#, "body.action: unknown variant `theft`"),
     ("transaction", r#""action":"sale""#, r#""action":"sale","click_ref":"""#, "body.click_ref: an identifier can't be empty"),
     ("transaction", r#""action":"sale""#, r#""action":"sale","link_ref":5"#, "body.link_ref: invalid type: integer"),
-    ("decision", r#"{"type":"approve"}"#, r#"{"type":"approve","reason":"goodwill"}"#, "body.verdict: `decline` has a `reason`"),
-    ("decision", r#"{"type":"approve"}"#, r#"{"type":"lock","locking_date":"2027-01-01T00:00:00Z"}"#, "body.verdict: `decline` has a `reason`"),
+("decision", r#"{"type":"approve"}"#, r#"{"type":"approve","reason":"goodwill"}"#, "body.verdict: `approve` has no `reason`"),
+    ("decision", r#"{"type":"approve"}"#, r#"{"type":"lock","locking_date":"2027-01-01T00:00:00Z"}"#, "body.verdict: `lock` has no `locking_date`"),
     ("decision", r#"{"type":"approve"}"#, r#"{"type":"approve","note":1}"#, "body.verdict: unknown field `note`"),
-    ("decision", r#"{"type":"approve"}"#, r#"{"type":"decline"}"#, "body.verdict: `decline` has a `reason`"),
-    ("decision", r#"{"type":"approve"}"#, r#"{"type":"extend","reason":"goodwill"}"#, "body.verdict: `decline` has a `reason`"),
+    ("decision", r#"{"type":"approve"}"#, r#"{"type":"decline"}"#, "body.verdict: `decline` needs `reason`"),
+    ("decision", r#"{"type":"approve"}"#, r#"{"type":"decline","reason":null}"#, "body.verdict: `decline` needs `reason`"),
+    ("decision", r#"{"type":"approve"}"#, r#"{"type":"extend","reason":"goodwill"}"#, "body.verdict: `extend` needs `locking_date`"),
+    ("decision", r#"{"type":"approve"}"#, r#"{"type":"extend","locking_date":"2027-01-01T00:00:00Z","reason":"goodwill"}"#, "body.verdict: `extend` has no `reason`"),
     ("decision", r#"{"type":"approve"}"#, r#"{"type":"extend","locking_date":"soon"}"#, "body.verdict.locking_date: a time is written"),
+    ("decision", r#"{"type":"approve"}"#, r#"{"type":"approve","reason":"because"}"#, "body.verdict.reason: unknown variant `because`"),
     ("decision", r#"{"type":"approve"}"#, r#"{"type":"approve","type":"lock"}"#, "body.verdict: duplicate field `type`"),
+    ("decision", r#"{"type":"approve"}"#, r#"{"type":"decline","reason":"goodwill","reason":"goodwill"}"#, "body.verdict: duplicate field `reason`"),
     ("decision", r#"{"type":"approve"}"#, r#"{"type":"pay"}"#, "body.verdict.type: unknown variant `pay`"),
+    ("decision", r#"{"type":"approve"}"#, r#"{"type":"Approve"}"#, "body.verdict.type: unknown variant `Approve`"),
     ("decision", r#"{"type":"approve"}"#, r#"{"type":{"approve":null}}"#, "body.verdict.type: invalid type: map"),
+    ("decision", r#"{"type":"approve"}"#, r#"{"type":null}"#, "body.verdict.type: invalid type: null"),
+    ("decision", r#"{"type":"approve"}"#, r#"{"type":1}"#, "body.verdict.type: invalid type: integer"),
     ("decision", r#"{"type":"approve"}"#, r#""approve""#, "body.verdict: invalid type: string"),
     ("decision", r#"{"type":"approve"}"#, r#"["approve"]"#, "body.verdict: invalid type: sequence"),
-    ("decision", r#"{"type":"approve"}"#, "{}", "body.verdict: missing field `type`"),
-    ("program_terms", r#""ppm":75000"#, r#""ppm":"75000""#, "body.reward.ppm: invalid type: string"),
-    ("program_terms", r#""ppm":75000"#, r#""ppm":7.5"#, "body.reward.ppm: invalid type: floating point"),
-    ("program_terms", r#""ppm":75000"#, r#""ppm":4294967296"#, "body.reward.ppm: invalid value"),
-    ("program_terms", r#""ppm":75000"#, r#""ppm":1,"amount":"1""#, "body.reward: `percent` has `ppm`"),
-    ("program_terms", r#"{"ppm":75000,"type":"percent"}"#, r#"["percent",75000]"#, "body.reward: invalid type: sequence"),
-    ("program_terms", r#""locking_days":30"#, r#""locking_days":-1"#, "body.locking_days: invalid value"),
-    ("program_terms", r#""locking_days":30"#, r#""locking_days":65536"#, "body.locking_days: invalid value"),
+    ("decision", r#"{"type":"approve"}"#, r#"null"#, "body.verdict: invalid type: null"),
+    ("decision", r#"{"type":"approve"}"#, r#"{}"#, "body.verdict: missing field `type`"),
+    ("decision", r#"{"type":"approve"}"#, r#"{"reason":"goodwill"}"#, "body.verdict: missing field `type`"),
+    ("program_terms", r#""ppm":75000"#, r#""ppm":"75000""#, "body.rules[0].reward.ppm: invalid type: string"),
+    ("program_terms", r#""ppm":75000"#, r#""ppm":7.5"#, "body.rules[0].reward.ppm: invalid type: floating point"),
+    ("program_terms", r#""ppm":75000"#, r#""ppm":4294967296"#, "body.rules[0].reward.ppm: invalid value"),
+    ("program_terms", r#""ppm":75000"#, r#""ppm":-1"#, "body.rules[0].reward.ppm: invalid value"),
+    ("program_terms", r#""ppm":75000"#, r#""ppm":1,"amount":"1""#, "body.rules[0].reward: `percent` has no `amount`"),
+    ("program_terms", r#""ppm":75000"#, r#""ppm":1,"counts":[]"#, "body.rules[0].reward: `percent` has no `counts`"),
+    ("program_terms", r#""ppm":75000"#, r#""ppm":1,"currency":"eur""#, "body.rules[0].reward.currency: a currency code"),
+    ("program_terms", r#"{"ppm":75000,"type":"percent"}"#, r#"["percent",75000]"#, "body.rules[0].reward: invalid type: sequence"),
+    ("program_terms", r#"{"ppm":75000,"type":"percent"}"#, r#"{"type":"fixed","amount":"1"}"#, "body.rules[0].reward: `fixed` needs `currency`"),
+    ("program_terms", r#"{"ppm":75000,"type":"percent"}"#, r#"{"type":"count_tiers","period":"ever"}"#, "body.rules[0].reward: `count_tiers` needs `counts`"),
+    ("program_terms", r#"{"ppm":75000,"type":"percent"}"#, r#"{"type":"count_tiers","period":"week","counts":[]}"#, "body.rules[0].reward.period: unknown variant `week`"),
+    ("program_terms", r#"{"ppm":75000,"type":"percent"}"#, r#"{"type":"count_tiers","period":"ever","counts":[{"from":"0","rate":{"type":"percent","ppm":1}}]}"#, "body.rules[0].reward.counts[0].from: invalid type: string"),
+    ("program_terms", r#"{"ppm":1,"type":"percent"}"#, r#"{"type":"count_tiers","ppm":1}"#, "body.rules[1].reward.volumes[0].rate.type: unknown variant `count_tiers`"),
+    ("program_terms", r#""from":"8.00""#, r#""from":8"#, "body.rules[1].reward.volumes[1].from: invalid type: integer"),
+    ("program_terms", r#""amount":"3.00""#, r#""amount":"3.001""#, "body.rules[1].reward.volumes[1].rate.amount: EUR has 2 decimals"),
+    ("program_terms", r#""per":"part""#, r#""per":"day""#, "body.rules[1].cap.per: unknown variant `day`"),
+    ("program_terms", r#""override_ppm":[5,6]"#, r#""override_ppm":[5,-6]"#, "body.rules[0].override_ppm[1]: invalid value"),
+    ("program_terms", r#""override_ppm":[5,6]"#, r#""override_ppm":null"#, "body.rules[0].override_ppm: invalid type: null"),
+    ("program_terms", r#""actions":["sale","lead"]"#, r#""actions":["sale","theft"]"#, "body.actions[1]: unknown variant `theft`"),
+    ("program_terms", r#""actions":["sale","lead"]"#, r#""actions":"sale""#, "body.actions: invalid type: string"),
+    ("program_terms", r#""days":30"#, r#""days":-1"#, "body.locking.days: invalid value"),
+    ("program_terms", r#""days":30"#, r#""days":65536"#, "body.locking.days: invalid value"),
+    ("program_terms", r#""days":30"#, r#""days":30,"day":1"#, "body.locking: `days` has no `day`"),
+    ("program_terms", r#"{"days":30,"type":"days"}"#, r#"{"type":"month_day","day":1}"#, "body.locking: `month_day` needs `months`"),
+    ("program_terms", r#"{"days":30,"type":"days"}"#, r#"{"type":"month_day","day":1,"months":256}"#, "body.locking.months: invalid value"),
+    ("program_terms", r#"{"days":30,"type":"days"}"#, r#"{"type":"immediate","days":0}"#, "body.locking: `immediate` has no `days`"),
+    ("program_terms", r#"{"days":30,"type":"days"}"#, r#"30"#, "body.locking: invalid type: integer"),
     ("program_terms", r#""version":1"#, r#""version":1.0"#, "body.version: invalid type: floating point"),
-    ("payout", r#""amount":"0.01""#, r#""amount":"0.001""#, "body.lines.amount: EUR has 2 decimals"),
-    ("payout", r#""amount":"0.01""#, r#""amount":1"#, "body.lines[0].amount: invalid type: integer"),
-    ("payout", r#"{"amount":"0.01","commission":"C-1"}"#, r#"{"amount":"1","commission":"C-1"},["C-1","0.01"]"#, "body.lines[1]: invalid type: sequence"),
-    ("payout", "[{", r#"{"0":{"#, "body"),
+    ("transaction", r#""quantity":2"#, r#""quantity":4294967296"#, "body.items[1].quantity: invalid value"),
+    ("transaction", r#""quantity":2"#, r#""quantity":"2""#, "body.items[1].quantity: invalid type: string"),
+    ("transaction", r#""amount":"7.00""#, r#""amount":7"#, "body.items[1].amount: invalid type: integer"),
+    ("transaction", r#""amount":"7.00""#, r#""amount":"7.001""#, "body.items[1].amount: EUR has 2 decimals"),
+    ("transaction", r#""commission_group":"shoes""#, r#""commission_group":"the shoes""#, "body.items[1].commission_group: an identifier is made"),
+    ("transaction", r#""rate":"163.215000000""#, r#""rate":163.215"#, "body.fx.rate: invalid type: floating point"),
+    ("transaction", r#""rate":"163.215000000""#, r#""rate":"163.2150000000""#, "body.fx.rate: a rate is a decimal string of at most nine decimals"),
+    ("transaction", r#""rate":"163.215000000""#, r#""rate":"18446744073.709551616""#, "body.fx.rate: a rate is"),
+    ("transaction", r#""rate":"163.215000000""#, r#""rate":"-1""#, "body.fx.rate: an amount is a string of digits"),
+    ("transaction", r#""to":"JPY""#, r#""into":"JPY""#, "body.fx: unknown field `into`"),
+    ("transaction", r#""at":"2026-11-21T00:00:00Z""#, r#""at":"2026-11-21""#, "body.fx.at: a time is written"),
+    ("commission", r#""share_ppm":500000"#, r#""share_ppm":500000,"level":1"#, "body.role: `direct` has no `level`"),
+    ("commission", r#""share_ppm":500000"#, r#""share_ppm":"half""#, "body.role.share_ppm: invalid type: string"),
+    ("commission", r#"{"share_ppm":500000,"type":"direct"}"#, r#"{"type":"direct"}"#, "body.role: `direct` needs `share_ppm`"),
+    ("commission", r#"{"share_ppm":500000,"type":"direct"}"#, r#"{"type":"override","of":"C-1"}"#, "body.role: `override` needs `level`"),
+    ("commission", r#"{"share_ppm":500000,"type":"direct"}"#, r#"{"type":"override","of":"C-1","level":256}"#, "body.role.level: invalid value"),
+    ("commission", r#""rule":1"#, r#""rule":65536"#, "body.rule: invalid value"),
+    ("commission", r#""fee":"10""#, r#""fee":"10.0""#, "body.fee: JPY has 0 decimals"),
+    ("amendment", r#""old":"2.00""#, r#""old":"2.001""#, "body.old: EUR has 2 decimals"),
+    ("amendment", r#"{"commission":"C-1","type":"commission"}"#, r#"{"type":"transaction","commission":"C-1"}"#, "body.of: `transaction` needs `transaction`"),
+    ("amendment", r#"{"commission":"C-1","type":"commission"}"#, r#"{"type":"commission","commission":"C-1","commission_group":"x"}"#, "body.of: `commission` has no `commission_group`"),
+    ("reversal", r#""reason":"returned_item""#, r#""reason":"returned_item","refund":{"currency":"EUR"}"#, "body.refund: missing field `amount`"),
+    ("reversal", r#""reason":"returned_item""#, r#""reason":"returned_item","refund":{"currency":"JPY","amount":"1.5"}"#, "body.refund.amount: JPY has 0 decimals"),
+    ("reversal", r#""reason":"returned_item""#, r#""reason":"returned_item","refund":{"currency":"EUR","amount":"1","items":[{"item":"a","quantity":-1}]}"#, "body.refund.items[0].quantity: invalid value"),
+    ("adjustment", r#""effect":"debit""#, r#""effect":"Debit""#, "body.effect: unknown variant `Debit`"),
+    ("adjustment", r#""effect":"debit""#, r#""effect":-1"#, "body.effect: invalid type: integer"),
+    ("adjustment", r#""kind":"commission""#, r#""kind":"spec_change""#, "body.related.kind: unknown variant `spec_change`"),
+    ("adjustment", r#"{"external_id":"C-1","kind":"commission"}"#, r#""C-1""#, "body.related: invalid type: string"),
+    ("inquiry", r#"{"type":"untracked"}"#, r#"{"type":"untracked","commission":"C-1"}"#, "body.claim: `untracked` has no `commission`"),
+    ("inquiry", r#"{"type":"untracked"}"#, r#"{"type":"incorrect"}"#, "body.claim: `incorrect` needs `commission`"),
+    ("inquiry", r#"{"type":"untracked"}"#, r#"{"type":"declined","commission":"C-1","order_ref":"o"}"#, "body.claim: `declined` has no `order_ref`"),
+    ("inquiry_resolution", r#"{"type":"valid"}"#, r#"{"type":"valid","reason":"goodwill"}"#, "body.outcome: `valid` has no `reason`"),
+    ("inquiry_resolution", r#"{"type":"valid"}"#, r#"{"type":"declined"}"#, "body.outcome: `declined` needs `reason`"),
+    ("funding", r#""amount":"3.00""#, r#""amount":"3.001""#, "body.lines[1].amount: EUR has 2 decimals"),
+    ("funding", r#""received":"9.00""#, r#""received":9"#, "body.received: invalid type: integer"),
+    ("payout", r#""amount":"0.02""#, r#""amount":"0.001""#, "body.lines[1].amount: EUR has 2 decimals"),
+    ("payout", r#""amount":"0.02""#, r#""amount":1"#, "body.lines[1].amount: invalid type: integer"),
+    ("payout", r#""type":"fee""#, r#""type":"fee","commission":"C-1""#, "body.lines[1]: `fee` has no `commission`"),
+    ("payout", r#""type":"fee""#, r#""type":"adjustment""#, "body.lines[1]: `adjustment` needs `adjustment`"),
+    ("payout", r#""type":"fee""#, r#""type":"tip""#, "body.lines[1].type: unknown variant `tip`"),
+    ("payout", r#""type":"fee""#, r#""type":"carried_forward""#, "body.lines[1]: `carried_forward` needs `effect`"),
+    ("payout", r#"{"amount":"0.02","type":"fee"}"#, r#"["fee","0.02"]"#, "body.lines[1]: invalid type: sequence"),
+    ("payout", r#"{"amount":"0.02","type":"fee"}"#, r#"null"#, "body.lines[1]: invalid type: null"),
+    ("payout", r#""lines":["#, r#""0":["#, "body"),
     ("payout", r#""lines":["#, r#""total":5,"lines":["#, "body.total: invalid type: integer"),
+    ("payout", r#""lines":["#, r#""total":"5.001","lines":["#, "body.total: EUR has 2 decimals"),
+    ("payout_event", r#"{"type":"sent"}"#, r#"{"type":"completed","payment_ref":"x"}"#, "body.event: `completed` has no `payment_ref`"),
+    ("payout_event", r#"{"type":"sent"}"#, r#"{"type":"sent","payment_ref":""}"#, "body.event.payment_ref: an identifier can't be empty"),
+    ("affiliate_upline", r#""upline":"bob""#, r#""upline":"""#, "body.upline: an identifier can't be empty"),
+    ("opening_balance", r#""type":"merchant""#, r#""type":"merchant","affiliate":"ann""#, "body.balance: `merchant` has no `affiliate`"),
+    ("opening_balance", r#""type":"merchant""#, r#""type":"commission","affiliate":"ann""#, "body.balance: `commission` needs `state`"),
+    ("opening_balance", r#""type":"merchant""#, r#""type":"commission","affiliate":"ann","state":"paid""#, "body.balance.state: unknown variant `paid`"),
+    ("opening_balance", r#""amount":"1.00""#, r#""amount":"1.001""#, "body.balance.amount: EUR has 2 decimals"),
+    ("erasure_notice", r#""kind":"transaction""#, r#""kind":2"#, "body.entry.kind: invalid type: integer"),
 ];
 
 #[test]
@@ -368,8 +584,7 @@ proptest! {
             (any::<prop::sample::Index>(), 0..3usize, r#"[\PC\[\]{}",:0-9a-z\\]{0,3}"#), 1..4,
         ),
     ) {
-        let texts = texts();
-        let text = changed(&pick.get(&texts).to_string(), &changes);
+        let text = changed(&pick.get(&TEXTS).to_string(), &changes);
         if let Ok(entry) = parse(&text, &currencies()) {
             let written = EntryText::new(&entry, &currencies()).unwrap();
             let written = serde_json::to_string(&written).unwrap();

@@ -86,6 +86,8 @@ fn the_page_works_as_it_stands() {
         "entry id ok:",
         "leaves ok:",
         "past ok:",
+        "\"affiliates\": {",
+        "sums ok:",
     ] {
         assert!(said.contains(line), "no {line:?} in {said}");
     }

@@ -77,14 +77,105 @@ fn a_ledger_in_order_is_proven_and_summed_up() {
     let (holds, said) = Published::new(&ledger).check(&[]);
     assert!(holds, "{said}");
     for line in [
-        "4 blocks, 11 entries",
+        "4 blocks, 12 entries",
         "commission: 2",
-        "commissions locked: 1",
+        "commissions in_payout: 1",
         "commissions pending: 1",
-        // 7.50 + 0.04, of which 2.50 went back and 4.00 + 0.50 were paid.
-        "EUR: 7.54 stated − 2.50 reversed − 4.50 paid = 0.54 left",
+        // 7.50 + 0.04, of which 2.50 went back; the rest of the first is on its way.
+        "EUR: 7.54 stated − 2.50 reversed = 5.04, of which 0.00 paid",
     ] {
         assert!(said.contains(line), "no {line:?} in {said}");
+    }
+}
+
+/// A node's API, made up from the log that it serves: as it must be, then with one thing changed.
+const FALSE_NODES: &str = r#"
+import copy, json, sys
+from urllib.parse import parse_qs
+sys.path.insert(0, sys.argv[1])
+import check_balances, check_ledger, counterfoil_format, counterfoil_rules
+
+spec = check_ledger.read_spec(sys.argv[2] + "/chain-spec.toml")
+log = check_ledger.from_directory(sys.argv[2])
+checkpoint, _, ledger = check_ledger.prove(log, spec)
+standings = dict(check_balances.by_the_log(ledger.state))
+honest = []
+for index, leaf in enumerate(check_ledger.read_leaves(log, 0, checkpoint.size)):
+    kind, entry = counterfoil_format.decode_leaf(leaf)
+    if kind == "entry":
+        text = counterfoil_format.readable(entry, spec.scales)
+        balance = text["body"].get("balance", {}).get("type")
+        what = counterfoil_rules.ALSO.get(balance, text["body"]["kind"])
+        name, body = (text["external_id"],), text["body"].get("balance", text["body"])
+        if what == "funding":
+            what, name = "prepaid", (body["merchant"], body["currency"])
+        standing = standings.get((text["tenant"], what, *name))
+        honest.append({"index": index, "entry": text} | ({what: standing} if standing else {}))
+
+def says(views):
+    def read(path):
+        if not path.startswith("v1/entries?"):
+            return log(path)
+        query = parse_qs(path.partition("?")[2])
+        fit = [view for view in views if view["entry"]["body"]["kind"] == query["kind"][0]]
+        at = int(query.get("cursor", ["0"])[0])
+        more = {"next": str(at + 1)} if at + 1 < len(fit) else {}
+        return json.dumps({"entries": fit[at : at + 1]} | more)
+    try:
+        return "; ".join(check_balances.check(read, spec))
+    except counterfoil_format.Wrong as problem:
+        return f"NOT PROVEN: {problem}"
+
+print(says(honest))
+one = next(view for view in honest if "commission" in view)
+first, standing = honest.index(one), one["commission"]
+for member in standing:
+    changed = copy.deepcopy(honest)
+    changed[first]["commission"][member] = "other"
+    print(says(changed))
+other = copy.deepcopy(honest)
+other[first]["entry"]["body"]["affiliate"] = "other"
+funded = next(view for view in honest if "prepaid" in view)
+paid = next(view for view in honest if "payout" in view)
+moved = [view if view is not paid else {**view, "payout": {"state": "other"}} for view in honest]
+richer = [view if view is not funded else {**view, "prepaid": {}} for view in honest]
+unsealed = {**one, "index": checkpoint.size}
+wrong = (other, moved, richer, [v for v in honest if v is not one], honest + [one], honest + [unsealed])
+print("\n".join(map(says, wrong)))
+"#;
+
+#[test]
+fn what_a_node_says_of_balances_is_held_against_its_log() {
+    let (assume, cases) = vectors("block.json");
+    let case = cases.iter().find(|case| case["case"] == "three blocks").unwrap();
+    let (ledger, _) = Ledger::of_vectors(&assume, case["input"].as_array().unwrap());
+    let published = Published::new(&ledger);
+    let mut command = python();
+    command.arg("-c").arg(FALSE_NODES).arg(script("")).arg(published.directory.path());
+    let (ran, said) = said(&command.output().expect("Python runs"));
+    assert!(ran, "{said}");
+    let expected = [
+        "sums ok:",
+        "'state': 'other'",
+        "'locks_at': 'other'",
+        "'amount': 'other'",
+        "'left': 'other'",
+        "'reversed': 'other'",
+        "'funded': 'other'",
+        "'fee': 'other'",
+        "'credited': 'other'",
+        "'debited': 'other'",
+        "the node's sum is",
+        "the node says {'state': 'other'",
+        "prepaid shop EUR: the node says",
+        "the node doesn't list it",
+        "the node's sum is",
+        "sums ok:",
+    ];
+    assert_eq!(said.trim_end().lines().count(), expected.len(), "{said}");
+    for (line, words) in said.lines().zip(expected) {
+        assert!(line.contains(words), "no {words:?} in {line}");
+        assert_eq!(line.starts_with("NOT PROVEN"), words != "sums ok:", "{line}");
     }
 }
 

@@ -7,13 +7,14 @@
 Reads the checkpoint and the tiles, from a server or from files under the same paths. The chain
 spec must come from where you trust it; nothing else is trusted. With `--earlier FILE`, a
 checkpoint that you kept, it also checks that the ledger still begins as it did then. With
-`--copy DIR` it keeps what it reads. Exit code 0 only when everything holds. Needs the packages
-`cryptography` and `blake3`.
+`--copy DIR` it keeps what it reads; with `--balances FILE` it writes what the entries come to, as
+JSON. Exit code 0 only when everything holds. Needs the packages `cryptography` and `blake3`.
 """
 
 import argparse
 import collections
 import http.client
+import json
 import sys
 import tomllib
 import urllib.error
@@ -21,6 +22,7 @@ import urllib.request
 from pathlib import Path
 
 import counterfoil_format as counterfoil
+from counterfoil_balances import balances
 from counterfoil_format import Wrong, require, within
 from counterfoil_rules import Refused, State
 
@@ -223,15 +225,21 @@ class Ledger:
         states, sums = collections.Counter(), collections.defaultdict(collections.Counter)
         for commission in self.state.commissions():
             states[commission.state] += 1
-            for what in ("amount", "reversed", "paid", "left"):
-                sums[commission.currency][what] += getattr(commission, what)
+            of_currency = sums[commission.currency]
+            for what in ("amount", "reversed", "left"):
+                of_currency[what] += getattr(commission, what)
+            of_currency["paid"] += commission.left if commission.state == "paid" else 0
         yield from (f"  commissions {state}: {count}" for state, count in sorted(states.items()))
         for currency, sum_of in sorted(sums.items()):
-            stated, taken, paid, left = (
+            stated, taken, left, paid = (
                 counterfoil.decimal(sum_of[what], self.spec.scales[currency])
-                for what in ("amount", "reversed", "paid", "left")
+                for what in ("amount", "reversed", "left", "paid")
             )
-            yield f"  {currency}: {stated} stated − {taken} reversed − {paid} paid = {left} left"
+            yield f"  {currency}: {stated} stated − {taken} reversed = {left}, of which {paid} paid"
+
+
+def read_spec(path):
+    return counterfoil.Spec(tomllib.loads(Path(path).read_text("utf-8")))
 
 
 def open_checkpoint(spec, note, what):
@@ -240,8 +248,8 @@ def open_checkpoint(spec, note, what):
         return spec.verifier_key.open(note.decode("utf-8"))
 
 
-def check(read, spec, earlier_note):
-    """Checks the whole ledger; what to print, line by line."""
+def prove(read, spec, earlier_note=None):
+    """Checks the whole ledger: its checkpoint, the earlier one if there is one, and itself."""
     checkpoint = open_checkpoint(spec, read("checkpoint"), "checkpoint")
     earlier = None
     if earlier_note is not None:
@@ -264,8 +272,13 @@ def check(read, spec, earlier_note):
     require(not ledger.entries, f"leaf {size - 1}: not a header, yet the checkpoint ends there")
     require(ledger.log.root() == checkpoint.root, "checkpoint: signs another root")
 
-    yield f"chain ok:     {spec.chain_id.hex()}, that of the spec"
-    yield f"signature ok: {checkpoint.origin} signed the log of {size} leaves"
+    return checkpoint, earlier, ledger
+
+
+def report(checkpoint, earlier, ledger):
+    """What to print of a ledger that holds, line by line."""
+    yield f"chain ok:     {ledger.spec.chain_id.hex()}, that of the spec"
+    yield f"signature ok: {checkpoint.origin} signed the log of {checkpoint.size} leaves"
     yield "leaves ok:    every leaf, hash, header, link, root and rule holds"
     if earlier:
         yield f"past ok:      it begins with the {earlier.size} leaves of the earlier checkpoint"
@@ -280,13 +293,19 @@ def main():
     parser.add_argument("--spec", required=True, help="the chain spec, a TOML file")
     parser.add_argument("--earlier", help="a checkpoint that you kept, a file")
     parser.add_argument("--copy", help="a directory to keep what is read in, for --dir")
+    parser.add_argument("--balances", help="a file to write balances to, as JSON")
     arguments = parser.parse_args()
     try:
         read = from_server(arguments.url) if arguments.url else from_directory(arguments.dir)
         read = keeping(read, arguments.copy) if arguments.copy else read
-        spec = counterfoil.Spec(tomllib.loads(Path(arguments.spec).read_text("utf-8")))
+        spec = read_spec(arguments.spec)
         earlier = Path(arguments.earlier).read_bytes() if arguments.earlier else None
-        print("\n".join(check(read, spec, earlier)))
+        checkpoint, earlier, ledger = prove(read, spec, earlier)
+        print("\n".join(report(checkpoint, earlier, ledger)))
+        if arguments.balances:
+            folded = {"size": checkpoint.size, **balances(ledger.state)}
+            text = json.dumps(folded, indent=2, ensure_ascii=False) + "\n"
+            Path(arguments.balances).write_text(text, "utf-8")
     except (Wrong, OSError, ValueError, http.client.HTTPException) as problem:
         sys.exit(f"NOT PROVEN: {problem}")
 

@@ -292,6 +292,11 @@ impl Ledger {
         self.blocks.push((header, note));
     }
 
+    /// What its entries leave behind.
+    pub fn state(&self) -> &HashMap<StateKey, StoredRecord> {
+        &self.state
+    }
+
     /// The end of the chain.
     pub fn tip(&self) -> &Tip {
         &self.tip
@@ -332,9 +337,10 @@ pub fn sales(blocks: &[u32]) -> Ledger {
     let terms = ledger.entry(
         r#"{"tenant": "acme", "kind": "program_terms", "external_id": "T-1",
             "event_time": "2026-01-01T00:00:00Z", "body": {
-                "merchant": "shop", "program": "summer", "version": 1, "locking_days": 30,
+                "merchant": "shop", "program": "summer", "version": 1, "actions": ["sale"],
                 "effective_from": "2025-12-01T00:00:00Z",
-                "reward": {"type": "percent", "ppm": 75000}}}"#,
+                "locking": {"type": "days", "days": 30},
+                "rules": [{"reward": {"type": "percent", "ppm": 75000}}]}}"#,
     );
     ledger.seal(time("2026-01-01T00:00:00Z"), &[terms]);
     for count in blocks {

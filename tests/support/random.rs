@@ -1,5 +1,7 @@
 //! Random numbers that a seed repeats.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 /// Marsaglia's xorshift64.
 #[derive(Clone)]
 pub struct Random(u64);
@@ -9,8 +11,8 @@ impl Random {
     pub fn seeded(name: &str) -> Self {
         let seed = std::env::var(name).ok().and_then(|seed| seed.parse().ok());
         let seed = seed.unwrap_or_else(|| {
-            let now = std::time::SystemTime::UNIX_EPOCH.elapsed().expect("after 1970");
-            u64::try_from(now.as_millis()).expect("before the year 500 million")
+            let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
+            u64::try_from(since.as_millis()).expect("not that late")
         });
         println!("{name}={seed}");
         Self::new(seed)

@@ -18,6 +18,7 @@ sys.path.insert(0, str(HERE.parents[1] / "docs" / "verify"))
 
 import check_receipt
 import counterfoil_format as counterfoil
+import counterfoil_reckoning as reckoning
 import counterfoil_rules as rules
 from counterfoil_format import Wrong
 
@@ -38,15 +39,17 @@ def refused(act, *arguments):
 
 # From text to what is encoded: the way that docs/verify never needs.
 
+RATE_DECIMALS = 9
 
-def units(text, scale):
+
+def units(text, scale, largest=counterfoil.AMOUNT.largest):
     whole, _, fraction = text.partition(".")
     digits = whole + fraction
     plain = digits.isascii() and digits.isdigit() and whole and (fraction or "." not in text)
     counterfoil.require(plain and (whole == "0" or whole[0] != "0"), "not a decimal")
     counterfoil.require(len(fraction) <= scale, "too many decimals")
     amount = int(digits + "0" * (scale - len(fraction)))
-    counterfoil.require(amount <= counterfoil.AMOUNT.largest, "too large")
+    counterfoil.require(amount <= largest, "too large")
     return amount
 
 
@@ -55,7 +58,7 @@ def from_text(kind, value, scales, currency=None):
     if isinstance(kind, counterfoil.Option):
         return None if value is None else from_text(kind.of, value, scales, currency)
     if isinstance(kind, counterfoil.List):
-        return [from_text(kind.of, item, scales, currency) for item in value]
+        return [from_text(kind.of, item, scales, currency) for item in value or []]
     if isinstance(kind, counterfoil.Variant):
         fields = kind.variants[kind.numbers[value[kind.tag]]][1]
         return {kind.tag: value[kind.tag], **from_text(fields, value, scales, currency)}
@@ -67,6 +70,8 @@ def from_text(kind, value, scales, currency=None):
         return counterfoil.parse_time(value)
     if kind is counterfoil.AMOUNT:
         return units(value, scales[currency])
+    if kind is counterfoil.FX_RATE:
+        return units(value, RATE_DECIMALS, 2**64 - 1)
     return bytes.fromhex(value) if isinstance(kind, counterfoil.Fixed) else value
 
 
@@ -324,6 +329,31 @@ def rounding(_, given, output):
     equal(str(part) if part <= counterfoil.AMOUNT.largest else None, output)
 
 
+def rate(_, given, output):
+    if "error" in output:
+        equal(refused(units, given, RATE_DECIMALS, 2**64 - 1), True)
+    else:
+        found = units(given, RATE_DECIMALS, 2**64 - 1)
+        equal(str(found), output["billionths"])
+        equal(counterfoil.decimal(found, RATE_DECIMALS), output["written"])
+
+
+def change(_, given, output):
+    scales = {"AAA": given["from_scale"], "BBB": given["to_scale"]}
+    fx = {"from": "AAA", "to": "BBB", "rate": units(given["rate"], RATE_DECIMALS, 2**64 - 1)}
+    try:
+        equal(str(reckoning.change(int(given["units"]), fx, scales)), output)
+    except rules.Refused as broken:
+        equal((str(broken), None), ("sum-too-large", output))
+
+
+def month(_, given, output):
+    locking = {"type": "month_day", "months": given["months"], "day": given["day"]}
+    time = counterfoil.parse_time(given["time"])
+    equal(reckoning.period_name("month", time), output["month"])
+    equal(str(reckoning.locking_date(locking, time)), output["locks"])
+
+
 def time(_, given, output):
     if "error" in output:
         equal(refused(counterfoil.parse_time, given), True)
@@ -333,13 +363,13 @@ def time(_, given, output):
 
 
 CHECKS = {
-    "types": value, "types-refused": value_refused, "entry-program_terms": entry,
-    "entry-transaction": entry, "entry-commission": entry, "entry-decision": entry,
-    "entry-reversal": entry, "entry-payout": entry, "header": header,
+    "types": value, "types-refused": value_refused, "header": header,
+    **{f"entry-{kind}": entry for kind in counterfoil.KIND.numbers},
     "leaf-refused": leaf_refused, "genesis": genesis, "spec-refused": spec_refused, "tree": tree,
     "proof-refused": proof_refused, "checkpoint": checkpoint, "note": note, "block": block,
     "block-refused": block_refused, "receipt": receipt, "receipt-refused": receipt_refused,
-    "rules": rule, "amount": amount, "rounding": rounding, "time": time,
+    "rules": rule, "amount": amount, "rounding": rounding, "rate": rate, "change": change,
+    "time": time, "month": month,
 }  # fmt: skip
 
 

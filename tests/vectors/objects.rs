@@ -15,7 +15,7 @@ use counterfoil::protocol::entry::Entry;
 use counterfoil::protocol::hash::{StateKey, TreeHash};
 use counterfoil::protocol::id::Id;
 use counterfoil::protocol::key::PublicKey;
-use counterfoil::protocol::money::{Amount, Currency, Decimal};
+use counterfoil::protocol::money::{Amount, Currency, Decimal, ExchangeRate};
 use counterfoil::protocol::receipt::Receipt;
 use counterfoil::protocol::rules::{AdmitError, StoredRecord};
 use counterfoil::protocol::spec::{ChainSpec, Currencies};
@@ -25,6 +25,7 @@ use counterfoil::protocol::tree::{
     Frontier, consistency_proof, inclusion_proof, is_consistent, leaf_hash, root_from_inclusion,
 };
 use counterfoil::protocol::verify::{Chain, VerifiedBlock, verify};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -58,8 +59,17 @@ objects! {
     "entry-transaction.json": encode_entry and decode_entry;
     "entry-commission.json": encode_entry and decode_entry;
     "entry-decision.json": encode_entry and decode_entry;
+    "entry-amendment.json": encode_entry and decode_entry;
     "entry-reversal.json": encode_entry and decode_entry;
+    "entry-adjustment.json": encode_entry and decode_entry;
+    "entry-inquiry.json": encode_entry and decode_entry;
+    "entry-inquiry_resolution.json": encode_entry and decode_entry;
+    "entry-funding.json": encode_entry and decode_entry;
     "entry-payout.json": encode_entry and decode_entry;
+    "entry-payout_event.json": encode_entry and decode_entry;
+    "entry-affiliate_upline.json": encode_entry and decode_entry;
+    "entry-opening_balance.json": encode_entry and decode_entry;
+    "entry-erasure_notice.json": encode_entry and decode_entry;
     "header.json": encode_header and decode_header;
     "leaf-refused.json": refuse_leaf;
     "genesis.json": derive_genesis;
@@ -75,7 +85,10 @@ objects! {
     "rules.json": apply_rules;
     "amount.json": read_amount;
     "rounding.json": round;
+    "rate.json": read_rate;
+    "change.json": change;
     "time.json": read_time;
+    "month.json": read_month;
 }
 
 fn from<T: DeserializeOwned>(value: &Value) -> T {
@@ -466,6 +479,29 @@ fn read_amount(_: &Value, input: &Value) -> Value {
 fn round(_: &Value, input: &Value) -> Value {
     let amount = Amount::from_units(number(&input["units"])).unwrap();
     json!(amount.parts_per_million(from(&input["ppm"])).map(|part| part.units().to_string()))
+}
+
+fn read_rate(_: &Value, input: &Value) -> Value {
+    match ExchangeRate::deserialize(input) {
+        Ok(rate) => json!({ "billionths": rate.billionths().to_string(), "written": rate }),
+        Err(_) => json!({ "error": "NotARate" }),
+    }
+}
+
+fn change(_: &Value, input: &Value) -> Value {
+    let amount = Amount::from_units(number(&input["units"])).unwrap();
+    let scales = (from(&input["from_scale"]), from(&input["to_scale"]));
+    let changed = amount.changed(from(&input["rate"]), scales.0, scales.1);
+    json!(changed.map(|changed| changed.units().to_string()))
+}
+
+fn read_month(_: &Value, input: &Value) -> Value {
+    let time: Timestamp = from(&input["time"]);
+    let month = time.month();
+    json!({
+        "month": format!("{:04}-{:02}", 1970 + month / 12, month % 12 + 1),
+        "locks": time.day_of_later_month(from(&input["months"]), from(&input["day"])),
+    })
 }
 
 fn read_time(_: &Value, input: &Value) -> Value {

@@ -212,8 +212,8 @@ impl<A> Commission<A> {
             affiliate: self.affiliate,
             role: self.role,
             currency,
-            amount: convert("amount", currency, self.amount)?,
-            fee: convert("fee", currency, self.fee)?,
+            amount: convert(format_args!("amount"), currency, self.amount)?,
+            fee: convert(format_args!("fee"), currency, self.fee)?,
             locking_date: self.locking_date,
             deviation: self.deviation,
         })
@@ -229,8 +229,8 @@ impl<A> Amendment<A> {
         Ok(Amendment {
             of: self.of,
             currency,
-            old: convert("old", currency, self.old)?,
-            new: convert("new", currency, self.new)?,
+            old: convert(format_args!("old"), currency, self.old)?,
+            new: convert(format_args!("new"), currency, self.new)?,
             reason: self.reason,
         })
     }
@@ -242,11 +242,11 @@ impl<A> Reversal<A> {
         convert: &mut impl Convert<A, B, E>,
     ) -> Result<Reversal<B>, E> {
         let currency = self.currency;
-        let amount = convert("amount", currency, self.amount)?;
+        let amount = convert(format_args!("amount"), currency, self.amount)?;
         let refund = match self.refund {
             None => None,
             Some(Refund { currency, amount, items }) => {
-                let amount = convert("refund.amount", currency, amount)?;
+                let amount = convert(format_args!("refund.amount"), currency, amount)?;
                 Some(Refund { currency, amount, items })
             }
         };

@@ -259,7 +259,7 @@ impl<A> Adjustment<A> {
             affiliate: self.affiliate,
             effect: self.effect,
             currency: self.currency,
-            amount: convert("amount", self.currency, self.amount)?,
+            amount: convert(format_args!("amount"), self.currency, self.amount)?,
             related: self.related,
             reason: self.reason,
         })
@@ -277,7 +277,7 @@ impl<A> Inquiry<A> {
             program: self.program,
             claim: self.claim,
             currency: self.currency,
-            amount: convert("amount", self.currency, self.amount)?,
+            amount: convert(format_args!("amount"), self.currency, self.amount)?,
         })
     }
 }
@@ -287,18 +287,19 @@ impl<A> OpeningBalance<A> {
         self,
         convert: &mut impl Convert<A, B, E>,
     ) -> Result<OpeningBalance<B>, E> {
-        const FIELD: &str = "balance.amount";
+        let mut convert =
+            |currency, amount| convert(format_args!("balance.amount"), currency, amount);
         let balance = match self.balance {
             Balance::Commission { affiliate, merchant, currency, amount, state, locking_date } => {
-                let amount = convert(FIELD, currency, amount)?;
+                let amount = convert(currency, amount)?;
                 Balance::Commission { affiliate, merchant, currency, amount, state, locking_date }
             }
             Balance::Affiliate { affiliate, effect, currency, amount } => {
-                let amount = convert(FIELD, currency, amount)?;
+                let amount = convert(currency, amount)?;
                 Balance::Affiliate { affiliate, effect, currency, amount }
             }
             Balance::Merchant { merchant, currency, amount } => {
-                let amount = convert(FIELD, currency, amount)?;
+                let amount = convert(currency, amount)?;
                 Balance::Merchant { merchant, currency, amount }
             }
         };

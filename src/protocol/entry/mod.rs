@@ -30,6 +30,8 @@ mod tagged;
 mod terms;
 mod transaction;
 
+use std::fmt::Arguments;
+
 use bincode::{Decode, Encode};
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -86,10 +88,10 @@ impl Entry {
     }
 }
 
-/// What turns an amount into another form, given its field and its currency.
-pub trait Convert<A, B, E>: FnMut(&'static str, Currency, A) -> Result<B, E> {}
+/// What turns an amount into another form, given the path to it and its currency.
+pub trait Convert<A, B, E>: FnMut(Arguments<'_>, Currency, A) -> Result<B, E> {}
 
-impl<A, B, E, F: FnMut(&'static str, Currency, A) -> Result<B, E>> Convert<A, B, E> for F {}
+impl<A, B, E, F: FnMut(Arguments<'_>, Currency, A) -> Result<B, E>> Convert<A, B, E> for F {}
 
 /// What has no amounts in it, to be turned into another form like what has.
 macro_rules! no_amounts {
@@ -145,13 +147,13 @@ macro_rules! kinds {
             }
 
             /// The same body with each amount turned into another form by `convert`, which gets
-            /// the amount's field and currency.
+            /// the path to the amount, such as `lines[3].amount`, and its currency.
             ///
             /// # Errors
             /// The first error of `convert`.
             pub fn try_map<B, E>(
                 self,
-                mut convert: impl FnMut(&'static str, Currency, A) -> Result<B, E>,
+                mut convert: impl FnMut(Arguments<'_>, Currency, A) -> Result<B, E>,
             ) -> Result<Body<B>, E> {
                 Ok(match self {
                     $(Self::$name(body) => {

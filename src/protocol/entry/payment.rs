@@ -165,10 +165,12 @@ impl<A> Funding<A> {
         convert: &mut impl Convert<A, B, E>,
     ) -> Result<Funding<B>, E> {
         let currency = self.currency;
-        let received = convert("received", currency, self.received)?;
-        let lines = self.lines.into_iter().map(|FundingLine { commission, amount }| {
-            Ok(FundingLine { commission, amount: convert("lines.amount", currency, amount)? })
-        });
+        let received = convert(format_args!("received"), currency, self.received)?;
+        let lines =
+            self.lines.into_iter().enumerate().map(|(line, FundingLine { commission, amount })| {
+                let amount = convert(format_args!("lines[{line}].amount"), currency, amount)?;
+                Ok(FundingLine { commission, amount })
+            });
         Ok(Funding {
             merchant: self.merchant,
             payment_ref: self.payment_ref,
@@ -182,9 +184,9 @@ impl<A> Funding<A> {
 impl<A> Payout<A> {
     pub(super) fn try_map<B, E>(self, convert: &mut impl Convert<A, B, E>) -> Result<Payout<B>, E> {
         let currency = self.currency;
-        let lines = self.lines.into_iter();
-        let lines =
-            lines.map(|line| line.try_map(|amount| convert("lines.amount", currency, amount)));
+        let lines = self.lines.into_iter().enumerate().map(|(number, line)| {
+            line.try_map(|amount| convert(format_args!("lines[{number}].amount"), currency, amount))
+        });
         let lines = lines.collect::<Result<_, E>>()?;
         Ok(Payout {
             affiliate: self.affiliate,
@@ -195,7 +197,7 @@ impl<A> Payout<A> {
             lines,
             total: match self.total {
                 None => None,
-                Some(total) => Some(convert("total", currency, total)?),
+                Some(total) => Some(convert(format_args!("total"), currency, total)?),
             },
             fx: self.fx,
         })

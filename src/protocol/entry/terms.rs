@@ -1,5 +1,7 @@
 //! What a merchant's program pays, and when it locks.
 
+use std::fmt::Arguments;
+
 use bincode::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
@@ -249,23 +251,28 @@ impl<A> ProgramTerms<A> {
             rules: self
                 .rules
                 .into_iter()
-                .map(|rule| rule.try_map(convert))
+                .enumerate()
+                .map(|(number, rule)| rule.try_map(format_args!("rules[{number}]"), convert))
                 .collect::<Result<_, E>>()?,
         })
     }
 }
 
 impl<A> RewardRule<A> {
-    fn try_map<B, E>(self, convert: &mut impl Convert<A, B, E>) -> Result<RewardRule<B>, E> {
+    fn try_map<B, E>(
+        self,
+        at: Arguments<'_>,
+        convert: &mut impl Convert<A, B, E>,
+    ) -> Result<RewardRule<B>, E> {
         Ok(RewardRule {
             commission_group: self.commission_group,
             affiliate_group: self.affiliate_group,
-            reward: self.reward.try_map(convert)?,
+            reward: self.reward.try_map(format_args!("{at}.reward"), convert)?,
             recurring: self.recurring,
             cap: match self.cap {
                 None => None,
                 Some(Cap { currency, amount, per }) => {
-                    let amount = convert("rules.cap.amount", currency, amount)?;
+                    let amount = convert(format_args!("{at}.cap.amount"), currency, amount)?;
                     Some(Cap { currency, amount, per })
                 }
             },
@@ -275,25 +282,33 @@ impl<A> RewardRule<A> {
 }
 
 impl<A> Reward<A> {
-    fn try_map<B, E>(self, convert: &mut impl Convert<A, B, E>) -> Result<Reward<B>, E> {
-        const RATE: &str = "rules.reward.rate.amount";
+    fn try_map<B, E>(
+        self,
+        at: Arguments<'_>,
+        convert: &mut impl Convert<A, B, E>,
+    ) -> Result<Reward<B>, E> {
         Ok(match self {
             Self::Percent { ppm } => Reward::Percent { ppm },
             Self::Fixed { currency, amount } => {
-                let amount = convert("rules.reward.amount", currency, amount)?;
+                let amount = convert(format_args!("{at}.amount"), currency, amount)?;
                 Reward::Fixed { currency, amount }
             }
             Self::CountTiers { period, counts } => {
-                let counts = counts.into_iter().map(|Tier { from, rate }| {
-                    Ok(Tier { from, rate: rate.try_map(RATE, convert)? })
+                let counts = counts.into_iter().enumerate().map(|(number, Tier { from, rate })| {
+                    let rate = rate.try_map(format_args!("{at}.counts[{number}].rate"), convert)?;
+                    Ok(Tier { from, rate })
                 });
                 Reward::CountTiers { period, counts: counts.collect::<Result<_, E>>()? }
             }
             Self::VolumeTiers { period, currency, volumes } => {
-                let volumes = volumes.into_iter().map(|Tier { from, rate }| {
-                    let from = convert("rules.reward.volumes.from", currency, from)?;
-                    Ok(Tier { from, rate: rate.try_map(RATE, convert)? })
-                });
+                let volumes =
+                    volumes.into_iter().enumerate().map(|(number, Tier { from, rate })| {
+                        let from =
+                            convert(format_args!("{at}.volumes[{number}].from"), currency, from)?;
+                        let rate =
+                            rate.try_map(format_args!("{at}.volumes[{number}].rate"), convert)?;
+                        Ok(Tier { from, rate })
+                    });
                 let volumes = volumes.collect::<Result<_, E>>()?;
                 Reward::VolumeTiers { period, currency, volumes }
             }
@@ -304,14 +319,15 @@ impl<A> Reward<A> {
 impl<A> Rate<A> {
     fn try_map<B, E>(
         self,
-        field: &'static str,
+        at: Arguments<'_>,
         convert: &mut impl Convert<A, B, E>,
     ) -> Result<Rate<B>, E> {
         Ok(match self {
             Self::Percent { ppm } => Rate::Percent { ppm },
-            Self::Fixed { currency, amount } => {
-                Rate::Fixed { currency, amount: convert(field, currency, amount)? }
-            }
+            Self::Fixed { currency, amount } => Rate::Fixed {
+                currency,
+                amount: convert(format_args!("{at}.amount"), currency, amount)?,
+            },
         })
     }
 }

@@ -139,11 +139,11 @@ impl<A> Transaction<A> {
         convert: &mut impl Convert<A, B, E>,
     ) -> Result<Transaction<B>, E> {
         let currency = self.currency;
-        let items = self.items.into_iter().map(|item| {
+        let items = self.items.into_iter().enumerate().map(|(number, item)| {
             Ok(Item {
                 item: item.item,
                 quantity: item.quantity,
-                amount: convert("items.amount", currency, item.amount)?,
+                amount: convert(format_args!("items[{number}].amount"), currency, item.amount)?,
                 commission_group: item.commission_group,
             })
         });
@@ -154,10 +154,10 @@ impl<A> Transaction<A> {
             program: self.program,
             action: self.action,
             currency,
-            amount: convert("amount", currency, self.amount)?,
+            amount: convert(format_args!("amount"), currency, self.amount)?,
             discount: match self.discount {
                 None => None,
-                Some(discount) => Some(convert("discount", currency, discount)?),
+                Some(discount) => Some(convert(format_args!("discount"), currency, discount)?),
             },
             voucher: self.voucher,
             commission_group: self.commission_group,

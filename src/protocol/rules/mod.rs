@@ -215,7 +215,9 @@ impl<S: StateReader> Admission<'_, '_, S> {
         let Some(first) = first else { return Ok(None) };
         let found: Option<Found<PayoutRecord>> =
             self.look_up(Subject::Entry(Kind::Payout, first))?;
-        // Only the payout that is being admitted isn't written yet.
+        // Its own first part is written last: what a line before has taken, is in an open payout.
+        let own = *first == self.entry.external_id;
+        assert!(found.is_some() || own, "what names a payout is written when that is admitted");
         Ok(Some(found.map_or(PayoutState::Open, |found| found.record.state)))
     }
 

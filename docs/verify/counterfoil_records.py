@@ -1,0 +1,155 @@
+"""What entries leave behind, and how it lives: section 13.2 of src/protocol/FORMAT.md."""
+
+import counterfoil_reckoning as reckoning
+from counterfoil_reckoning import demand
+
+# Each table: from, by which step, to.
+
+COMMISSION_STEPS = {
+    ("pending", "approve"): "approved",
+    ("pending", "decline"): "declined",
+    ("pending", "extend"): "extended",
+    ("pending", "lock"): "locked",
+    ("pending", "reverse"): "reversed",
+    ("pending", "amend"): "pending",
+    ("extended", "approve"): "approved",
+    ("extended", "decline"): "declined",
+    ("extended", "lock"): "locked",
+    ("extended", "reverse"): "reversed",
+    ("approved", "lock"): "locked",
+    ("approved", "reverse"): "reversed",
+    ("declined", "reopen"): "pending",
+    ("locked", "fund"): "funded",
+    ("locked", "adjust"): "locked",
+    ("funded", "pay"): "in_payout",
+    ("funded", "adjust"): "funded",
+    ("in_payout", "complete"): "paid",
+    ("in_payout", "fail"): "funded",
+    ("in_payout", "adjust"): "in_payout",
+    ("paid", "return"): "funded",
+    ("paid", "adjust"): "paid",
+}
+ADJUSTMENT_STEPS = {
+    ("free", "pay"): "in_payout",
+    ("in_payout", "complete"): "paid",
+    ("in_payout", "fail"): "free",
+    ("paid", "return"): "free",
+}
+PAYOUT_STEPS = {
+    ("open", "close"): "closed",
+    ("open", "fail"): "failed",
+    ("closed", "send"): "sent",
+    ("closed", "complete"): "completed",
+    ("closed", "fail"): "failed",
+    ("sent", "complete"): "completed",
+    ("sent", "fail"): "failed",
+    ("completed", "return"): "returned",
+}
+
+
+class Record:
+    """Something that is in a state, and goes from one to another by steps."""
+
+    def can(self, step):
+        demand((self.state, step) in self.steps, self.refusal)
+
+    def take(self, step):
+        self.can(step)
+        self.state = self.steps[self.state, step]
+
+
+class Commission(Record):
+    steps, refusal = COMMISSION_STEPS, "illegal-step"
+    effect = "credit"
+    # What was reversed, funded and adjusted of it so far.
+    reversed = funded = credited = debited = 0
+    fee, extended = 0, False
+    # One that was brought in has neither.
+    transaction = role = None
+
+    def __init__(self, body, merchant, locks_at, state):
+        self.affiliate, self.merchant = body["affiliate"], merchant
+        self.currency, self.amount = body["currency"], body["amount"]
+        self.locks_at, self.state = locks_at, state
+
+    @property
+    def left(self):
+        return self.amount - self.reversed
+
+    def locks_by(self, time):
+        """Whether its locking date has come; None if it has no date."""
+        return None if self.locks_at is None else self.locks_at <= time
+
+    def is_direct(self):
+        return self.role is not None and self.role["type"] == "direct"
+
+
+class Adjustment(Record):
+    steps, refusal = ADJUSTMENT_STEPS, "in-payout"
+
+    def __init__(self, body):
+        self.affiliate, self.effect = body["affiliate"], body["effect"]
+        self.currency, self.left, self.state = body["currency"], body["amount"], "free"
+
+
+class Payout(Record):
+    """A payout of one or several parts: entries of which each continues the one before."""
+
+    steps, refusal = PAYOUT_STEPS, "illegal-payout-step"
+    # What its lines added and took off; of it, what was kept before and what is kept for later.
+    added = taken_off = used = kept = 0
+
+    def __init__(self, body, external_id):
+        self.affiliate, self.currency = body["affiliate"], body["currency"]
+        self.period = body["period_from"], body["period_until"]
+        self.first = self.latest = external_id
+        self.state = "open"
+        # The commissions and adjustments in it.
+        self.paid = []
+
+
+class Inquiry:
+    def __init__(self, reopens):
+        # The commission that was wrongly declined, if that is the claim.
+        self.reopens, self.resolved = reopens, False
+
+
+class Terms:
+    def __init__(self, body, number):
+        self.merchant, self.program = body["merchant"], body["program"]
+        self.version, self.number = body["version"], number
+        self.start, self.until = body["effective_from"], body["effective_until"]
+        self.actions, self.locking = body["actions"], body["locking"]
+        self.fee_ppm, self.rules, self.next = body["network_fee_ppm"], body["rules"], None
+
+    def in_force(self, transaction):
+        """Whether they are, for a transaction (section 13.4)."""
+        time = transaction.time
+        replaced = self.next and self.next.number < transaction.number and self.next.start <= time
+        return self.start <= time and (self.until is None or time < self.until) and not replaced
+
+
+class Transaction:
+    refunded = 0
+
+    def __init__(self, body, time, number, payments_before):
+        self.merchant, self.program = body["merchant"], body["program"]
+        self.time, self.number, self.action = time, number, body["action"]
+        self.currency, self.fx, self.parts = body["currency"], body["fx"], reckoning.parts(body)
+        self.payments_before = payments_before
+        # Of each item, how many were not refunded yet.
+        self.items = {item["item"]: item["quantity"] for item in body["items"]}
+        self.commissions = []
+
+    @property
+    def amount(self):
+        return sum(self.parts.values())
+
+    @property
+    def reckoned_in(self):
+        return self.fx["to"] if self.fx else self.currency
+
+    def share_of(self, commission_group):
+        """What affiliates have of a part so far, in parts per million."""
+        roles = (commission.role for commission in self.commissions if commission.is_direct())
+        return sum(r["share_ppm"] for r in roles if r["commission_group"] == commission_group)
