@@ -9,6 +9,7 @@ use counterfoil::protocol::entry::{
 };
 use counterfoil::protocol::id::Id;
 use counterfoil::protocol::money::{Amount, Currency};
+use counterfoil::protocol::time::Timestamp;
 
 use super::arithmetic::{changed, ppm};
 use super::model::{Known, MOST, Sold, Verdicted, demand, parts, units};
@@ -120,7 +121,7 @@ impl Known<'_> {
             Some(_) => demand(units(body.amount) != given, "needless-deviation")?,
         }
         demand(units(body.fee) == ppm(units(body.amount), terms.network_fee_ppm), "wrong-amount")?;
-        let date = body.locking_date.map(|date| date.as_millis());
+        let date = body.locking_date.map(Timestamp::as_millis);
         demand(date == locking_date(terms, sold.time), "wrong-locking-date")
     }
 

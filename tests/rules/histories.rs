@@ -336,7 +336,7 @@ impl Player<'_> {
         let refund = sold.filter(|_| self.one_in(2)).map(|sold| {
             let items: Vec<_> = item.into_iter().map(|item| (item, count)).collect();
             let items = if sold.body.items.is_empty() && !slips { &[][..] } else { &items };
-            let mut refund = market::refund(back, items).unwrap();
+            let mut refund = market::refund(back, items);
             refund.currency = sold.body.currency;
             refund
         });

@@ -10,6 +10,7 @@ use counterfoil::protocol::entry::{
 };
 use counterfoil::protocol::id::Id;
 use counterfoil::protocol::money::{Amount, Currency};
+use counterfoil::protocol::time::Timestamp;
 
 use super::steps::{after, of_commissions, payout_after, payout_step_of, step_of};
 
@@ -246,7 +247,7 @@ impl<'m> Known<'m> {
                 funded,
                 credits: 0,
                 debits: 0,
-                locks: locking_date.map(|date| date.as_millis()),
+                locks: locking_date.map(Timestamp::as_millis),
                 extended: false,
                 standing,
             });
@@ -274,7 +275,7 @@ impl<'m> Known<'m> {
             funded: 0,
             credits: 0,
             debits: 0,
-            locks: body.locking_date.map(|date| date.as_millis()),
+            locks: body.locking_date.map(Timestamp::as_millis),
             extended: false,
             standing: "pending",
         })
@@ -312,10 +313,11 @@ impl<'m> Known<'m> {
                         Effect::Debit => now.debits += units(adjustment.amount),
                     }
                 }
-                Body::InquiryResolution(resolution) if resolution.outcome == Outcome::Valid => {
-                    if self.reopened_by(&resolution.inquiry) == Some(name) {
-                        now.standing = after(now.standing, "reopen").unwrap();
-                    }
+                Body::InquiryResolution(resolution)
+                    if resolution.outcome == Outcome::Valid
+                        && self.reopened_by(&resolution.inquiry) == Some(name) =>
+                {
+                    now.standing = after(now.standing, "reopen").unwrap();
                 }
                 Body::Funding(funding) => {
                     for line in funding.lines.iter().filter(|line| line.commission == *name) {

@@ -211,7 +211,7 @@ fn month(time: u64) -> u64 {
 
 fn days_in_month(month: u64) -> u64 {
     let year = 1970 + month / 12;
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     match month % 12 {
         1 if leap => 29,
         1 => 28,

@@ -10,7 +10,7 @@ use super::super::{
 use super::{Row, and, another, back, earned, sold};
 
 pub(super) fn rows() -> Vec<Row> {
-    [of_amendments(), of_amended_sales()].concat()
+    [of_amendments(), of_amended_sales(), of_amended_sales_steps()].concat()
 }
 
 fn of_amendments() -> Vec<Row> {
@@ -69,26 +69,24 @@ fn of_amendments() -> Vec<Row> {
     ]
 }
 
+/// Corrects the part without a group of sale S-1.
+fn sale_of(old: u64, new: u64) -> Entry {
+    part(None, old, new)
+}
+
+/// Corrects a part of sale S-1.
+fn part(group: Option<&str>, old: u64, new: u64) -> Entry {
+    sale_amended("M-9", |body| {
+        body.of = Amended::Transaction { transaction: id("S-1"), commission_group: group.map(id) };
+        (body.old, body.new) = (units(old), units(new));
+    })
+}
+
 fn of_amended_sales() -> Vec<Row> {
-    const STEP: &str = "illegal-step";
-    let of = |old: u64, new: u64| {
-        sale_amended("M-9", |body| (body.old, body.new) = (units(old), units(new)))
-    };
-    let part = |group: Option<&str>, old: u64, new: u64| {
-        sale_amended("M-9", |body| {
-            body.of =
-                Amended::Transaction { transaction: id("S-1"), commission_group: group.map(id) };
-            (body.old, body.new) = (units(old), units(new));
-        })
-    };
-    let half = |name: &str| {
-        commission(name, |body| (body.role, body.amount) = (share(500_000, None), units(500)))
-    };
-    let two = |more: Vec<Entry>| and(and(sold(), [half("C-1"), half("C-2")]), more);
     let refunded = and(
         earned(),
         [reversal("R-1", |body| {
-            (body.amount, body.refund) = (units(1), refund(3_000, &[]));
+            (body.amount, body.refund) = (units(1), Some(refund(3_000, &[])));
         })],
     );
     let given = |sale: Entry| vec![terms("T-1", |_| ()), sale];
@@ -105,7 +103,7 @@ fn of_amended_sales() -> Vec<Row> {
             "no-such-part",
             "body.of.commission_group: the transaction has no part",
             sold(),
-            of(10_000, 1),
+            sale_of(10_000, 1),
             part(Some("media"), 10_000, 1),
         ),
         (
@@ -115,9 +113,62 @@ fn of_amended_sales() -> Vec<Row> {
             part(Some("media"), 4_000, 1),
             { part(Some("tea"), 4_000, 1) },
         ),
-        ("another-currency", "body.currency: must be EUR", sold(), of(10_000, 1), {
+        ("another-currency", "body.currency: must be EUR", sold(), sale_of(10_000, 1), {
             sale_amended("M-9", |body| body.currency = currency("GBP"))
         }),
+        (
+            "stale-amount",
+            "body.old: it is 100.00 now, not 99.99",
+            sold(),
+            sale_of(10_000, 8_000),
+            sale_of(9_999, 8_000),
+        ),
+        (
+            "stale-amount",
+            "body.old: it is 60.00 now, not 100.00",
+            given(basket("S-1", |_| ())),
+            part(None, 6_000, 1),
+            { part(None, 10_000, 1) },
+        ),
+        (
+            "no-change",
+            "body.new: the same as before",
+            sold(),
+            sale_of(10_000, 0),
+            sale_of(10_000, 10_000),
+        ),
+        (
+            "below-reversed",
+            "body.new: 30.00 of it was taken back already",
+            refunded,
+            sale_of(10_000, 3_000),
+            sale_of(10_000, 2_999),
+        ),
+        (
+            "sum-too-large",
+            "body.new: the sum",
+            in_two(1, 1, None),
+            part(None, 1, largest - 1),
+            part(None, 1, largest),
+        ),
+        (
+            "sum-too-large",
+            "body.new: the sum",
+            doubled(),
+            part(None, 1, largest / 2),
+            part(None, 1, largest / 2 + 1),
+        ),
+    ]
+}
+
+fn of_amended_sales_steps() -> Vec<Row> {
+    const STEP: &str = "illegal-step";
+    let half = |name: &str| {
+        commission(name, |body| (body.role, body.amount) = (share(500_000, None), units(500)))
+    };
+    let two = |more: Vec<Entry>| and(and(sold(), [half("C-1"), half("C-2")]), more);
+    let given = |sale: Entry| vec![terms("T-1", |_| ()), sale];
+    vec![
         (
             STEP,
             "approved can't be amended",
@@ -128,14 +179,14 @@ fn of_amended_sales() -> Vec<Row> {
                         Amended::Transaction { transaction: id("S-2"), commission_group: None };
                 })
             },
-            of(10_000, 8_000),
+            sale_of(10_000, 8_000),
         ),
         (
             STEP,
             "approved can't be amended",
             two(vec![decision("D-1", "C-1", Verdict::Approve)]),
             decision("D-9", "C-2", decline()),
-            of(10_000, 8_000),
+            sale_of(10_000, 8_000),
         ),
         // Of a part that is another commission's, even.
         (
@@ -167,46 +218,10 @@ fn of_amended_sales() -> Vec<Row> {
                 commission("C-3", |body| body.transaction = id("S-2")),
                 decision("D-3", "C-3", Verdict::Lock),
             ]),
-            of(10_000, 8_000),
+            sale_of(10_000, 8_000),
             sale_amended("M-9", |body| {
                 body.of = Amended::Transaction { transaction: id("S-2"), commission_group: None };
             }),
-        ),
-        (
-            "stale-amount",
-            "body.old: it is 100.00 now, not 99.99",
-            sold(),
-            of(10_000, 8_000),
-            of(9_999, 8_000),
-        ),
-        (
-            "stale-amount",
-            "body.old: it is 60.00 now, not 100.00",
-            given(basket("S-1", |_| ())),
-            part(None, 6_000, 1),
-            { part(None, 10_000, 1) },
-        ),
-        ("no-change", "body.new: the same as before", sold(), of(10_000, 0), of(10_000, 10_000)),
-        (
-            "below-reversed",
-            "body.new: 30.00 of it was taken back already",
-            refunded,
-            of(10_000, 3_000),
-            of(10_000, 2_999),
-        ),
-        (
-            "sum-too-large",
-            "body.new: the sum",
-            in_two(1, 1, None),
-            part(None, 1, largest - 1),
-            part(None, 1, largest),
-        ),
-        (
-            "sum-too-large",
-            "body.new: the sum",
-            doubled(),
-            part(None, 1, largest / 2),
-            part(None, 1, largest / 2 + 1),
         ),
     ]
 }

@@ -26,8 +26,8 @@ fn on(sale: &str) -> Entry {
 }
 
 /// A commission of `role` by `rule`, of 0.00 EUR.
-fn nothing(name: &str, rule: u16, role: Role) -> Entry {
-    commission(name, |body| (body.rule, body.role, body.amount) = (rule, role, units(0)))
+fn nothing(name: &str, number: u16, role: Role) -> Entry {
+    commission(name, |body| (body.rule, body.role, body.amount) = (number, role, units(0)))
 }
 
 fn of_terms() -> Vec<Row> {

@@ -14,8 +14,8 @@ pub(super) fn rows() -> Vec<Row> {
 }
 
 /// Takes back 0.01 EUR of commission C-1 because of a refund.
-fn refunding(name: &str, refund: Option<Refund<Amount>>) -> Entry {
-    reversal(name, |body| (body.amount, body.refund) = (units(1), refund))
+fn refunding(name: &str, refund: Refund<Amount>) -> Entry {
+    reversal(name, |body| (body.amount, body.refund) = (units(1), Some(refund)))
 }
 
 fn of_reversals() -> Vec<Row> {
@@ -55,7 +55,7 @@ fn of_refunds() -> Vec<Row> {
     let of = |amount: u64| refunding("R-9", refund(amount, &[]));
     let inn = |code: &str| {
         let given = Refund { currency: currency(code), amount: units(1), items: Vec::new() };
-        refunding("R-9", Some(given))
+        refunding("R-9", given)
     };
     // The refund is in the transaction's currency, the commission in another.
     let changed = vec![
@@ -75,7 +75,7 @@ fn of_refunds() -> Vec<Row> {
     let of_second = |amount: u64| {
         reversal("R-9", |body| {
             (body.commission, body.amount) = (id("C-2"), units(1));
-            body.refund = refund(amount, &[]);
+            body.refund = Some(refund(amount, &[]));
         })
     };
     vec![
@@ -133,7 +133,7 @@ fn of_refunded_items() -> Vec<Row> {
     let items = |count: usize| {
         let items = (0..count).map(|n| RefundItem { item: id(&named[n % 100]), quantity: 1 });
         let given = Refund { currency: currency("EUR"), amount: units(1), items: items.collect() };
-        refunding("R-9", Some(given))
+        refunding("R-9", given)
     };
     vec![
         ("list-length", "body.refund.items: 0 to 100, not 101", many, items(100), items(101)),
