@@ -15,6 +15,8 @@ mod random;
 mod agreement;
 #[path = "rules/allowed.rs"]
 mod allowed;
+#[path = "rules/arithmetic.rs"]
+mod arithmetic;
 #[path = "rules/histories.rs"]
 mod histories;
 #[path = "rules/lifecycle.rs"]
@@ -27,8 +29,12 @@ mod mutation;
 mod payments;
 #[path = "rules/payouts.rs"]
 mod payouts;
+#[path = "rules/programs.rs"]
+mod programs;
 #[path = "rules/reckoning.rs"]
 mod reckoning;
+#[path = "rules/steps.rs"]
+mod steps;
 
 use std::collections::{BTreeMap, BTreeSet};
 
