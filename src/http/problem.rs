@@ -387,7 +387,7 @@ impl From<TextError> for Problem {
             TextError::Money { field, error } => {
                 let (kind, field) = match error {
                     MoneyError::UnknownCurrency(_) => {
-                        (ProblemType::UnknownCurrency, currency_of(&field).to_owned())
+                        (ProblemType::UnknownCurrency, currency_of(&field))
                     }
                     MoneyError::TooManyDecimals { .. } => (ProblemType::TooManyDecimals, field),
                     MoneyError::TooLarge => (ProblemType::AmountTooLarge, field),
@@ -402,17 +402,18 @@ impl From<TextError> for Problem {
 }
 
 /// The field of an amount's currency: an unknown one is noticed at the amount.
-fn currency_of(amount: &str) -> &'static str {
-    const PLACES: [(&str, &str); 6] = [
-        ("body.rules.cap.", "body.rules.cap.currency"),
-        ("body.rules.reward.rate.", "body.rules.reward.rate.currency"),
-        ("body.rules.reward.", "body.rules.reward.currency"),
-        ("body.refund.", "body.refund.currency"),
-        ("body.balance.", "body.balance.currency"),
-        ("body.", "body.currency"),
-    ];
-    let own = PLACES.iter().find(|(start, _)| amount.starts_with(start));
-    own.map_or("body", |(_, currency)| currency)
+fn currency_of(amount: &str) -> String {
+    /// What has amounts in a currency of its own, not in the body's.
+    const OWN: [&str; 5] = ["cap", "rate", "reward", "refund", "balance"];
+    let mut path = amount;
+    while let Some((holder, _)) = path.rsplit_once('.') {
+        let name = holder.rsplit_once('.').map_or(holder, |(_, name)| name);
+        if OWN.contains(&name) {
+            return format!("{holder}.currency");
+        }
+        path = holder;
+    }
+    "body.currency".to_owned()
 }
 
 /// The field that serde says is unknown, missing or there twice.
@@ -488,6 +489,27 @@ impl IntoResponse for Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_currency_of_an_amount_stands_beside_it_or_in_the_body() {
+        let cases = [
+            ("body.amount", "body.currency"),
+            ("body.lines[3].amount", "body.currency"),
+            ("body.items[0].amount", "body.currency"),
+            ("body.refund.amount", "body.refund.currency"),
+            ("body.balance.amount", "body.balance.currency"),
+            ("body.rules[1].cap.amount", "body.rules[1].cap.currency"),
+            ("body.rules[1].reward.amount", "body.rules[1].reward.currency"),
+            ("body.rules[1].reward.volumes[2].from", "body.rules[1].reward.currency"),
+            (
+                "body.rules[1].reward.volumes[2].rate.amount",
+                "body.rules[1].reward.volumes[2].rate.currency",
+            ),
+        ];
+        for (amount, currency) in cases {
+            assert_eq!(currency_of(amount), currency);
+        }
+    }
 
     #[test]
     fn names_are_unique_and_every_type_is_explained() {
