@@ -14,13 +14,15 @@ use std::convert::Infallible;
 
 use counterfoil::protocol::block::{Block, EncodedEntry, Header, Leaf};
 use counterfoil::protocol::codec::{self, NotCanonical};
-use counterfoil::protocol::entry::{Entry, Verdict};
+use counterfoil::protocol::entry::{Entry, Kind, Verdict};
 use counterfoil::protocol::hash::{AccountsRoot, ChainId, HeaderHash, TreeHash};
 use counterfoil::protocol::key::Signature;
 use counterfoil::protocol::spec::{Limits, MAX_LEAF_BYTES};
 use counterfoil::protocol::verify::{Invalid, VerifiedBlock, verify};
 use market::cases::{Case, cases, earned, locked, sold};
-use market::{Market, NOW, another_key, at, decision, encoded, id, payout, sale, spec, when};
+use market::{
+    Market, NOW, another_key, at, decision, encoded, funding, id, payout, sale, spec, when,
+};
 use proptest::prelude::*;
 
 fn check(market: &Market, block: Block) -> Result<VerifiedBlock, Invalid<Infallible>> {
@@ -50,7 +52,8 @@ fn wrong_field(market: &Market, block: Block) -> &'static str {
 /// Three blocks, as the authority seals them.
 fn sealed(market: &mut Market) -> Vec<VerifiedBlock> {
     let mut blocks = vec![market.seal(NOW, &earned())];
-    blocks.push(market.seal(NOW, &[decision("D-1", "C-1", Verdict::Lock)]));
+    let paid_for = [decision("D-1", "C-1", Verdict::Lock), funding("F-1", |_| ())];
+    blocks.push(market.seal(NOW, &paid_for));
     blocks.push(market.seal(NOW + 5, &[payout("P-1", |_| ()), sale("S-2", |_| ())]));
     blocks
 }
@@ -67,7 +70,7 @@ fn a_replica_accepts_what_the_authority_sealed() {
         assert_eq!(verified.checkpoint(), sealed.checkpoint());
         replica.take(&verified);
     }
-    assert_eq!((replica.tip.height, replica.tip.tree.size()), (3, 10));
+    assert_eq!((replica.tip.height, replica.tip.tree.size()), (3, 11));
     assert_eq!(replica.tip, authority.tip);
     assert_eq!(replica.state, authority.state);
     assert_eq!(replica.tip.tree.root(), market::root(&replica.leaves));
@@ -357,21 +360,17 @@ fn bytes_that_are_no_block() {
     assert!(reason.contains("at most 10000"), "{reason}");
 }
 
-/// One entry's leaf for each kind, and one of a header.
+/// A leaf of every kind, and one of a header.
 fn leaves() -> Vec<Vec<u8>> {
-    let rich = [
-        locked(),
-        vec![
-            market::reversal("R-1", |_| ()),
-            payout("P-1", |body| body.total = Some(market::units(300))),
-            Entry {
-                commitment: Some(counterfoil::protocol::hash::Commitment([5; 32])),
-                ..sale("S-2", |body| body.click_ref = Some(id("click")))
-            },
-        ],
-    ]
-    .concat();
-    let mut leaves: Vec<_> = encoded(&rich).iter().map(|entry| entry.leaf().to_vec()).collect();
+    let mut rich: Vec<Entry> = cases().into_iter().map(|case| case.broken).collect();
+    rich.sort_by_key(|entry| (entry.kind(), encoded(std::slice::from_ref(entry))[0].leaf().len()));
+    // Of each kind one that says much, but not a very long list.
+    let said = |kind: &Kind| {
+        let entries = rich.iter().filter(|entry| entry.kind() == *kind);
+        let encoded = entries.map(|entry| encoded(std::slice::from_ref(entry)).remove(0));
+        encoded.map(|entry| entry.leaf().to_vec()).rfind(|leaf| leaf.len() <= 300).unwrap()
+    };
+    let mut leaves: Vec<_> = Kind::ALL.iter().map(said).collect();
     leaves.push(Market::new().chain.genesis().to_leaf());
     leaves
 }

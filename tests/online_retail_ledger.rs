@@ -16,10 +16,16 @@ mod support;
 #[path = "../examples/online_retail/conversion/mod.rs"]
 mod conversion;
 
+#[path = "online_retail/balances.rs"]
+mod balances;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use serde_json::Value;
+
+use balances::Balances;
 use conversion::Book;
 use support::binary::{Node, json, path, run};
 
@@ -62,7 +68,8 @@ fn the_data_is_sealed_verified_and_reconciled() {
 
     let spec = at("ledger/spec.toml");
     json(&["verify", "--url", &node.url, "--spec", &spec]);
-    reconcile(&orders, home.path(), &served(&node, count));
+    let (served, balances) = served(&node, count);
+    reconcile(&orders, home.path(), &served, &balances);
     let id = node.json("/v1/entries?kind=reversal&limit=1")["entries"][0]["id"].clone();
     let receipt = node.get(&format!("/v1/entries/{}/receipt", id.as_str().unwrap()));
     std::fs::write(at("receipt.json"), &receipt).unwrap();
@@ -79,16 +86,19 @@ fn the_data_is_sealed_verified_and_reconciled() {
     flip_bits(home.path(), &receipt);
 }
 
-/// Everything that the node serves of the data, in the form in which it was submitted.
-fn served(node: &Node, count: usize) -> String {
+/// Everything that the node serves of the data, in the form in which it was submitted, and what
+/// it says is left of it.
+fn served(node: &Node, count: usize) -> (String, Balances) {
     let mut lines = String::new();
+    let mut balances = Balances::default();
     let mut cursor = String::new();
     let mut found = 0;
     loop {
         let page =
             node.json(&format!("/v1/entries?tenant=online-retail&limit={PAGE_ENTRIES}{cursor}"));
-        for entry in page["entries"].as_array().unwrap() {
-            lines += &(entry["entry"].to_string() + "\n");
+        for view in page["entries"].as_array().unwrap() {
+            lines += &(view["entry"].to_string() + "\n");
+            count_in(&mut balances, view);
             found += 1;
         }
         match page["next"].as_str() {
@@ -97,18 +107,49 @@ fn served(node: &Node, count: usize) -> String {
         }
     }
     assert_eq!(found, count);
-    lines
+    (lines, balances)
 }
 
-/// Compares what is served with totals that are reckoned from the order lines alone.
-fn reconcile(orders: &Path, home: &Path, served: &str) {
-    let entries = path(home, "served.ndjson");
+/// Counts where one entry stands in the end.
+fn count_in(balances: &mut Balances, view: &Value) {
+    let body = &view["entry"]["body"];
+    if let Some(commission) = view.get("commission") {
+        let (left, state) = (pennies(&commission["left"]), text(&commission["state"]));
+        balances.add(text(&commission["affiliate"]), state, left);
+        balances.add(text(&commission["merchant"]), state, left);
+        balances.add(text(&commission["merchant"]), "fees", pennies(&commission["fee"]));
+    } else if let Some(adjustment) = view.get("adjustment") {
+        assert_eq!(body["effect"], "debit");
+        let what = format!("debits_{}", text(&adjustment["state"]));
+        balances.add(text(&body["affiliate"]), &what, pennies(&body["amount"]));
+    } else if let Some(payout) = view.get("payout") {
+        let carried = &payout["carried"];
+        let left = pennies(&carried["kept"]) - pennies(&carried["used"]);
+        balances.set(text(&body["affiliate"]), "carried_forward", left);
+    } else if let Some(paid) = view.get("prepaid") {
+        balances.set(text(&body["merchant"]), "prepaid", pennies(&paid["prepaid"]));
+    }
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap()
+}
+
+/// An amount of two decimals.
+fn pennies(amount: &Value) -> i64 {
+    text(amount).replace('.', "").parse().unwrap()
+}
+
+/// Compares what is served with what is reckoned from the order lines alone.
+fn reconcile(orders: &Path, home: &Path, served: &str, balances: &Balances) {
+    let (entries, left) = (path(home, "served.ndjson"), path(home, "balances.json"));
     std::fs::write(&entries, served).unwrap();
+    std::fs::write(&left, balances.to_json().to_string()).unwrap();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/online_retail_totals.py");
     let reckoned = Command::new("python3")
         .arg(script)
         .arg(orders)
-        .args(["--ndjson", &entries, "--report", &path(home, "report.json")])
+        .args(["--ndjson", &entries, "--balances", &left, "--report", &path(home, "report.json")])
         .output()
         .expect("python3 is needed to reckon the totals");
     assert!(reckoned.status.success(), "{}", String::from_utf8_lossy(&reckoned.stderr));

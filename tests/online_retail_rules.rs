@@ -15,16 +15,21 @@
 #[path = "../examples/online_retail/conversion/mod.rs"]
 mod conversion;
 
+#[path = "online_retail/balances.rs"]
+mod balances;
+
 use std::collections::HashMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use counterfoil::protocol::block::EncodedEntry;
+use counterfoil::protocol::entry::{Effect, Kind};
 use counterfoil::protocol::hash::StateKey;
+use counterfoil::protocol::id::Id;
 use counterfoil::protocol::key::SealingKey;
 use counterfoil::protocol::money::{Amount, Currency};
-use counterfoil::protocol::rules::{Record, StoredRecord};
+use counterfoil::protocol::rules::{AdjustmentState, PayoutState, Record, StoredRecord, Subject};
 use counterfoil::protocol::spec::{ChainSpec, Currencies, Governance, Limits, RULES_VERSION};
 use counterfoil::protocol::text::{self, EntryText};
 use counterfoil::protocol::time::Timestamp;
@@ -33,10 +38,13 @@ use proptest::prelude::*;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
+use balances::Balances;
 use conversion::{Book, Report};
 
 const ENVIRONMENT: &str = "COUNTERFOIL_ONLINE_RETAIL";
 const BLOCK_ENTRIES: u32 = 1_000;
+const HEADER: &str =
+    "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country\n";
 
 fn sample() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/online_retail/dirty_sample.csv")
@@ -46,8 +54,8 @@ fn sample() -> PathBuf {
 fn what_is_sealed_comes_to_the_totals_of_the_order_lines() {
     reconcile(&sample());
     if let Some(path) = std::env::var_os(ENVIRONMENT) {
-        let report = reconcile(Path::new(&path));
-        check_documentation(&report);
+        let (report, balances) = reconcile(Path::new(&path));
+        check_documentation(&report, &balances);
     } else {
         // Not by eprintln!, which the test harness would swallow.
         let note = format!("{ENVIRONMENT} is not set: only the small sample was tested\n");
@@ -55,29 +63,46 @@ fn what_is_sealed_comes_to_the_totals_of_the_order_lines() {
     }
 }
 
-fn reconcile(orders: &Path) -> Report {
+fn reconcile(orders: &Path) -> (Report, Balances) {
     let (entries, report) = convert(orders);
     let sealed = seal(&entries);
     assert_eq!(sealed.to_ndjson(), entries, "the ledger says what was submitted");
-    let verdict = reckon(orders, &sealed.to_ndjson(), &report);
+    let balances = sealed.balances();
+    let verdict = reckon(orders, &sealed.to_ndjson(), &report, &balances.to_json());
     assert!(verdict.status.success(), "{}: {}", orders.display(), stderr(&verdict));
-    // What the rules remember is what the totals call the affiliates' balances.
-    let stdout = String::from_utf8_lossy(&verdict.stdout).into_owned();
-    let balances = stdout.lines().find(|line| line.contains("balances of affiliates")).unwrap();
-    let left = sealed.left().to_decimal(2).to_string();
-    assert_eq!(balances.split_whitespace().nth(1), Some(left.as_str()));
-    report
+    (report, balances)
 }
 
-/// The table in docs/online-retail.md is the report on the real data.
-fn check_documentation(report: &Report) {
+/// The tables in docs/online-retail.md are the report on the real data, and what is left of it.
+fn check_documentation(report: &Report, balances: &Balances) {
     let page = include_str!("../docs/online-retail.md");
     for (item, tally) in serde_json::to_value(report).unwrap().as_object().unwrap() {
         let (count, value) = (&tally["count"], tally["value"].as_str().unwrap());
         let row = format!("| `{item}` | {count} | {value} |");
         assert!(page.contains(&row), "docs/online-retail.md needs: {row}");
     }
+    for (prefix, what) in BALANCES {
+        let (parties, value) = balances.total(prefix, what);
+        let row = format!("| `{what}` | {parties} | {value} |");
+        assert!(page.contains(&row), "docs/online-retail.md needs: {row}");
+    }
 }
+
+/// What is left in the end: of affiliates, then of the merchant alone.
+const BALANCES: [(&str, &str); 12] = [
+    ("AFF-", "pending"),
+    ("AFF-", "approved"),
+    ("AFF-", "locked"),
+    ("AFF-", "funded"),
+    ("AFF-", "in_payout"),
+    ("AFF-", "paid"),
+    ("AFF-", "debits_free"),
+    ("AFF-", "debits_in_payout"),
+    ("AFF-", "debits_paid"),
+    ("AFF-", "carried_forward"),
+    ("giftware", "fees"),
+    ("giftware", "prepaid"),
+];
 
 /// Each mistake that a submitter, a node or the example could make is one that the totals see.
 #[test]
@@ -109,6 +134,58 @@ fn the_totals_catch_mistakes() {
         ("a penny more in a reversal", |entries| {
             set(entries, "REV-C100011-100001", "amount", "1.81");
         }),
+        ("another refund", |entries| {
+            body(entries, "REV-C100011-100001")["refund"]["amount"] = "24.01".into();
+        }),
+        ("another item sent back", |entries| {
+            body(entries, "REV-C100011-100001")["refund"]["items"][0]["item"] = "B2".into();
+        }),
+        ("one more of an item", |entries| {
+            body(entries, "100001")["items"][0]["quantity"] = 21.into();
+        }),
+        ("no items", |entries| {
+            body(entries, "100001").as_object_mut().unwrap().remove("items");
+        }),
+        ("another fee", |entries| set(entries, "COM-100001", "fee", "0.93")),
+        ("another locking date", |entries| {
+            set(entries, "COM-100001", "locking_date", "2010-12-31T08:26:01Z");
+        }),
+        ("an approval is missing", |entries| drop(entries.remove(place(entries, "APPROVE-")))),
+        ("a lock of another commission", |entries| {
+            set(entries, "LOCK-100025", "commission", "COM-100027");
+        }),
+        ("a lock is no lock", |entries| {
+            body(entries, "LOCK-100025")["verdict"] = serde_json::json!({"type": "approve"});
+        }),
+        ("an adjustment for the affiliate", |entries| {
+            set(entries, "ADJ-C100026-100025", "effect", "credit");
+        }),
+        ("the adjustment of another commission", |entries| {
+            body(entries, "ADJ-C100026-100025")["related"]["external_id"] = "COM-100027".into();
+        }),
+        ("a penny more came in", |entries| set(entries, "FUND-2010-12", "received", "1000.01")),
+        ("a commission isn't paid for", |entries| {
+            body(entries, "FUND-2011-01")["lines"].as_array_mut().unwrap().pop();
+        }),
+        ("a penny less for a commission", |entries| {
+            body(entries, "FUND-2011-01")["lines"][0]["amount"] = "0.89".into();
+        }),
+        ("a penny more is paid", |entries| set(entries, "PAY-2011-04-AFF-005", "total", "31.21")),
+        ("a debt is forgotten", |entries| {
+            body(entries, "PAY-2011-04-AFF-005")["lines"].as_array_mut().unwrap().remove(0);
+        }),
+        ("what is owed is kept instead", |entries| {
+            body(entries, "PAY-2011-02-AFF-005")["lines"][1]["effect"] = "debit".into();
+        }),
+        ("another period", |entries| {
+            set(entries, "PAY-2011-04-AFF-005", "period_from", "2011-03-01T00:00:00Z");
+        }),
+        ("a payout that failed has arrived", |entries| {
+            body(entries, "FAILED-PAY-2011-04-AFF-004")["event"]["type"] = "completed".into();
+        }),
+        ("nothing is heard of a payout", |entries| {
+            drop(entries.remove(place(entries, "RETURNED-")));
+        }),
         ("another reason", |entries| set(entries, "REV-C100011-100001", "reason", "goodwill")),
         ("another order", |entries| set(entries, "100001", "order_ref", "100002")),
         ("another currency", |entries| set(entries, "100001", "currency", "EUR")),
@@ -116,9 +193,12 @@ fn the_totals_catch_mistakes() {
             entries[1]["body"]["amount"] = serde_json::from_str("41.00").unwrap();
         }),
         ("another time", |entries| entries[3]["event_time"] = "2010-12-01T09:31:00Z".into()),
-        ("another kind", |entries| entries[1]["kind"] = "decision".into()),
+        ("another kind", |entries| entries[1]["kind"] = "inquiry".into()),
         ("another tenant", |entries| entries[1]["tenant"] = "acme".into()),
-        ("another rate", |entries| entries[0]["body"]["reward"]["ppm"] = 75_001.into()),
+        ("another rate", |entries| {
+            entries[0]["body"]["rules"][0]["reward"]["ppm"] = 75_001.into();
+        }),
+        ("another lock period", |entries| entries[0]["body"]["locking"]["days"] = 31.into()),
         ("terms that begin too late", |entries| {
             entries[0]["body"]["effective_from"] = "2010-12-02T00:00:00Z".into();
         }),
@@ -128,19 +208,32 @@ fn the_totals_catch_mistakes() {
     let (ndjson, report) = convert(&sample());
     let entries: Vec<Value> =
         ndjson.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert!(reckon(&sample(), &to_ndjson(&entries), &report).status.success());
+    let balances = seal(&ndjson).balances().to_json();
+    let reckon = |ndjson: &str, report: &Report, balances: &Value| {
+        reckon(&sample(), ndjson, report, balances)
+    };
+    assert!(reckon(&to_ndjson(&entries), &report, &balances).status.success());
     for (name, mistake) in MISTAKES {
         let mut entries = entries.clone();
         mistake(&mut entries);
-        let verdict = reckon(&sample(), &to_ndjson(&entries), &report);
+        let verdict = reckon(&to_ndjson(&entries), &report, &balances);
         assert_eq!(verdict.status.code(), Some(1), "{name}: {}", stderr(&verdict));
         assert!(stderr(&verdict).contains("DIFFERS"), "{name}: {}", stderr(&verdict));
     }
-    // The report too: that of other order lines differs in every item that has any.
-    let verdict = reckon(&sample(), &ndjson, &Report::default());
+    // The report too: that of other order lines differs in every item, as the sample has all.
+    let verdict = reckon(&ndjson, &Report::default(), &balances);
     assert_eq!(verdict.status.code(), Some(1));
-    assert_eq!(stderr(&verdict).lines().count(), 26, "{}", stderr(&verdict));
-    assert_eq!(reckon(&sample(), "{}", &report).status.code(), Some(2), "no entries");
+    let items = serde_json::to_value(&report).unwrap().as_object().unwrap().len();
+    assert_eq!(stderr(&verdict).lines().count(), items, "{}", stderr(&verdict));
+    // And the balances, each of them.
+    let mut altered = balances.clone();
+    let sums = altered.as_object_mut().unwrap().values_mut();
+    let sums = sums.flat_map(|sums| sums.as_object_mut().unwrap().values_mut());
+    let altered_sums = sums.map(|sum| *sum = "0.01".into()).count();
+    let verdict = reckon(&ndjson, &report, &altered);
+    assert_eq!(verdict.status.code(), Some(1));
+    assert_eq!(stderr(&verdict).lines().count(), altered_sums, "{}", stderr(&verdict));
+    assert_eq!(reckon("{}", &report, &balances).status.code(), Some(2), "no entries");
 }
 
 fn place(entries: &[Value], name: &str) -> usize {
@@ -148,10 +241,16 @@ fn place(entries: &[Value], name: &str) -> usize {
     entries.iter().position(named).unwrap()
 }
 
+/// The body of the one entry of this name.
+fn body<'a>(entries: &'a mut [Value], name: &str) -> &'a mut Value {
+    let named = |entry: &&mut Value| entry["external_id"] == name;
+    &mut entries.iter_mut().find(named).unwrap()["body"]
+}
+
 fn set(entries: &mut [Value], name: &str, field: &str, value: &str) {
-    let place = place(entries, name);
-    assert_ne!(entries[place]["body"][field], value, "a mistake changes something");
-    entries[place]["body"][field] = value.into();
+    let body = body(entries, name);
+    assert_ne!(body[field], value, "a mistake changes something");
+    body[field] = value.into();
 }
 
 proptest! {
@@ -160,17 +259,17 @@ proptest! {
     /// Two programs that share nothing agree on whatever order lines there may be, and the
     /// rules admit what comes of them.
     #[test]
-    fn any_order_lines_reconcile(lines in proptest::collection::vec(line(), 1..120)) {
+    fn any_order_lines_reconcile(lines in proptest::collection::vec(line(), 1..150)) {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("orders.csv");
         let rows: Vec<String> = lines.into_iter().map(to_row).collect();
         // A first order, so that something is sold.
-        let header = "InvoiceNo,StockCode,Description,Quantity,\
-                      InvoiceDate,UnitPrice,CustomerID,Country\n\
-                      0,X,,3,2010-12-01 08:00:00,0.335,12200,\n";
-        std::fs::write(&path, format!("{header}{}", rows.concat())).unwrap();
+        let first = "0,X,,3,2010-12-01 08:00:00,0.335,12200,\n";
+        std::fs::write(&path, format!("{HEADER}{first}{}", rows.concat())).unwrap();
         let (entries, report) = convert(&path);
-        let verdict = reckon(&path, &seal(&entries).to_ndjson(), &report);
+        let sealed = seal(&entries);
+        let balances = sealed.balances().to_json();
+        let verdict = reckon(&path, &sealed.to_ndjson(), &report, &balances);
         prop_assert!(verdict.status.success(), "{}{}", rows.concat(), stderr(&verdict));
     }
 }
@@ -179,19 +278,53 @@ proptest! {
 type Line = (u32, &'static str, i32, u32, &'static str);
 
 fn line() -> impl Strategy<Value = Line> {
-    let code = prop::sample::select(vec!["A1", "a1", "BANK CHARGES"]);
+    let code = prop::sample::select(vec!["A1", "a1", "B2", "BANK CHARGES"]);
     let price = prop::sample::select(vec!["0.0", "0.005", "0.335", "1.25", "99.99", "-1.0"]);
-    (1..30u32, code, -9..9i32, 0..40u32, price)
+    (1..60u32, code, -9..9i32, 0..2u32, price)
 }
 
-/// The invoice decides on its letter and on the customer, few of whom there are.
+/// The invoice decides on its letter, on the customer, few of whom there are, and on the day:
+/// so that one may come 14 or 30 days after another, or on the day of a funding or payout.
 fn to_row((invoice, code, quantity, minute, price): Line) -> String {
     let letter = ["", "", "C", "", "C", "C", "A"][invoice as usize % 7];
-    let customer = ["12201", "12202.0", "12401.0", ""][invoice as usize % 4];
+    let customer = ["12201", "12207.0", "12407.0", "12208", ""][invoice as usize % 5];
+    let day = ["12-02", "12-08", "12-16", "01-01", "01-08", "01-15", "01-31", "02-01", "02-08"];
+    let day = day[(invoice * invoice) as usize % day.len()];
+    let year = if day.starts_with("12") { 2010 } else { 2011 };
     let quantity = if letter == "C" { -quantity } else { quantity };
     format!(
-        "{letter}{invoice},{code},,{quantity}.0,2010-12-01 08:{minute:02}:00,{price},{customer},\n"
+        "{letter}{invoice},{code},,{quantity}.0,{year}-{day} 00:{minute:02}:00,{price},{customer},\n"
     )
+}
+
+#[test]
+fn what_is_too_long_for_one_entry_comes_in_parts_or_not_at_all() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("orders.csv");
+    let rows = |numbers: std::ops::Range<u32>, order: fn(u32) -> u32| -> String {
+        let row = |n| format!("{},A{n},,9,2010-12-01 08:00:00,1.25,12201,\n", order(n));
+        numbers.map(row).collect()
+    };
+    // Orders of a hundred stock codes and of one more; five hundred of one; and one that is late.
+    let orders = rows(0..100, |_| 1) + &rows(0..101, |_| 2) + &rows(3..503, |n| n);
+    std::fs::write(&path, format!("{HEADER}{orders}503,A,,1,2011-01-12 08:00:00,1,12202,\n"))
+        .unwrap();
+    let (entries, _) = convert(&path);
+    let named = |name: &str| {
+        let name = format!("\"external_id\":\"{name}\"");
+        let line = entries.lines().find(|line| line.contains(&name)).unwrap();
+        serde_json::from_str::<Value>(line).unwrap()["body"].clone()
+    };
+    let lines = |name: &str, lines: &str| named(name)[lines].as_array().map(Vec::len);
+    assert_eq!((lines("1", "items"), lines("2", "items")), (Some(100), None));
+    assert_eq!(lines("FUND-2010-12", "lines"), Some(500));
+    assert_eq!(lines("FUND-2010-12-2", "lines"), Some(2));
+    assert_eq!(named("FUND-2010-12-2")["received"], "0.00");
+    assert_eq!(lines("PAY-2010-12-AFF-001", "lines"), Some(500));
+    assert_eq!(named("PAY-2010-12-AFF-001")["total"], Value::Null);
+    assert_eq!(named("PAY-2010-12-AFF-001-2")["continues"], "PAY-2010-12-AFF-001");
+    assert_ne!(named("PAY-2010-12-AFF-001-2")["total"], Value::Null);
+    reconcile(&path);
 }
 
 fn convert(path: &Path) -> (String, Report) {
@@ -211,7 +344,7 @@ struct Sealed {
 /// Seals every entry, in blocks of [`BLOCK_ENTRIES`]. Nothing may be refused.
 fn seal(ndjson: &str) -> Sealed {
     let key = SealingKey::from_seed(&Zeroizing::new([7; 32]));
-    let currencies = Currencies::new([(Currency::new("GBP").unwrap(), 2)]);
+    let currencies = Currencies::new([(gbp(), 2)]);
     let chain = chain(&key, &currencies);
     let mut ledger = Sealed { currencies, entries: Vec::new(), state: HashMap::new() };
     let mut tip = chain.genesis_tip();
@@ -271,30 +404,87 @@ impl Sealed {
         texts.collect()
     }
 
-    /// What is left of all commissions, by the rules' own records.
-    fn left(&self) -> Amount {
-        let commissions = self.state.values().filter_map(|stored| match &stored.record {
-            Record::Commission(commission) => Some(commission.left()),
-            _ => None,
-        });
-        commissions.fold(Amount::ZERO, |sum, left| sum.checked_add(left).unwrap())
+    /// Who has what in the end, by the rules' own records.
+    fn balances(&self) -> Balances {
+        let mut balances = Balances::default();
+        for stored in self.state.values() {
+            match &stored.record {
+                Record::Commission(commission) => {
+                    let payout = commission.payout.as_ref().map(|payout| self.payout(payout));
+                    let state = commission.standing(payout);
+                    let (affiliate, merchant) = (&commission.affiliate, &commission.merchant);
+                    for party in [affiliate, merchant] {
+                        balances.add(party.as_str(), state.as_str(), pennies(commission.left()));
+                    }
+                    balances.add(merchant.as_str(), "fees", pennies(commission.fee));
+                    if let Some(Record::Prepaid(prepaid)) =
+                        self.sum(Subject::Prepaid(merchant, gbp()))
+                    {
+                        let left = prepaid.received.checked_sub(prepaid.covers).unwrap();
+                        balances.set(merchant.as_str(), "prepaid", pennies(left));
+                    }
+                    if let Some(Record::Carried(sums)) =
+                        self.sum(Subject::Carried(affiliate, gbp()))
+                    {
+                        let carried = pennies(sums.kept) - pennies(sums.used);
+                        balances.set(affiliate.as_str(), "carried_forward", carried);
+                    }
+                }
+                Record::Adjustment(adjustment) => {
+                    assert_eq!(adjustment.effect, Effect::Debit);
+                    let payout = adjustment.payout.as_ref().map(|payout| self.payout(payout));
+                    let what = match adjustment.standing(payout) {
+                        AdjustmentState::Free => "debits_free",
+                        AdjustmentState::InPayout => "debits_in_payout",
+                        AdjustmentState::Paid => "debits_paid",
+                    };
+                    balances.add(adjustment.affiliate.as_str(), what, pennies(adjustment.amount));
+                }
+                _ => {}
+            }
+        }
+        balances
+    }
+
+    fn sum(&self, subject: Subject<'_>) -> Option<&Record> {
+        let tenant = Id::new("online-retail").unwrap();
+        self.state.get(&subject.key(&tenant)).map(|stored| &stored.record)
+    }
+
+    /// Where a payout stands.
+    fn payout(&self, first: &Id) -> PayoutState {
+        match self.sum(Subject::Entry(Kind::Payout, first)) {
+            Some(Record::Payout(payout)) => payout.state,
+            other => panic!("{first} is no payout: {other:?}"),
+        }
     }
 }
 
-/// Has the totals compare what stands in `ndjson` and `report` with the order lines.
-fn reckon(orders: &Path, ndjson: &str, report: &Report) -> Output {
+fn pennies(amount: Amount) -> i64 {
+    amount.units().try_into().unwrap()
+}
+
+fn gbp() -> Currency {
+    Currency::new("GBP").unwrap()
+}
+
+/// Has the totals compare what stands in `ndjson`, `report` and `balances` with the order lines.
+fn reckon(orders: &Path, ndjson: &str, report: &Report, balances: &Value) -> Output {
     let directory = tempfile::tempdir().unwrap();
-    let (entries_path, report_path) =
-        (directory.path().join("entries.ndjson"), directory.path().join("report.json"));
-    std::fs::write(&entries_path, ndjson).unwrap();
-    std::fs::write(&report_path, serde_json::to_vec(report).unwrap()).unwrap();
+    let file = |name: &str, text: String| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
     Command::new("python3")
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/online_retail_totals.py"))
         .arg(orders)
         .arg("--ndjson")
-        .arg(entries_path)
+        .arg(file("entries.ndjson", ndjson.to_owned()))
         .arg("--report")
-        .arg(report_path)
+        .arg(file("report.json", serde_json::to_string(report).unwrap()))
+        .arg("--balances")
+        .arg(file("balances.json", balances.to_string()))
         .output()
         .expect("python3 is needed to reckon the totals")
 }

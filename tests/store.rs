@@ -10,7 +10,9 @@ use counterfoil::protocol::block::{Block, EncodedEntry};
 use counterfoil::protocol::entry::{Body, Decision, MAX_PAYOUT_LINES, Payout, PayoutLine, Verdict};
 use counterfoil::protocol::verify::{Draft, VerifiedBlock, verify};
 use counterfoil::store::{Committer, Direction, Filter, Standing, Store, StoreError, TILE_WIDTH};
-use support::chain::{chain, commission, currency, entry, id, key, sale, terms, time, units};
+use support::chain::{
+    chain, commission, currency, entry, funding, id, key, sale, terms, time, units,
+};
 use support::home;
 
 /// Seals `entries` after the store's head.
@@ -141,6 +143,10 @@ fn long_leaves_are_kept_in_small_values() {
         entry(&format!("lock-{number}"), Body::Decision(decision))
     });
     committer.commit(&seal(&store, locks)).unwrap();
+    let names: Vec<_> = numbers.clone().map(name).collect();
+    let funding = funding("funding", &names, 100);
+    assert!(funding.leaf().len() > 60_000, "{}", funding.leaf().len());
+    committer.commit(&seal(&store, [funding])).unwrap();
     let payout = entry(
         "payout",
         Body::Payout(Payout {
@@ -151,9 +157,10 @@ fn long_leaves_are_kept_in_small_values() {
             continues: None,
             lines: numbers
                 .clone()
-                .map(|number| PayoutLine { commission: name(number), amount: units(100) })
+                .map(|number| PayoutLine::Commission { commission: name(number), amount: units(100) })
                 .collect(),
             total: Some(units(100 * numbers.end)),
+            fx: None,
         }),
     );
     assert!(payout.leaf().len() > 60_000, "{}", payout.leaf().len());

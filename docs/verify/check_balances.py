@@ -4,9 +4,9 @@
     python3 check_balances.py --url http://127.0.0.1:8080 --spec chain-spec.toml
 
 Proves the whole ledger, as check_ledger.py does, and folds from its leaves alone where each
-commission, adjustment and payout stands. Then it asks the node's API for all of them and
-compares: each one, and the sums by affiliate, currency and state. Exit code 0 only when all is
-the same. Needs the packages `cryptography` and `blake3`.
+commission, adjustment and payout stands, and what each merchant has prepaid. Then it asks the
+node's API for all of them and compares: each one, and the sums by affiliate, currency and state.
+Exit code 0 only when all is the same. Needs the packages `cryptography` and `blake3`.
 """
 
 import argparse
@@ -24,25 +24,53 @@ from counterfoil_format import Wrong, decimal, require
 PAGE_ENTRIES = 500
 # How often to start over because the ledger grew meanwhile.
 MAX_TRIES = 5
-KINDS = ("commission", "opening_balance", "adjustment", "payout")
+KINDS = ("commission", "adjustment", "payout", "funding", "opening_balance")
+STANDINGS = ("commission", "adjustment", "payout", "prepaid")
 
 
 def by_the_log(state):
-    """Where everything stands that the API says so of, by tenant, what it is and external id."""
+    """Where everything stands of which the API says so, by tenant, what it is and its name."""
     for tenant, records in state.tenants.items():
         for external_id, commission in records.records["commission"].items():
-            amounts = {
-                name: decimal(getattr(commission, name), state.scales[commission.currency])
-                for name in ("amount", "left", "reversed", "funded")
-            }
-            date = None if commission.locks_at is None else str(commission.locks_at)
-            standing = {"state": commission.state, "locks_at": date, **amounts}
-            yield (tenant, "commission", external_id), standing
+            yield (tenant, "commission", external_id), of_commission(commission, state.scales)
         for external_id, adjustment in records.records["adjustment"].items():
             yield (tenant, "adjustment", external_id), {"state": adjustment.state}
         for external_id, payout in records.records["payout"].items():
-            if external_id == payout.first:
-                yield (tenant, "payout", external_id), {"state": payout.state}
+            yield (tenant, "payout", external_id), of_payout(payout, records)
+        for merchant, currency in records.received:
+            yield (tenant, "prepaid", merchant, currency), of_merchant(records, merchant, currency)
+
+
+def of_commission(commission, scales):
+    names = ("amount", "left", "reversed", "funded", "fee", "credited", "debited")
+    units = {name: getattr(commission, name) for name in names}
+    return {
+        "state": commission.state,
+        "locks_at": None if commission.locks_at is None else str(commission.locks_at),
+        **decimals(units, scales[commission.currency]),
+    }
+
+
+def of_payout(payout, tenant):
+    owner, scale = (payout.affiliate, payout.currency), tenant.scales[payout.currency]
+    units = {name: getattr(payout, name) for name in ("added", "taken_off", "kept", "used")}
+    carried = {"kept": tenant.kept[owner], "used": tenant.used[owner]}
+    return {
+        "state": payout.state,
+        "first": payout.first,
+        **decimals(units, scale),
+        "carried": decimals(carried, scale),
+    }
+
+
+def of_merchant(tenant, *account):
+    received, covers = tenant.received[account], tenant.covered[account]
+    units = {"received": received, "covers": covers, "prepaid": received - covers}
+    return decimals(units, tenant.scales[account[1]])
+
+
+def decimals(units, scale):
+    return {name: decimal(amount, scale) for name, amount in units.items()}
 
 
 def listed(read, kind, size):
@@ -57,20 +85,21 @@ def listed(read, kind, size):
 
 
 def by_the_node(read, size):
-    """The same by the node's word, with the body of each one."""
+    """The same by the node's word, with the body of each entry."""
     for kind in KINDS:
         for view in listed(read, kind, size):
             entry = view["entry"]
             body = entry["body"].get("balance", entry["body"])
-            for what in ("commission", "adjustment", "payout"):
-                if what in view:
-                    yield (entry["tenant"], what, entry["external_id"]), view[what], body
+            for what in (what for what in STANDINGS if what in view):
+                prepaid = what == "prepaid"
+                name = (body["merchant"], body["currency"]) if prepaid else (entry["external_id"],)
+                yield (entry["tenant"], what, *name), view[what], body
 
 
 def sums_by_the_node(standings):
     """What is left of its commissions, by tenant, affiliate, currency and state."""
     sums = Counter()
-    for (tenant, what, _), standing, body in standings:
+    for (tenant, what, *_), standing, body in standings:
         if what == "commission":
             name = tenant, body["affiliate"], body["currency"], standing["state"]
             sums[name] += Decimal(standing["left"])
@@ -89,23 +118,24 @@ def sums_by_the_log(state):
 
 def compare(state, standings):
     """Compares both; what to print, line by line."""
-    expected, counts = dict(by_the_log(state)), Counter()
+    expected = dict(by_the_log(state))
     for name, standing, _ in standings:
         where = " ".join(name)
-        require(name in expected, f"{where}: twice, or not on the ledger")
-        must_be = expected.pop(name)
+        require(name in expected, f"{where}: not on the ledger")
+        must_be = expected[name]
         found = {member: standing.get(member) for member in must_be}
         require(found == must_be, f"{where}: the node says {found}, the log says {must_be}")
-        counts[name[1]] += 1
-    require(not expected, f"{' '.join(next(iter(expected), []))}: the node doesn't list it")
+    for name in sorted(expected.keys() - {name for name, _, _ in standings}):
+        raise Wrong(f"{' '.join(name)}: the node doesn't list it")
     stated, folded = sums_by_the_node(standings), sums_by_the_log(state)
     for name in sorted(folded.keys() | stated.keys()):
         found, must_be = stated.get(name), folded.get(name)
         where = " ".join(name)
         require(found == must_be, f"{where}: the node's sum is {found}, the log's {must_be}")
-    for what in ("commission", "adjustment", "payout"):
-        yield f"{what}s ok:".ljust(16) + f"{counts[what]} stand as the log says"
-    yield f"sums ok:        {len(folded)}, by tenant, affiliate, currency and state"
+    counts = Counter(what for _, what, *_ in expected)
+    for what in STANDINGS:
+        yield f"{what} ok:".ljust(15) + f"{counts[what]} as the log says"
+    yield f"sums ok:       {len(folded)} by tenant, affiliate, currency and state"
 
 
 def check(read, spec):
@@ -114,7 +144,7 @@ def check(read, spec):
         checkpoint, _, ledger = prove(read, spec)
         standings = list(by_the_node(read, checkpoint.size))
         if open_checkpoint(spec, read("checkpoint"), "checkpoint") == checkpoint:
-            yield f"ledger ok:      the log of {checkpoint.size} leaves holds"
+            yield f"ledger ok:     the log of {checkpoint.size} leaves holds"
             yield from compare(ledger.state, standings)
             return
     raise Wrong(f"the ledger grew in each of {MAX_TRIES} tries")

@@ -36,8 +36,8 @@ def affiliates(tenant):
     for adjustment in tenant.records["adjustment"].values():
         owner = adjustment.affiliate, adjustment.currency
         sums[owner][f"{adjustment.effect}s", adjustment.state] += adjustment.left
-    for owner in tenant.carried_to.keys() | tenant.carried_from.keys():
-        sums[owner]["carried_forward",] = tenant.carried_to[owner] - tenant.carried_from[owner]
+    for owner in tenant.kept.keys() | tenant.used.keys():
+        sums[owner]["carried_forward",] = tenant.kept[owner] - tenant.used[owner]
     return sums
 
 

@@ -62,7 +62,7 @@ class Commission(Record):
     steps, refusal = COMMISSION_STEPS, "illegal-step"
     effect = "credit"
     # What was reversed, funded and adjusted of it so far.
-    reversed = funded = credits = debits = 0
+    reversed = funded = credited = debited = 0
     fee, extended = 0, False
     # One that was brought in has neither.
     transaction = role = None
@@ -96,8 +96,8 @@ class Payout(Record):
     """A payout of one or several parts: entries of which each continues the one before."""
 
     steps, refusal = PAYOUT_STEPS, "illegal-payout-step"
-    # What its lines added and took off; of it, what was carried forward, from and to.
-    added = taken_off = carried_from = carried_to = 0
+    # What its lines added and took off; of it, what was kept before and what is kept for later.
+    added = taken_off = used = kept = 0
 
     def __init__(self, body, external_id):
         self.affiliate, self.currency = body["affiliate"], body["currency"]
@@ -106,6 +106,12 @@ class Payout(Record):
         self.state = "open"
         # The commissions and adjustments in it.
         self.paid = []
+
+
+class Inquiry:
+    def __init__(self, reopens):
+        # The commission that was wrongly declined, if that is the claim.
+        self.reopens, self.resolved = reopens, False
 
 
 class Terms:

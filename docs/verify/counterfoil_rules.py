@@ -7,7 +7,7 @@ from counterfoil_reckoning import (
     WHOLE_PPM, Counted, Refused, an_amount, change, counted_periods, demand, earned_by,
     locking_date, parts_per_million, period_name, rate_that_applies, rule_that_fits, tiers_of,
 )  # fmt: skip
-from counterfoil_records import Adjustment, Commission, Payout, Terms, Transaction
+from counterfoil_records import Adjustment, Commission, Inquiry, Payout, Terms, Transaction
 
 MAX_ACTIONS = 4
 MAX_RULES = 100
@@ -67,8 +67,8 @@ class Tenant:
         self.uplines = {}
         # By merchant and currency: what came in, and what it covers.
         self.received, self.covered = Counter(), Counter()
-        # By affiliate and currency: what payouts carried forward, from and to.
-        self.carried_from, self.carried_to = Counter(), Counter()
+        # By affiliate and currency: what payouts kept for later ones, and what was used of it.
+        self.kept, self.used = Counter(), Counter()
 
     # 13.3: every entry.
 
@@ -322,11 +322,11 @@ class Tenant:
         demand(commission.currency == body["currency"], "another-currency")
         commission.can("adjust")
         if body["effect"] == "credit":
-            commission.credits += body["amount"]
+            commission.credited += body["amount"]
         else:
-            commission.debits += body["amount"]
-        most = commission.left + commission.credits
-        demand(commission.debits <= most, "too-much")
+            commission.debited += body["amount"]
+        most = commission.left + commission.credited
+        demand(commission.debited <= most, "too-much")
         an_amount(most)
 
     # 13.11: inquiries.
@@ -343,14 +343,14 @@ class Tenant:
             demand(commission.currency == body["currency"], "another-currency")
         if claim["type"] == "declined":
             commission.can("reopen")
-        return {"resolved": False, "reopens": commission if claim["type"] == "declined" else None}
+        return Inquiry(commission if claim["type"] == "declined" else None)
 
     def inquiry_resolution(self, body):
         inquiry = self.find("inquiry", body["inquiry"])
-        demand(not inquiry["resolved"], "inquiry-resolved")
-        inquiry["resolved"] = True
-        if body["outcome"]["type"] == "valid" and inquiry["reopens"]:
-            inquiry["reopens"].take("reopen")
+        demand(not inquiry.resolved, "inquiry-resolved")
+        inquiry.resolved = True
+        if body["outcome"]["type"] == "valid" and inquiry.reopens:
+            inquiry.reopens.take("reopen")
 
     # 13.12: fundings.
 
@@ -393,7 +393,7 @@ class Tenant:
         if body["total"] is not None:
             demand(body["total"] == payout.added - payout.taken_off, "wrong-total")
             owner = payout.affiliate, payout.currency
-            owing = self.carried_from[owner] > self.carried_to[owner]
+            owing = self.used[owner] > self.kept[owner]
             demand(body["total"] == 0 or not owing, "still-owing")
             payout.take("close")
         if body["fx"]:
@@ -423,11 +423,11 @@ class Tenant:
     def carry_forward(self, payout, amount, effect):
         owner = payout.affiliate, payout.currency
         if effect == "credit":
-            payout.carried_from += amount
-            self.carried_from[owner] = an_amount(self.carried_from[owner] + amount)
+            payout.used += amount
+            self.used[owner] = an_amount(self.used[owner] + amount)
         else:
-            payout.carried_to += amount
-            self.carried_to[owner] = an_amount(self.carried_to[owner] + amount)
+            payout.kept += amount
+            self.kept[owner] = an_amount(self.kept[owner] + amount)
 
     # 13.14: what becomes of payouts.
 
@@ -440,8 +440,8 @@ class Tenant:
                 record.take(step)
         if step in ("fail", "return"):
             owner = payout.affiliate, payout.currency
-            self.carried_from[owner] -= payout.carried_from
-            self.carried_to[owner] -= payout.carried_to
+            self.used[owner] -= payout.used
+            self.kept[owner] -= payout.kept
 
     # 13.15: uplines.
 

@@ -21,7 +21,7 @@ const ASIDES: [(u32, Aside); 5] = [
     (300, Aside::Terms),
     (400, Aside::Upline),
     (300, Aside::Prepayment),
-    (1_500, Aside::Erasure),
+    (3_000, Aside::Erasure),
     (2_000, Aside::Question),
 ];
 

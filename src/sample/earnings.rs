@@ -11,12 +11,12 @@ use crate::protocol::id::Id;
 use crate::protocol::money::Amount;
 use crate::protocol::time::Timestamp;
 
-/// A share in a part of a transaction.
+/// What somebody has in a part of a transaction.
 #[derive(Clone, Copy, Debug)]
-pub struct Share<'a> {
+pub struct Stake<'a> {
     /// The program, by number.
     pub program: u32,
-    /// Whose share it is, by number.
+    /// Whose it is, by number.
     pub affiliate: u32,
     /// The group that the affiliate is in.
     pub affiliate_group: Option<&'a Id>,
@@ -24,7 +24,7 @@ pub struct Share<'a> {
     pub commission_group: Option<&'a Id>,
     /// The part's amount in the currency of commissions.
     pub amount: Amount,
-    /// The share, in parts per million.
+    /// The share in the part, in parts per million.
     pub share_ppm: u32,
     /// Of a subscription, how often it was paid for before.
     pub earlier: Option<u32>,
@@ -56,42 +56,42 @@ impl Counts {
         }
     }
 
-    /// What `rules` give for a share: the number of the rule, counted from 1, and the amount.
-    pub fn give(&self, rules: &[RewardRule<Amount>], share: &Share<'_>) -> Option<(u16, Amount)> {
+    /// What `rules` give for a stake: the number of the rule, counted from 1, and the amount.
+    pub fn give(&self, rules: &[RewardRule<Amount>], stake: &Stake<'_>) -> Option<(u16, Amount)> {
         let fits = |of: &Option<Id>, is: Option<&Id>| of.is_none() || of.as_ref() == is;
         let (number, rule) = (1..).zip(rules).find(|(_, rule)| {
-            fits(&rule.commission_group, share.commission_group)
-                && fits(&rule.affiliate_group, share.affiliate_group)
+            fits(&rule.commission_group, stake.commission_group)
+                && fits(&rule.affiliate_group, stake.affiliate_group)
         })?;
-        if rule.recurring.zip(share.earlier).is_some_and(|(most, earlier)| earlier >= most) {
+        if rule.recurring.zip(stake.earlier).is_some_and(|(most, earlier)| earlier >= most) {
             return Some((number, Amount::ZERO));
         }
         let whole = match &rule.reward {
-            Reward::Percent { ppm } => percent(share.amount, *ppm),
+            Reward::Percent { ppm } => percent(stake.amount, *ppm),
             Reward::Fixed { amount, .. } => *amount,
             Reward::CountTiers { period, counts } => {
-                let counted = self.of(*period, share).count;
-                rate(share, tier(counts, &counted))
+                let counted = self.of(*period, stake).count;
+                rate(stake, tier(counts, &counted))
             }
             Reward::VolumeTiers { period, volumes, .. } => {
-                let counted = self.of(*period, share).volume;
-                rate(share, tier(volumes, &counted))
+                let counted = self.of(*period, stake).volume;
+                rate(stake, tier(volumes, &counted))
             }
         };
         let bounded = |amount: Amount, per: CapPer| match &rule.cap {
             Some(cap) if cap.per == per => {
-                let earned = per.period().map(|period| self.of(period, share).earned);
+                let earned = per.period().map(|period| self.of(period, stake).earned);
                 let rest = cap.amount.checked_sub(earned.unwrap_or_default());
                 amount.min(rest.unwrap_or_default())
             }
             _ => amount,
         };
-        let shared = percent(bounded(whole, CapPer::Part), share.share_ppm);
+        let shared = percent(bounded(whole, CapPer::Part), stake.share_ppm);
         Some((number, bounded(bounded(shared, CapPer::Month), CapPer::Ever)))
     }
 
-    /// Counts what was stated for a share by `rule`, for whatever periods it has.
-    pub fn count(&mut self, rule: &RewardRule<Amount>, share: &Share<'_>, stated: Amount) {
+    /// Counts what was stated for a stake by `rule`, for whatever periods it has.
+    pub fn count(&mut self, rule: &RewardRule<Amount>, stake: &Stake<'_>, stated: Amount) {
         let tiers = match rule.reward {
             Reward::CountTiers { period, .. } | Reward::VolumeTiers { period, .. } => Some(period),
             Reward::Percent { .. } | Reward::Fixed { .. } => None,
@@ -101,12 +101,12 @@ impl Counts {
             if tiers != Some(period) && cap != Some(period) {
                 continue;
             }
-            let key = (share.program, share.affiliate);
+            let key = (stake.program, stake.affiliate);
             let counted = match period {
                 Period::Month => self.of_month.entry(key).or_default(),
                 Period::Ever => self.of_ever.entry(key).or_default(),
             };
-            let volume = percent(share.amount, share.share_ppm);
+            let volume = percent(stake.amount, stake.share_ppm);
             let sum = |one: Amount, other| one.checked_add(other).expect("far below the largest");
             counted.count += 1;
             counted.volume = sum(counted.volume, volume);
@@ -114,18 +114,18 @@ impl Counts {
         }
     }
 
-    fn of(&self, period: Period, share: &Share<'_>) -> Counted {
+    fn of(&self, period: Period, stake: &Stake<'_>) -> Counted {
         let counted = match period {
             Period::Month => &self.of_month,
             Period::Ever => &self.of_ever,
         };
-        counted.get(&(share.program, share.affiliate)).copied().unwrap_or_default()
+        counted.get(&(stake.program, stake.affiliate)).copied().unwrap_or_default()
     }
 }
 
-fn rate(share: &Share<'_>, rate: Option<&Rate<Amount>>) -> Amount {
+fn rate(stake: &Stake<'_>, rate: Option<&Rate<Amount>>) -> Amount {
     match rate {
-        Some(Rate::Percent { ppm }) => percent(share.amount, *ppm),
+        Some(Rate::Percent { ppm }) => percent(stake.amount, *ppm),
         Some(Rate::Fixed { amount, .. }) => *amount,
         None => Amount::ZERO,
     }

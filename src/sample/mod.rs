@@ -21,6 +21,7 @@
 //! | `open.rs`, `futures.rs` | commissions that something still has to happen to, and what |
 //! | `follow_ups.rs` | what becomes of commissions |
 //! | `fundings.rs`, `payouts.rs` | what waits to be paid for and paid out |
+//! | `closing.rs` | the end of a payout: what is taken off, kept and lent |
 //! | `settlement.rs` | that, as entries |
 //! | `asides.rs` | what happens beside all that |
 //! | `monthly.rs` | what waits for the end of a month |
@@ -47,6 +48,7 @@
 mod asides;
 mod beginnings;
 mod chance;
+mod closing;
 mod coins;
 mod earnings;
 mod follow_ups;

@@ -57,9 +57,7 @@ impl<T: Ord> Monthly<T> {
         limit: usize,
         same: impl Fn(&T, &T) -> bool,
     ) -> Option<(Vec<T>, bool)> {
-        if self.left.is_empty() && self.pending(now).1 {
-            self.begin(now);
-        }
+        self.begin_if_due(now);
         let next = self.left.last()?;
         let count = self.left.iter().rev().take(limit).take_while(|one| same(one, next)).count();
         let rest = self.left.len() - count;
@@ -68,7 +66,12 @@ impl<T: Ord> Monthly<T> {
         Some((taken, more))
     }
 
-    fn begin(&mut self, now: Timestamp) {
+    /// Begins the next run, if it is due at `now` and nothing is left of the one before. What is
+    /// added later waits for the one after.
+    pub fn begin_if_due(&mut self, now: Timestamp) {
+        if !self.left.is_empty() || !self.pending(now).1 {
+            return;
+        }
         let until = self.month_end.min(now);
         std::mem::swap(&mut self.left, &mut self.waiting);
         self.left.sort_unstable_by(|one, other| other.cmp(one));

@@ -13,7 +13,7 @@ use crate::protocol::time::{DAY_MS, Timestamp};
 /// How many follow-ups are lacking when merchants have time to look at each commission.
 const LEISURE: u64 = 4;
 /// The most follow-ups that may be lacking, because nothing was due, to be made up for later.
-const MAX_LACKING: u64 = 100;
+const MAX_LACKING: u64 = 400;
 /// How many random commissions are looked at for one that is due.
 const RANDOM_TRIES: usize = 4;
 /// The most days until a question, an answer, or what happens after the locking.

@@ -7,6 +7,8 @@ use crate::protocol::id::Id;
 
 /// The most affiliates of a tenant that have an upline.
 const MAX_UPLINED: u32 = 64;
+/// How often an affiliate that gets another upline gets none, in parts per million.
+const NO_UPLINE_PPM: u32 = 250_000;
 /// How many affiliates stand directly below another, where any do.
 const DOWNLINES: u32 = 4;
 
@@ -137,13 +139,12 @@ impl Uplines {
     pub fn draw(&self, random: &mut Random) -> Option<(u32, Option<u32>)> {
         let affiliate = u32::try_from(random.below(self.of.len() as u64)).ok()?;
         let (rank, tenant) = (affiliate / self.tenants, affiliate % self.tenants);
-        let upline = u32::try_from(random.below(u64::from(rank) + 1)).ok()?;
-        match upline {
-            // Nobody, now and then.
-            _ if rank == 0 => None,
-            upline if upline == rank => Some((affiliate, None)),
-            upline => Some((affiliate, Some(upline * self.tenants + tenant))),
+        if rank == 0 {
+            return None;
         }
+        let nobody = random.chance(NO_UPLINE_PPM);
+        let upline = u32::try_from(random.below(rank.into())).ok()? * self.tenants + tenant;
+        Some((affiliate, (!nobody).then_some(upline)))
     }
 }
 

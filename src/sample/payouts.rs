@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
 use super::chance::Random;
+use super::closing::Closing;
 use super::coins::{Coin, MAX_UNITS};
 use super::monthly::{MAX_WAITING, Monthly};
 use super::profile::Profile;
@@ -26,12 +27,12 @@ const _: () = assert!(
     "all that may wait for a payout must fit an amount"
 );
 
-/// From what on an affiliate is paid, in euro cents; less is kept.
-const LEAST_PAID_EURO_CENTS: u64 = 500;
-/// What a payout costs some affiliates.
-const FEE_EURO_CENTS: u64 = 35;
-/// The tax that is withheld from some affiliates, in parts per million.
-const WITHHELD_TAX_PPM: u32 = 150_000;
+/// How often a payout is held up, in parts per million.
+const HELD_UP_PPM: u32 = 60_000;
+/// The most days that takes.
+const MAX_HELD_UP_DAYS: u64 = 50;
+/// The most days that each step of a payout takes otherwise.
+const MAX_ON_THE_WAY_DAYS: u64 = 3;
 
 /// How payouts end, and how likely.
 const FATES: [(u32, Fate); 5] = [
@@ -108,21 +109,6 @@ pub struct Part {
     pub closing: Option<Closing>,
 }
 
-/// What closes a payout. Lines only where there is something.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Closing {
-    /// Taken off for the payment.
-    pub fee: Amount,
-    /// Taken off for the tax office.
-    pub withheld_tax: Amount,
-    /// Added from what was kept before, or lent to who owes more than there is.
-    pub added: Amount,
-    /// Taken off and kept, or taken off for what was lent.
-    pub kept: Amount,
-    /// What it comes to.
-    pub total: Amount,
-}
-
 /// A payout that is being stated.
 #[derive(Clone, Debug)]
 struct Open {
@@ -180,6 +166,11 @@ impl Payouts {
         self.monthly.pending(now)
     }
 
+    /// As [`Monthly::begin_if_due`].
+    pub fn begin_if_due(&mut self, now: Timestamp) {
+        self.monthly.begin_if_due(now);
+    }
+
     /// Whether something is due to become of a payout.
     pub fn event_pending(&self, now: Timestamp) -> bool {
         self.events.peek().is_some_and(|Reverse((due, ..))| *due <= now)
@@ -220,19 +211,17 @@ impl Payouts {
             open.lines.extend_from_slice(&lines);
         }
         let (payout, number, period) = (open.number, open.parts, self.monthly.period());
-        let closing = if !more {
+        let mut closing = None;
+        if !more {
             let paid_in = coins.get(coin).expect("a number of coins");
-            Some(self.close((affiliate, coin), paid_in, open, now, random))
+            closing = Some(self.close((affiliate, coin), paid_in, open, now, random));
+        } else if open.fate == Fate::BreaksOff {
+            // What it has lines of is paid again later, the rest by the next payout.
+            self.events.push(Reverse((now, payout, Event::Failed, affiliate)));
+            self.doom(payout, Doomed { lines: open.lines, payee: (affiliate, coin), kept: 0 });
         } else {
-            if open.fate == Fate::BreaksOff {
-                // What it has lines of is paid again later, the rest by the next payout.
-                self.events.push(Reverse((now, payout, Event::Failed, affiliate)));
-                self.doom(payout, Doomed { lines: open.lines, payee: (affiliate, coin), kept: 0 });
-            } else {
-                self.open = Some(open);
-            }
-            None
-        };
+            self.open = Some(open);
+        }
         Some(Part { payout, number, period, affiliate, coin, lines, closing })
     }
 
@@ -281,7 +270,7 @@ impl Payouts {
         random: &mut Random,
     ) -> Closing {
         let kept = self.kept.entry(payee).or_default();
-        let closing = Closing::new(&open, payee.0, coin, *kept);
+        let closing = Closing::new((open.added, open.taken_off), payee.0, coin, *kept);
         let change = i128::from(closing.kept.units()) - i128::from(closing.added.units());
         *kept += change;
         let mut due = now;
@@ -294,7 +283,9 @@ impl Payouts {
             Fate::ComesBack => &[Event::Completed, Event::Returned],
         };
         for event in events {
-            due = due.saturating_add(random.between(DAY_MS / 24, DAY_MS * 3));
+            let days =
+                if random.chance(HELD_UP_PPM) { MAX_HELD_UP_DAYS } else { MAX_ON_THE_WAY_DAYS };
+            due = due.saturating_add(random.between(DAY_MS / 24, DAY_MS * days));
             self.events.push(Reverse((due, open.number, *event, payee.0)));
         }
         if matches!(events, [_, Event::Failed | Event::Returned]) {
@@ -304,52 +295,50 @@ impl Payouts {
     }
 }
 
-impl Closing {
-    /// What closes a payout, where so much was `kept` before.
-    fn new(open: &Open, affiliate: u32, coin: &Coin, kept: i128) -> Self {
-        let Some(mut rest) = open.added.checked_sub(open.taken_off) else {
-            // The debits are more: what is lacking is lent.
-            let added = rest_of(open.taken_off, open.added);
-            return Self { added, ..Self::default() };
-        };
-        let mut closing = Self::default();
-        let take = |rest: &mut Amount, amount: Amount| {
-            let taken = amount.min(*rest);
-            *rest = rest_of(*rest, taken);
-            taken
-        };
-        if affiliate % 8 == 5 {
-            let tax = rest.parts_per_million(WITHHELD_TAX_PPM).unwrap_or_default();
-            closing.withheld_tax = take(&mut rest, tax);
-        }
-        if affiliate % 4 == 2 {
-            closing.fee = take(&mut rest, coin.amount(FEE_EURO_CENTS));
-        }
-        let units = |units: i128| {
-            let units = u64::try_from(units).ok().and_then(|units| Amount::from_units(units).ok());
-            units.unwrap_or_default()
-        };
-        if kept < 0 {
-            closing.kept = take(&mut rest, units(-kept));
-            if kept + i128::from(closing.kept.units()) < 0 {
-                // It pays off what it can.
-                return closing;
-            }
-        } else {
-            closing.added = units(kept);
-            rest = rest.checked_add(closing.added).unwrap_or(Amount::MAX);
-        }
-        let least = coin.amount(LEAST_PAID_EURO_CENTS);
-        if rest < least {
-            let more = rest;
-            closing.kept = closing.kept.checked_add(more).unwrap_or(Amount::MAX);
-            rest = Amount::ZERO;
-        }
-        closing.total = rest;
-        closing
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::spec::Currencies;
 
-fn rest_of(all: Amount, part: Amount) -> Amount {
-    all.checked_sub(part).expect("a part is at most the whole")
+    fn euro() -> Coin {
+        Coin::all(&Currencies::new([("EUR".parse().unwrap(), 2)])).pop().unwrap()
+    }
+
+    fn units(units: u64) -> Amount {
+        Amount::from_units(units).unwrap()
+    }
+
+    /// Whatever becomes of payouts, everything has arrived in the end, once.
+    #[test]
+    fn everything_arrives_once() {
+        let start: Timestamp = "2026-01-10T00:00:00Z".parse().unwrap();
+        let profile = Profile { payout_lines: 2, ..Profile::new(1, start) };
+        let (mut payouts, mut random, coins) = (Payouts::new(&profile), Random::new(1), [euro()]);
+        for number in 0..2_000 {
+            let affiliate = u32::try_from(number % 500).unwrap();
+            let paid = Paid::Commission(number);
+            payouts.add(Payable { affiliate, coin: 0, paid, amount: units(700 + number) });
+        }
+        let mut lines: BTreeMap<u64, Vec<Paid>> = BTreeMap::new();
+        let (mut arrived, mut events): (Vec<Paid>, BTreeMap<Event, usize>) = Default::default();
+        for day in 0..600 {
+            let now = start.saturating_add(day * DAY_MS);
+            while let Some(part) = payouts.next_part(now, &coins, &mut random) {
+                let paid = part.lines.iter().map(|line| line.paid);
+                lines.entry(part.payout).or_default().extend(paid);
+            }
+            while let Some((payout, event, _)) = payouts.next_event(now) {
+                *events.entry(event).or_default() += 1;
+                let paid = lines.get(&payout).cloned().unwrap_or_default();
+                match event {
+                    Event::Completed => arrived.extend(paid),
+                    Event::Returned => arrived.retain(|one| !paid.contains(one)),
+                    Event::Sent | Event::Failed => {}
+                }
+            }
+        }
+        arrived.sort_unstable();
+        assert_eq!(arrived, (0..2_000).map(Paid::Commission).collect::<Vec<_>>());
+        assert_eq!((events.len(), payouts.doomed.len(), payouts.doomed_lines), (4, 0, 0));
+    }
 }

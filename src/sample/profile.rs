@@ -19,6 +19,8 @@ pub const MAX_FOLLOW_UPS_PPM: u32 = 600_000;
 pub const MAX_ID_DIGITS: usize = 64;
 /// The pace of [`Profile::benchmark`], in milliseconds, unless it would reach beyond 1970.
 pub const BENCHMARK_PACE_MS: u64 = 60_000;
+/// The digits of [`Profile::benchmark`].
+const BENCHMARK_ID_DIGITS: usize = 60;
 /// How far back [`Profile::history`] reaches, in days.
 pub const HISTORY_DAYS: u64 = 400;
 
@@ -57,7 +59,7 @@ pub struct Profile {
     /// event time, say. For history that is recorded long after, it must be off.
     pub new_terms: bool,
     /// How many digits the numbers in external ids and references have at least. More make
-    /// longer entries: 9 makes leaves of some 90 bytes on average, 40 of 180, 64 of 240.
+    /// longer entries: 9 makes leaves of some 95 bytes on average, 40 of 190, 60 of 250.
     pub id_digits: usize,
 }
 
@@ -129,7 +131,8 @@ impl Profile {
     }
 
     /// The hardest on a store: 30% decisions and reversals, each of a random one of the open
-    /// commissions, and leaves of some 240 bytes. To be recorded at `now`, when the first
+    /// commissions, and leaves of some 250 bytes. So that
+    /// old ones can still be reversed, half of the programs lock on no date. To be recorded at `now`, when the first
     /// `entries` of them have happened. The full share is reached once the first commissions
     /// lock, after some 50,000 entries.
     pub fn benchmark(seed: u64, entries: u64, now: Timestamp) -> Self {
@@ -141,7 +144,7 @@ impl Profile {
         Self {
             pace_ms,
             next_decided: NextDecided::AtRandom,
-            id_digits: MAX_ID_DIGITS,
+            id_digits: BENCHMARK_ID_DIGITS,
             ..Self::new(seed, start)
         }
     }

@@ -7,7 +7,7 @@ use super::programs::Program;
 use super::terms::{COMMISSION_GROUPS, Scheme};
 use crate::protocol::entry::{Action, Fx, Item};
 use crate::protocol::id::Id;
-use crate::protocol::money::{Amount, PPM_WHOLE};
+use crate::protocol::money::{Amount, Currency, PPM_WHOLE};
 use crate::protocol::time::{DAY_MS, Timestamp};
 
 /// How often items are listed, in parts per million.
@@ -71,6 +71,13 @@ pub struct Market<'a> {
     pub coin: usize,
     /// How many digits numbers have at least.
     pub id_digits: usize,
+}
+
+impl Market<'_> {
+    /// What the merchant pays in.
+    pub fn currency(&self) -> Currency {
+        self.coins.get(self.coin).expect("a number of coins").currency
+    }
 }
 
 impl Sale {

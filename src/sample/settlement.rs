@@ -1,8 +1,9 @@
 //! Money that moves, as entries: fundings, payouts and what becomes of them.
 
 use super::Marketplace;
+use super::closing::Closing;
 use super::coins::Coin;
-use super::payouts::{Closing, Event, Paid, Part, Payable};
+use super::payouts::{Event, Paid, Part, Payable};
 use super::sales::day_of;
 use crate::protocol::entry::{
     Body, Effect, Entry, Funding, FundingLine, Fx, Kind, PaymentEvent, Payout, PayoutEvent,
@@ -25,6 +26,8 @@ impl Marketplace {
         if !(fundings.1 || payouts.1 || pending && self.random.chance(500_000)) {
             return None;
         }
+        // What is paid for now is paid out next month.
+        self.payouts.begin_if_due(now);
         if let Some(event) = self.payouts.next_event(now) {
             return Some(self.payout_event(event, now));
         }

@@ -134,8 +134,8 @@ impl Scheme {
             Capped(per) => {
                 let cents = match per {
                     CapPer::Part => 900,
-                    CapPer::Month => 20_000,
-                    CapPer::Ever => 100_000,
+                    CapPer::Month => 5_000,
+                    CapPer::Ever => 15_000,
                 };
                 rule.cap = Some(Cap { currency: coin.currency, amount: coin.amount(cents), per });
             }

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::earnings::Share;
+use super::Marketplace;
+use super::earnings::Stake;
 use super::open::{NewCommission, Sold};
 use super::programs::{Subscription, Terms};
 use super::sales::{Market, Part, Sale};
 use super::terms::{AFFILIATE_GROUP, Scheme};
-use super::{Marketplace, numbered};
 use crate::protocol::entry::{
     Action, Body, Commission, Entry, Kind, Locking, Reason, Role, Transaction,
 };
@@ -46,14 +46,18 @@ struct Deal {
     program: u32,
     number: u64,
     external_id: Id,
+    /// Whose buyer it is, by number.
+    affiliate: u32,
+    /// Who has a share in that.
+    second: Option<u32>,
     terms: Arc<Terms>,
     currency: Currency,
     locking_date: Option<Timestamp>,
     /// The locking date, or when it might lock.
     locks_at: Timestamp,
     refund_rate_ppm: u32,
-    /// Of a subscription, how often it was paid for before.
-    earlier: Option<u32>,
+    /// What is paid for once more, as it was before.
+    subscription: Option<Subscription>,
     /// Whether some affiliates are in a group of their own.
     has_affiliate_groups: bool,
     /// What was paid in, by number.
@@ -75,88 +79,77 @@ struct Earned {
 impl Marketplace {
     /// A transaction, after which its commissions are next.
     pub(super) fn trade(&mut self, now: Timestamp) -> Entry {
-        let program_number = self.program_popularity.rank(&mut self.random);
-        let rank = self.affiliate_popularity.rank(&mut self.random);
-        let number = self.fresh(Kind::Transaction);
-        let digits = self.profile.id_digits;
-        let program = self.programs.get_mut(program_number as usize).expect("a rank of programs");
-        let merchant = self.merchants.get(program.merchant as usize).expect("it has a merchant");
-        let terms = program.terms_at(now);
-        let market = Market { coins: &self.coins, coin: merchant.coin, id_digits: digits };
-        let sale = Sale::draw(&market, program, now, &mut self.random);
-        let tenant = merchant.tenant;
-        let mut affiliate = program.partner(rank) * self.profile.tenants + tenant;
-        let (mut order_ref, mut earlier) = (None, None);
-        if sale.action == Action::Subscription {
-            let new = Subscription { number, affiliate, payments: 0 };
-            let paid = program.subscribe(new, &mut self.random);
-            affiliate = paid.affiliate;
-            (order_ref, earlier) =
-                (Some(numbered("sub-", paid.number, digits)), Some(paid.payments));
-        }
-        let (grouped, refund_rate_ppm) =
-            (program.scheme == Scheme::Groups, program.refund_rate_ppm);
-        let partners = program.scheme.counts();
-        let program = program_number;
-        let second = (sale.action != Action::Subscription && self.random.chance(SHARED_PPM))
-            .then(|| self.second_affiliate(program, tenant))
-            .filter(|second| *second != affiliate);
-        let locking_date = locking_date(terms.body.locking, now);
-        let undecided = self.random.between(DAY_MS, MAX_UNDECIDED_DAYS * DAY_MS);
-        let overrides = terms.body.rules.iter().any(|rule| !rule.override_ppm.is_empty());
-        let plain = sale.parts.iter().all(|part| part.group.is_none());
-        let deal = Deal {
-            tenant,
-            program,
-            number,
-            external_id: self.numbered("t-", number),
-            currency: self.coin_of(program).currency,
-            locking_date,
-            locks_at: locking_date.unwrap_or(now.saturating_add(undecided)),
-            refund_rate_ppm,
-            earlier,
-            has_affiliate_groups: grouped,
-            coin: sale.coin,
-            sole: second.is_none() && !overrides && plain,
-            terms,
-        };
-        if partners {
-            self.counts.begin(now);
-        }
+        let (deal, sale) = self.strike(now);
+        self.counts.begin(now);
         for part in &sale.parts {
-            match second {
-                None => self.share(&deal, part, (affiliate, PPM_WHOLE), true),
+            match deal.second {
+                None => self.share(&deal, part, (deal.affiliate, PPM_WHOLE), true),
                 Some(second) => {
-                    self.share(&deal, part, (affiliate, FIRST_SHARE_PPM), true);
+                    self.share(&deal, part, (deal.affiliate, FIRST_SHARE_PPM), true);
                     self.share(&deal, part, (second, PPM_WHOLE - FIRST_SHARE_PPM), false);
                 }
             }
         }
-        self.state_sale(&deal, sale, affiliate, order_ref, now)
+        self.state_sale(&deal, sale, now)
     }
 
-    fn second_affiliate(&mut self, program: u32, tenant: u32) -> u32 {
-        let rank = self.affiliate_popularity.rank(&mut self.random);
-        let program = self.programs.get(program as usize).expect("a rank of programs");
-        program.partner(rank) * self.profile.tenants + tenant
+    /// Draws what is sold, by whom, and who has led the buyer there.
+    fn strike(&mut self, now: Timestamp) -> (Deal, Sale) {
+        let program_number = self.program_popularity.rank(&mut self.random);
+        let ranks = [(); 2].map(|()| self.affiliate_popularity.rank(&mut self.random));
+        let number = self.fresh(Kind::Transaction);
+        let program = self.programs.get_mut(program_number as usize).expect("a rank of programs");
+        let merchant = self.merchants.get(program.merchant as usize).expect("it has a merchant");
+        let tenant = merchant.tenant;
+        let terms = program.terms_at(now);
+        let id_digits = self.profile.id_digits;
+        let market = Market { coins: &self.coins, coin: merchant.coin, id_digits };
+        let sale = Sale::draw(&market, program, now, &mut self.random);
+        let [mut affiliate, second] =
+            ranks.map(|rank| program.partner(rank) * self.profile.tenants + tenant);
+        let subscription = (sale.action == Action::Subscription).then(|| {
+            let new = Subscription { number, affiliate, payments: 0 };
+            program.subscribe(new, &mut self.random)
+        });
+        affiliate = subscription.map_or(affiliate, |subscription| subscription.affiliate);
+        let shared = subscription.is_none() && self.random.chance(SHARED_PPM);
+        let second = (shared && second != affiliate).then_some(second);
+        let locking_date = locking_date(terms.body.locking, now);
+        let undecided = self.random.between(DAY_MS, MAX_UNDECIDED_DAYS * DAY_MS);
+        let overrides = terms.body.rules.iter().any(|rule| !rule.override_ppm.is_empty());
+        let grouped = sale.parts.iter().any(|part| part.group.is_some());
+        let deal = Deal {
+            tenant,
+            program: program_number,
+            number,
+            affiliate,
+            second,
+            subscription,
+            locking_date,
+            locks_at: locking_date.unwrap_or(now.saturating_add(undecided)),
+            refund_rate_ppm: program.refund_rate_ppm,
+            has_affiliate_groups: program.scheme == Scheme::Groups,
+            coin: sale.coin,
+            currency: market.currency(),
+            sole: second.is_none() && !overrides && !grouped,
+            external_id: self.numbered("t-", number),
+            terms,
+        };
+        (deal, sale)
     }
 
-    fn state_sale(
-        &mut self,
-        deal: &Deal,
-        sale: Sale,
-        affiliate: u32,
-        order_ref: Option<Id>,
-        now: Timestamp,
-    ) -> Entry {
+    fn state_sale(&mut self, deal: &Deal, sale: Sale, now: Timestamp) -> Entry {
         let random = &mut self.random;
-        let order = random.below(1_000_000_000);
-        let link = u64::from(affiliate) * 1_000 + u64::from(deal.program % 1_000);
+        let order = match deal.subscription {
+            Some(subscription) => ("sub-", subscription.number),
+            None => ("order-", random.below(1_000_000_000)),
+        };
+        let link = u64::from(deal.affiliate) * 1_000 + u64::from(deal.program % 1_000);
         let campaign = random.chance(CAMPAIGN_PPM).then(|| random.below(1_000));
         let click = random.chance(CLICK_PPM).then(|| random.below(1_000_000_000_000));
         let coin = self.coins.get(sale.coin).expect("a number of coins");
         let transaction = Transaction {
-            order_ref: order_ref.unwrap_or_else(|| self.numbered("order-", order)),
+            order_ref: self.numbered(order.0, order.1),
             merchant: deal.terms.body.merchant.clone(),
             program: deal.terms.body.program.clone(),
             action: sale.action,
@@ -185,32 +178,32 @@ impl Marketplace {
     fn share(&mut self, deal: &Deal, part: &Part, (affiliate, share_ppm): (u32, u32), first: bool) {
         let premium = deal.has_affiliate_groups && affiliate % ONE_PREMIUM_OF == 0;
         let affiliate_group = premium.then(|| Id::new(AFFILIATE_GROUP).expect("a word"));
-        let share = Share {
+        let stake = Stake {
             program: deal.program,
             affiliate,
             affiliate_group: affiliate_group.as_ref(),
             commission_group: part.group.as_ref(),
             amount: part.reckoned,
             share_ppm,
-            earlier: deal.earlier,
+            earlier: deal.subscription.map(|subscription| subscription.payments),
         };
         let rules = &deal.terms.body.rules;
         let (number, given) =
-            self.counts.give(rules, &share).expect("the last rule fits everything");
-        if given == Amount::ZERO && deal.earlier.is_some() {
+            self.counts.give(rules, &stake).expect("the last rule fits everything");
+        if given == Amount::ZERO && deal.subscription.is_some() {
             // It has been paid for often enough.
             return;
         }
         let (amount, deviation) = self.deviate(given);
-        let rule = rules.get(usize::from(number) - 1).expect("the number of a rule");
-        self.counts.count(rule, &share, amount);
+        let reward = rules.get(usize::from(number) - 1).expect("the number of a rule");
+        self.counts.count(reward, &stake, amount);
         let sold = if first { sold(deal, part) } else { Sold::default() };
         let role =
             Role::Direct { share_ppm, commission_group: part.group.clone(), affiliate_group };
         let direct =
             self.earn(deal, Earned { rule: number, affiliate, role, amount, deviation, sold });
         let mut below = affiliate;
-        for (level, ppm) in (1..).zip(&rule.override_ppm) {
+        for (level, ppm) in (1..).zip(&reward.override_ppm) {
             let Some(affiliate) = self.uplines.above(below) else { break };
             let given = amount.parts_per_million(*ppm).expect("a part of it");
             let (amount, deviation) = self.deviate(given);

@@ -4,15 +4,20 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use counterfoil::protocol::block::{Block, EncodedEntry};
-use counterfoil::protocol::entry::{Body, Decision, Payout, PayoutLine, Verdict};
-use counterfoil::protocol::hash::{StateKey, TreeHash};
+use counterfoil::protocol::entry::{
+    Adjustment, AffiliateUpline, Amended, Amendment, Balance, Body, Claim, Decision, Effect,
+    ErasureNotice, Inquiry, InquiryResolution, Kind, OpeningBalance, Outcome, PaymentEvent, Payout,
+    PayoutEvent, PayoutLine, Reason, Reference, Verdict,
+};
+use counterfoil::protocol::hash::{Commitment, StateKey, TreeHash};
+use counterfoil::protocol::id::Id;
 use counterfoil::protocol::rules::StoredRecord;
 use counterfoil::protocol::verify::{Chain, Draft, Tip};
 use counterfoil::store::{Committer, MemoryBounds, Store, TILE_WIDTH, View};
 
 use super::damage::{Files, read};
 use crate::support::chain::{
-    chain, commission, currency, decision, entry, id, key, reversal, sale, terms, time, units,
+    chain, commission, currency, decision, entry, funding, id, key, reversal, sale, terms, time, units,
 };
 
 /// The ledger as it was written, and all that can be asked of it.
@@ -83,7 +88,7 @@ fn blocks() -> Vec<Vec<EncodedEntry>> {
     let payout = |name: &str, numbers: std::ops::Range<u64>| {
         let total = units(100 * (numbers.end - numbers.start));
         let lines =
-            numbers.map(|number| PayoutLine { commission: long(number), amount: units(100) });
+            numbers.map(|number| PayoutLine::Commission { commission: long(number), amount: units(100) });
         entry(
             name,
             Body::Payout(Payout {
@@ -94,6 +99,7 @@ fn blocks() -> Vec<Vec<EncodedEntry>> {
                 continues: None,
                 lines: lines.collect(),
                 total: Some(total),
+                fx: None,
             }),
         )
     };
@@ -106,15 +112,69 @@ fn blocks() -> Vec<Vec<EncodedEntry>> {
         (0..90).map(|number| sale(number, 1000)).collect(),
         (0..64).map(rename).collect(),
         (0..64).map(lock).collect(),
+        vec![funding("funding", &(0..64).map(long).collect::<Vec<_>>(), 100)],
         // Longer than a value of the database may be, between short ones.
         vec![sale(200, 1), payout("payout-1", 0..52), sale(201, 1), payout("payout-2", 52..64)],
         (64..70).map(|number| commission(number, 100)).collect(),
         vec![reversal("reversal-1", 64, 30), decision("approval", 65, Verdict::Approve)],
+        beside_the_way(&long(0)),
     ];
     for number in 300..312 {
-        blocks.push(vec![sale(number, 1000), commission(number, 90)]);
+        blocks.push(vec![sale(number, 1000), commission(number, 100)]);
     }
     blocks
+}
+
+/// The kinds that no other block here has; `paid` is a commission in payout-1.
+fn beside_the_way(paid: &Id) -> Vec<EncodedEntry> {
+    let (currency, affiliate) = (currency("EUR"), id("affiliate"));
+    let related = Reference { kind: Kind::Commission, external_id: paid.clone() };
+    let amendment = Amendment {
+        of: Amended::Commission { commission: id("commission-66") },
+        currency,
+        old: units(100),
+        new: units(90),
+        reason: Reason::WrongAmount,
+    };
+    let adjustment = Adjustment {
+        affiliate: affiliate.clone(),
+        effect: Effect::Debit,
+        currency,
+        amount: units(10),
+        related,
+        reason: Reason::Chargeback,
+    };
+    let inquiry = Inquiry {
+        affiliate: affiliate.clone(),
+        merchant: id("shop"),
+        program: id("program"),
+        claim: Claim::Incorrect { commission: paid.clone() },
+        currency,
+        amount: units(120),
+    };
+    let balance = Balance::Affiliate {
+        affiliate: affiliate.clone(),
+        effect: Effect::Credit,
+        currency,
+        amount: units(5),
+    };
+    let opening = OpeningBalance { source: id("old-system"), balance };
+    let mut opening = entry("opening", Body::OpeningBalance(opening)).entry().clone();
+    opening.commitment = Some(Commitment([5; 32]));
+    let event = PayoutEvent { payout: id("payout-1"), event: PaymentEvent::Completed };
+    let answer = InquiryResolution { inquiry: id("inquiry"), outcome: Outcome::Incomplete };
+    let upline = AffiliateUpline { affiliate, upline: Some(id("upline")) };
+    let erased = Reference { kind: Kind::OpeningBalance, external_id: id("opening") };
+    vec![
+        entry("amendment", Body::Amendment(amendment)),
+        entry("adjustment", Body::Adjustment(adjustment)),
+        entry("inquiry", Body::Inquiry(inquiry)),
+        entry("answer", Body::InquiryResolution(answer)),
+        entry("completed", Body::PayoutEvent(event)),
+        entry("upline", Body::AffiliateUpline(upline)),
+        EncodedEntry::new(opening).unwrap(),
+        entry("erasure", Body::ErasureNotice(ErasureNotice { entry: erased })),
+    ]
 }
 
 impl Original {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may stop where it fails")]
 
 pub mod cases;
+mod entries;
 
 use std::collections::HashMap;
 
@@ -12,10 +13,7 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use counterfoil::protocol::block::{Block, EncodedEntry, Header};
-use counterfoil::protocol::entry::{
-    Action, Body, Commission, Decision, Entry, Payout, PayoutLine, ProgramTerms, Reason, Reversal,
-    Reward, Transaction, Verdict,
-};
+use counterfoil::protocol::entry::Entry;
 use counterfoil::protocol::hash::{StateKey, TreeHash};
 use counterfoil::protocol::id::Id;
 use counterfoil::protocol::key::{SealingKey, Signature};
@@ -24,6 +22,8 @@ use counterfoil::protocol::rules::StoredRecord;
 use counterfoil::protocol::spec::{ChainSpec, Currencies, Governance, Limits, RULES_VERSION};
 use counterfoil::protocol::time::{DAY_MS, Timestamp};
 use counterfoil::protocol::verify::{Chain, Draft, Tip, VerifiedBlock};
+
+pub use entries::*;
 
 /// When most things happen, in milliseconds.
 pub const NOW: u64 = 1_700_000_000_000;
@@ -164,104 +164,4 @@ pub fn currency(code: &str) -> Currency {
 
 pub fn units(units: u64) -> Amount {
     Amount::from_units(units).unwrap()
-}
-
-fn entry(external_id: &str, body: Body<Amount>) -> Entry {
-    Entry {
-        tenant: id("acme"),
-        external_id: id(external_id),
-        event_time: at(NOW),
-        commitment: None,
-        body,
-    }
-}
-
-/// `entry` of another tenant.
-pub fn of_tenant(tenant: &str, entry: Entry) -> Entry {
-    Entry { tenant: id(tenant), ..entry }
-}
-
-/// `entry` of another time.
-pub fn when(milliseconds: u64, entry: Entry) -> Entry {
-    Entry { event_time: at(milliseconds), ..entry }
-}
-
-/// The first terms of shop's main program, reaching back a month: 10 percent.
-pub fn terms(external_id: &str, alter: impl FnOnce(&mut ProgramTerms<Amount>)) -> Entry {
-    let mut body = ProgramTerms {
-        merchant: id("shop"),
-        program: id("main"),
-        version: 1,
-        effective_from: at(NOW - 30 * DAY_MS),
-        effective_until: None,
-        locking_days: 30,
-        reward: Reward::Percent { ppm: 100_000 },
-    };
-    alter(&mut body);
-    entry(external_id, Body::ProgramTerms(body))
-}
-
-/// A sale of 100.00 EUR by shop, now.
-pub fn sale(external_id: &str, alter: impl FnOnce(&mut Transaction<Amount>)) -> Entry {
-    let mut body = Transaction {
-        order_ref: id(external_id),
-        merchant: id("shop"),
-        program: id("main"),
-        action: Action::Sale,
-        currency: currency("EUR"),
-        amount: units(10_000),
-        link_ref: None,
-        campaign_ref: None,
-        click_ref: None,
-    };
-    alter(&mut body);
-    entry(external_id, Body::Transaction(body))
-}
-
-/// 10.00 EUR for ann, from sale S-1 under terms T-1.
-pub fn commission(external_id: &str, alter: impl FnOnce(&mut Commission<Amount>)) -> Entry {
-    let mut body = Commission {
-        transaction: id("S-1"),
-        terms: id("T-1"),
-        affiliate: id("ann"),
-        currency: currency("EUR"),
-        amount: units(1_000),
-    };
-    alter(&mut body);
-    entry(external_id, Body::Commission(body))
-}
-
-pub fn decision(external_id: &str, commission: &str, verdict: Verdict) -> Entry {
-    entry(external_id, Body::Decision(Decision { commission: id(commission), verdict }))
-}
-
-/// Takes back 10.00 EUR of commission C-1.
-pub fn reversal(external_id: &str, alter: impl FnOnce(&mut Reversal<Amount>)) -> Entry {
-    let mut body = Reversal {
-        commission: id("C-1"),
-        currency: currency("EUR"),
-        amount: units(1_000),
-        reason: Reason::ReturnedItem,
-    };
-    alter(&mut body);
-    entry(external_id, Body::Reversal(body))
-}
-
-/// Pays ann 10.00 EUR of commission C-1, in one part without a total.
-pub fn payout(external_id: &str, alter: impl FnOnce(&mut Payout<Amount>)) -> Entry {
-    let mut body = Payout {
-        affiliate: id("ann"),
-        currency: currency("EUR"),
-        period_from: at(NOW - DAY_MS),
-        period_until: at(NOW),
-        continues: None,
-        lines: vec![line("C-1", 1_000)],
-        total: None,
-    };
-    alter(&mut body);
-    entry(external_id, Body::Payout(body))
-}
-
-pub fn line(commission: &str, amount: u64) -> PayoutLine<Amount> {
-    PayoutLine { commission: id(commission), amount: units(amount) }
 }

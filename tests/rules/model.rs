@@ -1,485 +1,631 @@
-//! The rules once more, as simply as they can be said: facts in lists, sums made anew each
-//! time, no state but what was stated. Shares no code with the rules.
+//! The rules once more, as simply as they can be said, from FORMAT.md section 13 alone: what
+//! was stated stands in a list, every sum is made anew each time, nothing else is remembered.
+//! Shares no code with the rules. A refusal is the name of the first rule that is broken.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use counterfoil::protocol::entry::{
-    Body, Commission, Entry, Payout, PayoutLine, ProgramTerms, Reason, Reversal, Reward,
-    Transaction, Verdict,
+    Balance, Body, Claim, Effect, Entry, Fx, ImportedState, Kind, Outcome, PaymentEvent,
+    Payout, PayoutLine, ProgramTerms, Role, Verdict,
 };
-use counterfoil::protocol::money::Amount;
-use proptest::prelude::*;
-use proptest::strategy::Union;
+use counterfoil::protocol::id::Id;
+use counterfoil::protocol::money::{Amount, Currency};
 
-use crate::market::{
-    self, AHEAD_MS, NOW, at, currency, decision, id, line, of_tenant, units, when,
-};
+/// The most that an amount can be.
+pub const MOST: u128 = (1 << 63) - 1;
 
-/// How far apart blocks are, in milliseconds.
-pub const BLOCK_MS: u64 = 10;
+/// A legal statement, or the rule that it would break.
+pub type Verdicted = Result<(), &'static str>;
 
-/// Who earns a commission, what was stated, reversed and paid of it, where it stands, and when
-/// it is due to lock.
-pub type Balance = (String, [u64; 3], String, u64);
+/// Breaks `rule` unless `kept`.
+pub fn demand(kept: bool, rule: &'static str) -> Verdicted {
+    if kept { Ok(()) } else { Err(rule) }
+}
 
 /// All that was stated, in order.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Model {
-    facts: Vec<Entry>,
-    balances: BTreeMap<(String, String), Balance>,
+    pub facts: Vec<Entry>,
 }
 
 impl Model {
     /// States `entry` in a block at `now`, if that is legal.
-    pub fn state(&mut self, entry: &Entry, now: u64) -> bool {
-        let key =
-            |entry: &Entry| (entry.tenant.to_string(), entry.kind(), entry.external_id.to_string());
-        let new = self.facts.iter().all(|fact| key(fact) != key(entry));
-        let legal = new && millis(entry) <= now + AHEAD_MS && self.allows(entry, now);
-        if legal {
-            self.facts.push(entry.clone());
-            self.apply(entry);
-        }
-        legal
+    pub fn state(&mut self, entry: &Entry, now: u64) -> Verdicted {
+        self.of(&entry.tenant).allows(entry, now)?;
+        self.facts.push(entry.clone());
+        Ok(())
     }
 
-    /// Every commission's balance, by tenant and external id.
-    pub fn commissions(&self) -> &BTreeMap<(String, String), Balance> {
-        &self.balances
+    /// What a tenant stated.
+    pub fn of(&self, tenant: &Id) -> Known<'_> {
+        Known(self.facts.iter().filter(|fact| fact.tenant == *tenant).collect())
     }
 
-    fn allows(&self, entry: &Entry, now: u64) -> bool {
-        match &entry.body {
-            Body::ProgramTerms(terms) => self.allows_terms(entry, terms, now),
-            Body::Transaction(sale) => {
-                listed(&sale.currency)
-                    && !self.versions(entry, &sale.merchant, &sale.program).is_empty()
-            }
-            Body::Commission(commission) => self.allows_commission(entry, commission),
-            Body::Decision(decision) => {
-                let Some(balance) = self.balance(entry, &decision.commission) else { return false };
-                let standing = balance.2.as_str();
-                match &decision.verdict {
-                    Verdict::Approve | Verdict::Decline { .. } => {
-                        ["pending", "extended"].contains(&standing)
-                    }
-                    Verdict::Lock => ["pending", "extended", "approved"].contains(&standing),
-                    Verdict::Extend { locking_date } => {
-                        standing == "pending"
-                            && locking_date.as_millis() > self.due(entry, &decision.commission)
-                    }
-                }
-            }
-            Body::Reversal(reversal) => self.allows_reversal(entry, reversal),
-            Body::Payout(payout) => self.allows_payout(entry, payout),
-        }
+    /// Every tenant that stated something.
+    pub fn tenants(&self) -> BTreeSet<&Id> {
+        self.facts.iter().map(|fact| &fact.tenant).collect()
+    }
+}
+
+/// What one tenant stated, in order.
+#[derive(Clone)]
+pub struct Known<'m>(pub Vec<&'m Entry>);
+
+/// A commission, as it is now.
+pub struct Earning<'m> {
+    pub affiliate: &'m Id,
+    pub merchant: &'m Id,
+    pub currency: Currency,
+    pub transaction: Option<&'m Id>,
+    /// Which rule of the terms, and of which part, if it is a direct one.
+    pub direct: Option<(u16, Option<&'m Id>)>,
+    pub amount: u128,
+    pub fee: u128,
+    pub reversed: u128,
+    pub funded: u128,
+    pub credits: u128,
+    pub debits: u128,
+    pub locks: Option<u64>,
+    pub extended: bool,
+    pub standing: &'static str,
+}
+
+impl Earning<'_> {
+    pub fn left(&self) -> u128 {
+        self.amount - self.reversed
+    }
+}
+
+/// An adjustment, or an affiliate's balance that was brought in.
+pub struct Adjusting<'m> {
+    pub affiliate: &'m Id,
+    pub effect: Effect,
+    pub currency: Currency,
+    pub amount: u128,
+    pub standing: &'static str,
+}
+
+/// A transaction, as it is now.
+pub struct Sold<'m> {
+    pub place: usize,
+    pub time: u64,
+    pub body: &'m counterfoil::protocol::entry::Transaction<Amount>,
+    /// Its parts, in its own currency.
+    pub parts: Vec<(Option<&'m Id>, u128)>,
+    pub refunded: u128,
+}
+
+/// A payout of one or several parts.
+pub struct Paying<'m> {
+    pub parts: Vec<(&'m Id, &'m Payout<Amount>)>,
+    pub standing: &'static str,
+}
+
+/// The legal steps of a commission: from, step, to.
+pub const STEPS: [(&str, &str, &str); 22] = [
+    ("pending", "approve", "approved"),
+    ("pending", "decline", "declined"),
+    ("pending", "extend", "extended"),
+    ("pending", "lock", "locked"),
+    ("pending", "reverse", "reversed"),
+    ("pending", "amend", "pending"),
+    ("extended", "approve", "approved"),
+    ("extended", "decline", "declined"),
+    ("extended", "lock", "locked"),
+    ("extended", "reverse", "reversed"),
+    ("approved", "lock", "locked"),
+    ("approved", "reverse", "reversed"),
+    ("declined", "reopen", "pending"),
+    ("locked", "fund", "funded"),
+    ("locked", "adjust", "locked"),
+    ("funded", "pay", "in_payout"),
+    ("funded", "adjust", "funded"),
+    ("in_payout", "complete", "paid"),
+    ("in_payout", "fail", "funded"),
+    ("in_payout", "adjust", "in_payout"),
+    ("paid", "return", "funded"),
+    ("paid", "adjust", "paid"),
+];
+
+/// The legal steps of a payout, and where its commissions are then.
+pub const PAYOUT_STEPS: [(&str, &str, &str, &str); 8] = [
+    ("open", "close", "closed", "in_payout"),
+    ("open", "fail", "failed", "funded"),
+    ("closed", "send", "sent", "in_payout"),
+    ("closed", "complete", "completed", "paid"),
+    ("closed", "fail", "failed", "funded"),
+    ("sent", "complete", "completed", "paid"),
+    ("sent", "fail", "failed", "funded"),
+    ("completed", "return", "returned", "funded"),
+];
+
+/// Where a commission is after a legal step.
+pub fn after(standing: &str, step: &str) -> Result<&'static str, &'static str> {
+    let legal = STEPS.iter().find(|(from, by, _)| (*from, *by) == (standing, step));
+    legal.map(|(_, _, to)| *to).ok_or("illegal-step")
+}
+
+/// Where a payout is after a legal step.
+pub fn payout_after(standing: &str, step: &str) -> Result<&'static str, &'static str> {
+    let legal = PAYOUT_STEPS.iter().find(|(from, by, ..)| (*from, *by) == (standing, step));
+    legal.map(|(_, _, to, _)| *to).ok_or("illegal-payout-step")
+}
+
+pub fn step_of(verdict: &Verdict) -> &'static str {
+    match verdict {
+        Verdict::Approve => "approve",
+        Verdict::Decline { .. } => "decline",
+        Verdict::Extend { .. } => "extend",
+        Verdict::Lock => "lock",
+    }
+}
+
+pub fn payout_step_of(event: &PaymentEvent) -> &'static str {
+    match event {
+        PaymentEvent::Sent { .. } => "send",
+        PaymentEvent::Completed => "complete",
+        PaymentEvent::Failed => "fail",
+        PaymentEvent::Returned => "return",
+    }
+}
+
+pub fn units(amount: Amount) -> u128 {
+    amount.units().into()
+}
+
+impl<'m> Known<'m> {
+    /// What was stated before the `place`th.
+    pub fn before(&self, place: usize) -> Self {
+        Self(self.0[..place].to_vec())
     }
 
-    fn allows_terms(&self, entry: &Entry, terms: &ProgramTerms<Amount>, now: u64) -> bool {
-        let from = terms.effective_from.as_millis();
-        let earlier = self.versions(entry, &terms.merchant, &terms.program);
-        let sound = match &terms.reward {
-            Reward::Percent { ppm } => *ppm <= 1_000_000,
-            Reward::Fixed { currency, .. } => listed(currency),
-        };
-        let after_all = earlier.iter().all(|(_, other)| from >= other.effective_from.as_millis());
-        sound
-            && terms.effective_until.is_none_or(|until| until.as_millis() > from)
-            && terms.version as usize == earlier.len() + 1
-            && (earlier.is_empty() || (after_all && from >= now))
+    /// An entry that was stated, and its place.
+    pub fn entry(&self, kind: Kind, name: &Id) -> Option<(usize, &'m Entry)> {
+        let found = |fact: &&Entry| fact.kind() == kind && fact.external_id == *name;
+        self.0.iter().position(found).map(|place| (place, self.0[place]))
     }
 
-    fn allows_commission(&self, entry: &Entry, commission: &Commission<Amount>) -> bool {
-        let Some(Body::Transaction(sale)) =
-            self.body(entry, "transaction", &commission.transaction)
-        else {
-            return false;
-        };
-        let sold_at = self.fact(entry, "transaction", &commission.transaction).map(millis);
-        let Some(Body::ProgramTerms(terms)) = self.body(entry, "program_terms", &commission.terms)
-        else {
-            return false;
-        };
-        // The terms in force are the latest version that had begun, unless it had ended.
-        let versions = self.versions(entry, &sale.merchant, &sale.program);
-        let begun =
-            |terms: &ProgramTerms<Amount>| Some(terms.effective_from.as_millis()) <= sold_at;
-        let in_force = versions.iter().rev().find(|(_, terms)| begun(terms));
-        let Some((name, _)) = in_force else { return false };
-        let ended = terms.effective_until.is_some_and(|until| Some(until.as_millis()) <= sold_at);
-        if *name != commission.terms.as_str()
-            || (&terms.merchant, &terms.program) != (&sale.merchant, &sale.program)
-            || ended
-            || sale.currency != commission.currency
-        {
-            return false;
-        }
-        let earned = match &terms.reward {
-            Reward::Percent { ppm } => percent(sale.amount.units(), *ppm),
-            Reward::Fixed { currency, amount } if *currency == commission.currency => {
-                amount.units()
-            }
-            Reward::Fixed { .. } => return false,
-        };
-        let others = self.of_tenant(entry).filter_map(|fact| match &fact.body {
-            Body::Commission(other) if other.transaction == commission.transaction => {
-                Some(other.amount.units())
+    /// Something that was brought in, by the name of what it is from then on.
+    fn imported(&self, kind: Kind, name: &Id) -> Option<&'m Balance<Amount>> {
+        match &self.entry(Kind::OpeningBalance, name)?.1.body {
+            Body::OpeningBalance(opening) => {
+                let is = match opening.balance {
+                    Balance::Commission { .. } => Some(Kind::Commission),
+                    Balance::Affiliate { .. } => Some(Kind::Adjustment),
+                    Balance::Merchant { .. } => None,
+                };
+                (is == Some(kind)).then_some(&opening.balance)
             }
             _ => None,
-        });
-        others.sum::<u64>() + commission.amount.units() <= earned
-    }
-
-    fn allows_reversal(&self, entry: &Entry, reversal: &Reversal<Amount>) -> bool {
-        let Some((_, [stated, reversed, paid], standing, _)) =
-            self.balance(entry, &reversal.commission)
-        else {
-            return false;
-        };
-        let same = self.currency_of(entry, &reversal.commission) == reversal.currency.as_str();
-        let amount = reversal.amount.units();
-        same && ["pending", "extended", "approved"].contains(&standing.as_str())
-            && amount > 0
-            && amount + reversed + paid <= *stated
-    }
-
-    fn allows_payout(&self, entry: &Entry, payout: &Payout<Amount>) -> bool {
-        let mut total: u64 = payout.lines.iter().map(|line| line.amount.units()).sum();
-        if let Some(previous) = &payout.continues {
-            let Some(Body::Payout(part)) = self.body(entry, "payout", previous) else {
-                return false;
-            };
-            let shared = |body: &Payout<Amount>| {
-                (body.affiliate.clone(), body.currency, body.period_from, body.period_until)
-            };
-            let taken = self.of_tenant(entry).any(|fact| {
-                matches!(&fact.body, Body::Payout(other) if other.continues.as_ref() == Some(previous))
-            });
-            if part.total.is_some() || taken || shared(part) != shared(payout) {
-                return false;
-            }
-            total += self.sum_until(entry, part);
-        }
-        listed(&payout.currency)
-            && payout.period_until > payout.period_from
-            && (1..=500).contains(&payout.lines.len())
-            && payout.lines.iter().all(|line| self.allows_line(entry, payout, line))
-            && payout.total.is_none_or(|stated| stated.units() == total)
-    }
-
-    /// What `part` and all parts before it come to.
-    fn sum_until(&self, entry: &Entry, part: &Payout<Amount>) -> u64 {
-        let own: u64 = part.lines.iter().map(|line| line.amount.units()).sum();
-        let Some(previous) = &part.continues else { return own };
-        match self.body(entry, "payout", previous) {
-            Some(Body::Payout(previous)) => own + self.sum_until(entry, previous),
-            _ => own,
         }
     }
 
-    fn allows_line(
-        &self,
-        entry: &Entry,
-        payout: &Payout<Amount>,
-        line: &PayoutLine<Amount>,
-    ) -> bool {
-        let Some((affiliate, [stated, reversed, paid], standing, _)) =
-            self.balance(entry, &line.commission)
-        else {
-            return false;
-        };
-        // All lines of this payout that name the same commission.
-        let asked = payout.lines.iter().filter(|other| other.commission == line.commission);
-        let asked: u64 = asked.map(|line| line.amount.units()).sum();
-        affiliate == payout.affiliate.as_str()
-            && self.currency_of(entry, &line.commission) == payout.currency.as_str()
-            && standing == "locked"
-            && line.amount.units() > 0
-            && asked + reversed + paid <= *stated
+    /// Whether there is an entry, or what was brought in, of this kind and name.
+    pub fn exists(&self, kind: Kind, name: &Id) -> bool {
+        self.entry(kind, name).is_some() || self.imported(kind, name).is_some()
     }
 
-    fn apply(&mut self, entry: &Entry) {
-        let tenant = entry.tenant.to_string();
-        let of = tenant.clone();
-        let mut change = |commission: &str, [reversed, paid]: [u64; 2], standing: Option<&str>| {
-            let key = (of.clone(), commission.to_owned());
-            let (_, amounts, now, _) = self.balances.get_mut(&key).expect("allowed above");
-            amounts[1] += reversed;
-            amounts[2] += paid;
-            let nothing_left = amounts[0] == amounts[1] + amounts[2];
-            let settled = [("reversed", reversed), ("paid", paid)];
-            let settled = settled.iter().find(|(_, amount)| nothing_left && *amount > 0);
-            if let Some(standing) = settled.map(|(name, _)| *name).or(standing) {
-                standing.clone_into(now);
-            }
-        };
-        match &entry.body {
-            Body::ProgramTerms(_) | Body::Transaction(_) => {}
-            Body::Commission(commission) => {
-                let balance = [commission.amount.units(), 0, 0];
-                let due = self.due(entry, &entry.external_id);
-                let row = (commission.affiliate.to_string(), balance, "pending".to_owned(), due);
-                self.balances.insert((tenant, entry.external_id.to_string()), row);
-            }
-            Body::Decision(decision) => {
-                let standing = match decision.verdict {
-                    Verdict::Approve => "approved",
-                    Verdict::Decline { .. } => "declined",
-                    Verdict::Extend { .. } => "extended",
-                    Verdict::Lock => "locked",
-                };
-                change(decision.commission.as_str(), [0, 0], Some(standing));
-                if let Verdict::Extend { locking_date } = decision.verdict {
-                    let key = (tenant, decision.commission.to_string());
-                    let row = self.balances.get_mut(&key).expect("allowed above");
-                    row.3 = locking_date.as_millis();
-                }
-            }
-            Body::Reversal(reversal) => {
-                change(reversal.commission.as_str(), [reversal.amount.units(), 0], None);
-            }
-            Body::Payout(payout) => {
-                for line in &payout.lines {
-                    change(line.commission.as_str(), [0, line.amount.units()], None);
-                }
-            }
+    pub fn terms(&self, name: &Id) -> Option<(usize, &'m ProgramTerms<Amount>)> {
+        match &self.entry(Kind::ProgramTerms, name)? {
+            (place, Entry { body: Body::ProgramTerms(terms), .. }) => Some((*place, terms)),
+            _ => None,
         }
     }
 
-    fn of_tenant<'m>(&'m self, entry: &'m Entry) -> impl Iterator<Item = &'m Entry> {
-        self.facts.iter().filter(|fact| fact.tenant == entry.tenant)
-    }
-
-    fn fact<'m>(&'m self, entry: &'m Entry, kind: &str, name: &impl ToString) -> Option<&'m Entry> {
-        let name = name.to_string();
-        self.of_tenant(entry)
-            .find(|fact| fact.kind().as_str() == kind && fact.external_id.as_str() == name)
-    }
-
-    fn body<'m>(
-        &'m self,
-        entry: &'m Entry,
-        kind: &str,
-        name: &impl ToString,
-    ) -> Option<&'m Body<Amount>> {
-        self.fact(entry, kind, name).map(|fact| &fact.body)
-    }
-
-    fn balance(&self, entry: &Entry, commission: &impl ToString) -> Option<&Balance> {
-        self.balances.get(&(entry.tenant.to_string(), commission.to_string()))
-    }
-
-    fn currency_of(&self, entry: &Entry, commission: &impl ToString) -> String {
-        match self.body(entry, "commission", commission) {
-            Some(Body::Commission(commission)) => commission.currency.to_string(),
-            _ => String::new(),
-        }
-    }
-
-    /// When a commission that is not extended is due to lock.
-    fn due(&self, entry: &Entry, commission: &impl ToString) -> u64 {
-        let Some(Body::Commission(commission)) = self.body(entry, "commission", commission) else {
-            return 0;
-        };
-        let sold_at = self.fact(entry, "transaction", &commission.transaction).map_or(0, millis);
-        match self.body(entry, "program_terms", &commission.terms) {
-            Some(Body::ProgramTerms(terms)) => {
-                sold_at + u64::from(terms.locking_days) * 24 * 60 * 60 * 1000
-            }
-            _ => 0,
-        }
-    }
-
-    /// A program's terms by name, in the order of their versions.
-    fn versions<'m>(
-        &'m self,
-        entry: &'m Entry,
-        merchant: &impl ToString,
-        program: &impl ToString,
-    ) -> Vec<(&'m str, &'m ProgramTerms<Amount>)> {
-        let (merchant, program) = (merchant.to_string(), program.to_string());
-        let terms = self.of_tenant(entry).filter_map(|fact| match &fact.body {
-            Body::ProgramTerms(terms) => Some((fact.external_id.as_str(), terms)),
+    /// All versions of a program's terms, each with its place.
+    pub fn versions(&self, merchant: &Id, program: &Id) -> Vec<(usize, &'m ProgramTerms<Amount>)> {
+        let facts = self.0.iter().enumerate();
+        let terms = facts.filter_map(|(place, fact)| match &fact.body {
+            Body::ProgramTerms(terms) => Some((place, terms)),
             _ => None,
         });
         terms
-            .filter(|(_, terms)| {
-                (terms.merchant.as_str(), terms.program.as_str()) == (&*merchant, &*program)
-            })
+            .filter(|(_, terms)| (&terms.merchant, &terms.program) == (merchant, program))
             .collect()
     }
-}
 
-fn millis(entry: &Entry) -> u64 {
-    entry.event_time.as_millis()
-}
-
-fn listed(code: &impl ToString) -> bool {
-    ["EUR", "GBP", "JPY"].contains(&code.to_string().as_str())
-}
-
-/// Parts per million of `amount`, half to even, in decimal digits rather than a remainder.
-fn percent(amount: u64, ppm: u32) -> u64 {
-    let digits = format!("{:07}", u128::from(amount) * u128::from(ppm));
-    let (whole, fraction) = digits.split_at(digits.len() - 6);
-    let whole: u64 = whole.parse().unwrap();
-    match fraction.cmp("500000") {
-        std::cmp::Ordering::Less => whole,
-        std::cmp::Ordering::Equal => whole + whole % 2,
-        std::cmp::Ordering::Greater => whole + 1,
+    /// A transaction as it is now.
+    pub fn sold(&self, name: &Id) -> Option<Sold<'m>> {
+        let (place, entry) = self.entry(Kind::Transaction, name)?;
+        let Body::Transaction(body) = &entry.body else { return None };
+        let mut parts = parts(body);
+        let mut refunded = 0;
+        for fact in &self.0 {
+            match &fact.body {
+                Body::Amendment(amendment) => {
+                    use counterfoil::protocol::entry::Amended;
+                    if let Amended::Transaction { transaction, commission_group } = &amendment.of
+                        && transaction == name
+                    {
+                        for part in &mut parts {
+                            if part.0 == commission_group.as_ref() {
+                                part.1 = units(amendment.new);
+                            }
+                        }
+                    }
+                }
+                Body::Reversal(reversal) => {
+                    if let Some(refund) = &reversal.refund
+                        && self.transaction_of(&reversal.commission) == Some(name)
+                    {
+                        refunded += units(refund.amount);
+                    }
+                }
+                _ => {}
+            }
+        }
+        Some(Sold { place, time: entry.event_time.as_millis(), body, parts, refunded })
     }
-}
 
-/// Some blocks of some entries each, from so few names that they meet. The first begins with
-/// what makes most of the rest possible.
-pub fn histories() -> impl Strategy<Value = Vec<Vec<Entry>>> {
-    prop::collection::vec(prop::collection::vec(entries(), 0..40), 1..4).prop_map(|mut blocks| {
-        blocks[0].splice(0..0, beginning());
-        blocks
-    })
-}
+    /// How many of an item of a transaction were sent back.
+    pub fn sent_back(&self, transaction: &Id, item: &Id) -> u128 {
+        let items = self.0.iter().filter_map(|fact| match &fact.body {
+            Body::Reversal(reversal)
+                if self.transaction_of(&reversal.commission) == Some(transaction) =>
+            {
+                reversal.refund.as_ref()
+            }
+            _ => None,
+        });
+        let items = items.flat_map(|refund| &refund.items).filter(|sent| sent.item == *item);
+        items.map(|sent| u128::from(sent.quantity)).sum()
+    }
 
-/// Terms that give away all of a sale, and commissions of it: C-0 to C-2 locked, C-3 and C-4 not.
-fn beginning() -> Vec<Entry> {
-    let mut entries = vec![market::terms("T-0", |body| {
-        (body.locking_days, body.reward) = (1, Reward::Percent { ppm: 1_000_000 });
-    })];
-    for number in 0..5 {
-        let (sale, name) = (format!("S-{number}"), format!("C-{number}"));
-        entries.push(market::sale(&sale, |body| body.amount = units(20)));
-        entries.push(market::commission(&name, |body| {
-            (body.transaction, body.terms) = (id(&sale), id("T-0"));
-            body.amount = units(4 + number);
-        }));
-        if number < 3 {
-            entries.push(decision(&format!("L-{number}"), &name, Verdict::Lock));
+    pub fn transaction_of(&self, commission: &Id) -> Option<&'m Id> {
+        match &self.entry(Kind::Commission, commission)?.1.body {
+            Body::Commission(commission) => Some(&commission.transaction),
+            _ => None,
         }
     }
-    entries
-}
 
-fn entries() -> impl Strategy<Value = Entry> {
-    let name = |kind: &'static str, count: u8| (0..count).prop_map(move |n| format!("{kind}-{n}"));
-    let tenant = prop_oneof![9 => Just("acme"), 1 => Just("other")];
-    let time = prop_oneof![
-        8 => NOW - 40..NOW + 40,
-        1 => Just(NOW + AHEAD_MS),
-        1 => NOW + AHEAD_MS..NOW + AHEAD_MS + 40
-    ];
-    let kinds = Union::new_weighted(vec![
-        (3, some_terms(name("T", 4).boxed())),
-        (6, some_sale(name("S", 6).boxed())),
-        (8, some_commission(name("C", 8).boxed())),
-        (8, some_decision()),
-        (4, some_reversal()),
-        (6, some_payout()),
-    ]);
-    (tenant, time, kinds).prop_map(|(tenant, time, entry)| of_tenant(tenant, when(time, entry)))
-}
+    /// The commissions of a transaction, by name.
+    pub fn commissions_of(&self, transaction: &Id) -> Vec<&'m Id> {
+        let of = |fact: &&&Entry| matches!(&fact.body, Body::Commission(body) if body.transaction == *transaction);
+        self.0.iter().filter(of).map(|fact| &fact.external_id).collect()
+    }
 
-fn code() -> impl Strategy<Value = &'static str> {
-    prop_oneof![20 => Just("EUR"), 2 => Just("GBP"), 1 => Just("USD")]
-}
+    /// A commission as it was stated, before anything became of it.
+    fn stated(&self, name: &Id) -> Option<Earning<'m>> {
+        if let Some(Balance::Commission {
+            affiliate,
+            merchant,
+            currency,
+            amount,
+            state,
+            locking_date,
+        }) = self.imported(Kind::Commission, name)
+        {
+            let (standing, funded) = match state {
+                ImportedState::Pending => ("pending", 0),
+                ImportedState::Approved => ("approved", 0),
+                ImportedState::Locked => ("locked", 0),
+                ImportedState::Funded => ("funded", units(*amount)),
+            };
+            return Some(Earning {
+                affiliate,
+                merchant,
+                currency: *currency,
+                transaction: None,
+                direct: None,
+                amount: units(*amount),
+                fee: 0,
+                reversed: 0,
+                funded,
+                credits: 0,
+                debits: 0,
+                locks: locking_date.map(|date| date.as_millis()),
+                extended: false,
+                standing,
+            });
+        }
+        let Body::Commission(body) = &self.entry(Kind::Commission, name)?.1.body else {
+            return None;
+        };
+        let Body::Transaction(sale) = &self.entry(Kind::Transaction, &body.transaction)?.1.body
+        else {
+            return None;
+        };
+        let direct = match &body.role {
+            Role::Direct { commission_group, .. } => Some((body.rule, commission_group.as_ref())),
+            Role::Override { .. } => None,
+        };
+        Some(Earning {
+            affiliate: &body.affiliate,
+            merchant: &sale.merchant,
+            currency: body.currency,
+            transaction: Some(&body.transaction),
+            direct,
+            amount: units(body.amount),
+            fee: units(body.fee),
+            reversed: 0,
+            funded: 0,
+            credits: 0,
+            debits: 0,
+            locks: body.locking_date.map(|date| date.as_millis()),
+            extended: false,
+            standing: "pending",
+        })
+    }
 
-fn program() -> impl Strategy<Value = &'static str> {
-    prop_oneof![9 => Just("main"), 1 => Just("side")]
-}
+    /// A commission as it is now: what was stated of it, one after the other.
+    pub fn commission(&self, name: &Id) -> Option<Earning<'m>> {
+        let mut now = self.stated(name)?;
+        for fact in &self.0 {
+            match &fact.body {
+                Body::Decision(decision) if decision.commission == *name => {
+                    now.standing = after(now.standing, step_of(&decision.verdict)).unwrap();
+                    if let Verdict::Extend { locking_date } = decision.verdict {
+                        (now.locks, now.extended) = (Some(locking_date.as_millis()), true);
+                    }
+                }
+                Body::Amendment(amendment) => {
+                    use counterfoil::protocol::entry::Amended;
+                    if matches!(&amendment.of, Amended::Commission { commission } if commission == name)
+                    {
+                        now.amount = units(amendment.new);
+                    }
+                }
+                Body::Reversal(reversal) if reversal.commission == *name => {
+                    now.reversed += units(reversal.amount);
+                    if now.left() == 0 {
+                        now.standing = after(now.standing, "reverse").unwrap();
+                    }
+                }
+                Body::Adjustment(adjustment)
+                    if adjustment.related.kind == Kind::Commission
+                        && adjustment.related.external_id == *name =>
+                {
+                    match adjustment.effect {
+                        Effect::Credit => now.credits += units(adjustment.amount),
+                        Effect::Debit => now.debits += units(adjustment.amount),
+                    }
+                }
+                Body::InquiryResolution(resolution) if resolution.outcome == Outcome::Valid => {
+                    if self.reopened_by(&resolution.inquiry) == Some(name) {
+                        now.standing = after(now.standing, "reopen").unwrap();
+                    }
+                }
+                Body::Funding(funding) => {
+                    for line in funding.lines.iter().filter(|line| line.commission == *name) {
+                        now.funded += units(line.amount);
+                        if now.funded == now.left() {
+                            now.standing = after(now.standing, "fund").unwrap();
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        let has = |line: &PayoutLine<Amount>| matches!(line, PayoutLine::Commission { commission, .. } if commission == name);
+        if let Some(payout) = self.latest_payout(has) {
+            now.standing = of_commissions(payout.standing);
+        }
+        Some(now)
+    }
 
-fn some_terms(name: BoxedStrategy<String>) -> BoxedStrategy<Entry> {
-    let reward = prop_oneof![
-        4 => (0..=1_000_001u32).prop_map(|ppm| Reward::Percent { ppm }),
-        4 => Just(Reward::Percent { ppm: 1_000_000 }),
-        1 => Just(Reward::Percent { ppm: 1_000_001 }),
-        2 => (code(), 0..20u64).prop_map(|(code, amount)| {
-            Reward::Fixed { currency: currency(code), amount: units(amount) }
-        }),
-    ];
-    let from = NOW - 20..NOW + 30;
-    let until = prop::option::weighted(0.2, NOW - 20..NOW + 60);
-    let version = prop_oneof![4 => Just(1u32), 4 => Just(2u32), 1 => 0..5u32];
-    (name, program(), version, from, until, 0..3u16, reward)
-        .prop_map(|(name, program, version, from, until, days, reward)| {
-            market::terms(&name, |body| {
-                body.program = id(program);
-                body.version = version;
-                (body.effective_from, body.effective_until) = (at(from), until.map(at));
-                (body.locking_days, body.reward) = (days, reward);
+    /// The commission that an inquiry reopens, if it is found valid.
+    pub fn reopened_by(&self, inquiry: &Id) -> Option<&'m Id> {
+        match &self.entry(Kind::Inquiry, inquiry)?.1.body {
+            Body::Inquiry(inquiry) => match &inquiry.claim {
+                Claim::Declined { commission } => Some(commission),
+                Claim::Incorrect { .. } | Claim::Untracked { .. } => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// An adjustment as it is now.
+    pub fn adjustment(&self, name: &Id) -> Option<Adjusting<'m>> {
+        let stated = match self.imported(Kind::Adjustment, name) {
+            Some(Balance::Affiliate { affiliate, effect, currency, amount }) => {
+                (affiliate, *effect, *currency, *amount)
+            }
+            _ => match &self.entry(Kind::Adjustment, name)?.1.body {
+                Body::Adjustment(body) => (&body.affiliate, body.effect, body.currency, body.amount),
+                _ => return None,
+            },
+        };
+        let has = |line: &PayoutLine<Amount>| matches!(line, PayoutLine::Adjustment { adjustment, .. } if adjustment == name);
+        let standing = match self.latest_payout(has).map(|payout| of_commissions(payout.standing)) {
+            Some("in_payout") => "in_payout",
+            Some("paid") => "paid",
+            _ => "free",
+        };
+        let (affiliate, effect, currency, amount) = stated;
+        Some(Adjusting { affiliate, effect, currency, amount: units(amount), standing })
+    }
+
+    /// The latest payout with such a line.
+    fn latest_payout(&self, has: impl Fn(&PayoutLine<Amount>) -> bool) -> Option<Paying<'m>> {
+        let latest = self.0.iter().rev().find(|fact| match &fact.body {
+            Body::Payout(payout) => payout.lines.iter().any(&has),
+            _ => false,
+        });
+        latest.map(|fact| self.payout(self.first_part(&fact.external_id)))
+    }
+
+    /// The first part of the payout that has this part.
+    pub fn first_part<'a>(&self, part: &'a Id) -> &'a Id
+    where
+        'm: 'a,
+    {
+        match self.entry(Kind::Payout, part).map(|(_, entry)| &entry.body) {
+            Some(Body::Payout(Payout { continues: Some(previous), .. })) => {
+                self.first_part(previous)
+            }
+            _ => part,
+        }
+    }
+
+    /// A payout, by its first part.
+    pub fn payout(&self, first: &Id) -> Paying<'m> {
+        let parts: Vec<(&Id, &Payout<Amount>)> = self
+            .0
+            .iter()
+            .filter_map(|fact| match &fact.body {
+                Body::Payout(payout) if self.first_part(&fact.external_id) == first => {
+                    Some((&fact.external_id, payout))
+                }
+                _ => None,
             })
-        })
-        .boxed()
+            .collect();
+        let closed = parts.iter().any(|(_, payout)| payout.total.is_some());
+        let mut standing = if closed { "closed" } else { "open" };
+        for fact in &self.0 {
+            if let Body::PayoutEvent(event) = &fact.body
+                && event.payout == *first
+            {
+                standing = payout_after(standing, payout_step_of(&event.event)).unwrap();
+            }
+        }
+        Paying { parts, standing }
+    }
+
+    /// Every payout, by its first part.
+    pub fn payouts(&self) -> Vec<(&'m Id, Paying<'m>)> {
+        let first = self.0.iter().filter(
+            |fact| matches!(&fact.body, Body::Payout(payout) if payout.continues.is_none()),
+        );
+        first.map(|fact| (&fact.external_id, self.payout(&fact.external_id))).collect()
+    }
+
+    /// What lines add and take off.
+    pub fn sums<'l>(
+        &self,
+        lines: impl IntoIterator<Item = &'l PayoutLine<Amount>>,
+    ) -> (u128, u128) {
+        let (mut added, mut taken_off) = (0, 0);
+        for line in lines {
+            let effect = match line {
+                PayoutLine::Commission { .. } => Effect::Credit,
+                PayoutLine::Adjustment { adjustment, .. } => {
+                    self.adjustment(adjustment).map_or(Effect::Credit, |found| found.effect)
+                }
+                PayoutLine::Fee { .. } | PayoutLine::WithheldTax { .. } => Effect::Debit,
+                PayoutLine::CarriedForward { effect, .. } => *effect,
+            };
+            match effect {
+                Effect::Credit => added += units(*line.amount()),
+                Effect::Debit => taken_off += units(*line.amount()),
+            }
+        }
+        (added, taken_off)
+    }
+
+    /// What was ever kept for an affiliate, and what was ever added from there.
+    pub fn carried(&self, affiliate: &Id, currency: Currency) -> (u128, u128) {
+        let payouts = self.payouts().into_iter().map(|(_, payout)| payout);
+        let live = payouts.filter(|payout| !["failed", "returned"].contains(&payout.standing));
+        let parts = live.flat_map(|payout| payout.parts);
+        let parts = parts.filter(|(_, payout)| {
+            (&payout.affiliate, payout.currency) == (affiliate, currency)
+        });
+        carried_by(parts.flat_map(|(_, payout)| &payout.lines))
+    }
+
+    /// All that a merchant paid, and all that it covers.
+    pub fn prepaid(&self, merchant: &Id, currency: Currency) -> (u128, u128) {
+        let (mut received, mut covers) = (0, 0);
+        for fact in &self.0 {
+            match &fact.body {
+                Body::Funding(funding)
+                    if (&funding.merchant, funding.currency) == (merchant, currency) =>
+                {
+                    received += units(funding.received);
+                    covers += funding.lines.iter().map(|line| units(line.amount)).sum::<u128>();
+                }
+                Body::OpeningBalance(opening) => match &opening.balance {
+                    Balance::Merchant { merchant: who, currency: code, amount }
+                        if (who, *code) == (merchant, currency) =>
+                    {
+                        received += units(*amount);
+                    }
+                    _ => {}
+                },
+                _ => {}
+            }
+        }
+        (received, covers)
+    }
+
+    /// Who stands above an affiliate.
+    pub fn upline(&self, affiliate: &Id) -> Option<&'m Id> {
+        let latest = self.0.iter().rev().find_map(|fact| match &fact.body {
+            Body::AffiliateUpline(body) if body.affiliate == *affiliate => Some(&body.upline),
+            _ => None,
+        });
+        latest.and_then(Option::as_ref)
+    }
 }
 
-fn some_sale(name: BoxedStrategy<String>) -> BoxedStrategy<Entry> {
-    (name, program(), code(), 0..40u64)
-        .prop_map(|(name, program, code, amount)| {
-            market::sale(&name, |body: &mut Transaction<Amount>| {
-                body.program = id(program);
-                (body.currency, body.amount) = (currency(code), units(amount));
-            })
-        })
-        .boxed()
+/// Where the commissions of a payout are.
+fn of_commissions(payout: &str) -> &'static str {
+    let row = PAYOUT_STEPS.iter().find(|(_, _, to, _)| *to == payout);
+    row.map_or("in_payout", |(.., commissions)| *commissions)
 }
 
-fn some_commission(name: BoxedStrategy<String>) -> BoxedStrategy<Entry> {
-    (name, 0..6u8, 0..4u8, affiliate(), code(), 0..20u64)
-        .prop_map(|(name, sale, terms, affiliate, code, amount)| {
-            market::commission(&name, |body| {
-                body.transaction = id(&format!("S-{sale}"));
-                body.terms = id(&format!("T-{terms}"));
-                body.affiliate = id(affiliate);
-                (body.currency, body.amount) = (currency(code), units(amount));
-            })
-        })
-        .boxed()
+/// What lines keep, and what they add from what was kept.
+pub fn carried_by<'l>(lines: impl IntoIterator<Item = &'l PayoutLine<Amount>>) -> (u128, u128) {
+    let (mut kept, mut used) = (0, 0);
+    for line in lines {
+        match line {
+            PayoutLine::CarriedForward { effect: Effect::Debit, amount } => kept += units(*amount),
+            PayoutLine::CarriedForward { effect: Effect::Credit, amount } => used += units(*amount),
+            _ => {}
+        }
+    }
+    (kept, used)
 }
 
-fn affiliate() -> impl Strategy<Value = &'static str> {
-    prop_oneof![6 => Just("ann"), 1 => Just("bob")]
+/// The parts of a transaction as it was stated, each with its group.
+pub fn parts(
+    sale: &counterfoil::protocol::entry::Transaction<Amount>,
+) -> Vec<(Option<&Id>, u128)> {
+    let order = sale.commission_group.as_ref();
+    if sale.items.is_empty() {
+        return vec![(order, units(sale.amount))];
+    }
+    let items: Vec<_> = sale
+        .items
+        .iter()
+        .map(|item| (item.commission_group.as_ref().or(order), units(item.amount)))
+        .collect();
+    let mut parts: Vec<(Option<&Id>, u128)> = Vec::new();
+    for (group, _) in &items {
+        if parts.iter().all(|(known, _)| known != group) {
+            let amounts = items.iter().filter(|(other, _)| other == group);
+            parts.push((*group, amounts.map(|(_, amount)| amount).sum()));
+        }
+    }
+    parts
 }
 
-fn some_decision() -> BoxedStrategy<Entry> {
-    const DAY: u64 = 24 * 60 * 60 * 1000;
-    let verdict = prop_oneof![
-        2 => Just(Verdict::Approve),
-        1 => Just(Verdict::Decline { reason: Reason::Goodwill }),
-        2 => (0..3u64, 0..80u64).prop_map(|(days, ms)| {
-            Verdict::Extend { locking_date: at(NOW - 40 + days * DAY + ms) }
-        }),
-        4 => Just(Verdict::Lock),
-    ];
-    (0..40u8, 0..8u8, verdict)
-        .prop_map(|(name, commission, verdict)| {
-            decision(&format!("D-{name}"), &format!("C-{commission}"), verdict)
-        })
-        .boxed()
+/// A change of currency, or none.
+pub fn changed(amount: u128, fx: Option<&Fx>) -> u128 {
+    let Some(fx) = fx else { return amount };
+    let scale = |currency: Currency| if currency.as_str() == "JPY" { 0u32 } else { 2 };
+    let product = amount * u128::from(fx.rate.billionths());
+    // What is above and below the line alike is left away: numbers have an end here.
+    let (from, to) = (scale(fx.from), scale(fx.to));
+    let (more, less) = (to.saturating_sub(from), from.saturating_sub(to));
+    match product.checked_mul(10u128.pow(more)) {
+        Some(product) => rounded(product, 1_000_000_000 * 10u128.pow(less)),
+        None => MOST + 1,
+    }
 }
 
-fn some_reversal() -> BoxedStrategy<Entry> {
-    (0..20u8, 0..8u8, code(), 0..12u64)
-        .prop_map(|(name, commission, code, amount)| {
-            market::reversal(&format!("R-{name}"), |body| {
-                body.commission = id(&format!("C-{commission}"));
-                (body.currency, body.amount) = (currency(code), units(amount));
-            })
-        })
-        .boxed()
+/// The nearest integer to a quotient; of two, the even one.
+pub fn rounded(dividend: u128, divisor: u128) -> u128 {
+    let below = dividend / divisor;
+    let (down, up) = (dividend - below * divisor, divisor - (dividend - below * divisor));
+    match down.cmp(&up) {
+        std::cmp::Ordering::Less => below,
+        std::cmp::Ordering::Equal => below + below % 2,
+        std::cmp::Ordering::Greater => below + 1,
+    }
 }
 
-fn some_payout() -> BoxedStrategy<Entry> {
-    let lines = prop::collection::vec((0..8u8, 0..8u64), 0..3);
-    let continues = prop::option::weighted(0.4, 0..6u8);
-    let total = prop::option::weighted(0.3, 0..16u64);
-    let days = prop_oneof![1 => Just(0u64), 1 => Just(2u64), 15 => Just(1u64)];
-    (0..12u8, affiliate(), code(), days, continues, lines, total)
-        .prop_map(|(name, affiliate, code, days, continues, lines, total)| {
-            market::payout(&format!("P-{name}"), |body| {
-                (body.affiliate, body.currency) = (id(affiliate), currency(code));
-                body.period_until = at(body.period_from.as_millis() + days);
-                body.continues = continues.map(|part| id(&format!("P-{part}")));
-                body.lines =
-                    lines.iter().map(|(c, amount)| line(&format!("C-{c}"), *amount)).collect();
-                body.total = total.map(units);
-            })
-        })
-        .boxed()
+/// Parts per million of an amount.
+pub fn ppm(amount: u128, ppm: u32) -> u128 {
+    rounded(amount * u128::from(ppm), 1_000_000)
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use counterfoil::protocol::block::EncodedEntry;
 use counterfoil::protocol::entry::{
-    Action, Body, Commission, Decision, Entry, ProgramTerms, Reason, Reversal, Reward, Transaction,
-    Verdict,
+    Action, Body, Commission, Decision, Entry, Funding, FundingLine, Locking, ProgramTerms, Reason, Reversal, Reward,
+    RewardRule, Role, Transaction, Verdict,
 };
 use counterfoil::protocol::id::Id;
 use counterfoil::protocol::key::SealingKey;
@@ -70,8 +70,16 @@ pub fn entry(external_id: &str, body: Body<Amount>) -> EncodedEntry {
     EncodedEntry::new(entry).expect("short enough")
 }
 
-/// The terms `terms`: 10% of each sale of program `program`, locking after 30 days.
+/// The terms `terms`: 10% of each sale of program `program`, locking when that is decided.
 pub fn terms() -> EncodedEntry {
+    let rule = RewardRule {
+        commission_group: None,
+        affiliate_group: None,
+        reward: Reward::Percent { ppm: 100_000 },
+        recurring: None,
+        cap: None,
+        override_ppm: Vec::new(),
+    };
     entry(
         "terms",
         Body::ProgramTerms(ProgramTerms {
@@ -80,8 +88,10 @@ pub fn terms() -> EncodedEntry {
             version: 1,
             effective_from: time("2026-01-01T00:00:00Z"),
             effective_until: None,
-            locking_days: 30,
-            reward: Reward::Percent { ppm: 100_000 },
+            actions: vec![Action::Sale],
+            locking: Locking::OpenEnded,
+            network_fee_ppm: 0,
+            rules: vec![rule],
         }),
     )
 }
@@ -97,23 +107,34 @@ pub fn sale(number: u64, cents: u64) -> EncodedEntry {
             action: Action::Sale,
             currency: currency("EUR"),
             amount: units(cents),
+            discount: None,
+            voucher: None,
+            commission_group: None,
             link_ref: None,
             campaign_ref: None,
             click_ref: Some(id(&format!("click-{number}"))),
+            items: Vec::new(),
+            fx: None,
         }),
     )
 }
 
-/// A commission of `cents` on the sale of the same number, named `commission-<number>`.
+/// A commission of `cents` on the sale of the same number, named `commission-<number>`. By the
+/// terms it is a tenth of the sale.
 pub fn commission(number: u64, cents: u64) -> EncodedEntry {
     entry(
         &format!("commission-{number}"),
         Body::Commission(Commission {
             transaction: id(&format!("sale-{number}")),
             terms: id("terms"),
+            rule: 1,
             affiliate: id(&format!("affiliate-{}", number % 5)),
+            role: Role::default(),
             currency: currency("EUR"),
             amount: units(cents),
+            fee: units(0),
+            locking_date: None,
+            deviation: None,
         }),
     )
 }
@@ -133,6 +154,23 @@ pub fn reversal(name: &str, number: u64, cents: u64) -> EncodedEntry {
             currency: currency("EUR"),
             amount: units(cents),
             reason: Reason::ReturnedItem,
+            refund: None,
+        }),
+    )
+}
+
+/// The shop pays `cents` for each of these commissions.
+pub fn funding(name: &str, commissions: &[Id], cents: u64) -> EncodedEntry {
+    let line =
+        |commission: &Id| FundingLine { commission: commission.clone(), amount: units(cents) };
+    entry(
+        name,
+        Body::Funding(Funding {
+            merchant: id("shop"),
+            payment_ref: id("transfer"),
+            currency: currency("EUR"),
+            received: units(cents * commissions.len() as u64),
+            lines: commissions.iter().map(line).collect(),
         }),
     )
 }

@@ -156,8 +156,9 @@ pub fn terms() -> Value {
         "tenant": "acme", "kind": "program_terms", "external_id": "terms",
         "event_time": "2025-01-01T00:00:00Z",
         "body": {"merchant": "shop", "program": "main", "version": 1,
-            "effective_from": "2025-01-01T00:00:00Z", "locking_days": 30,
-            "reward": {"type": "percent", "ppm": 75_000}},
+            "effective_from": "2025-01-01T00:00:00Z", "actions": ["sale"],
+            "locking": {"type": "days", "days": 30},
+            "rules": [{"reward": {"type": "percent", "ppm": 75_000}}]},
     })
 }
 

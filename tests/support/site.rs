@@ -6,16 +6,12 @@ use counterfoil::explorer;
 use counterfoil::http::{self, Api, SubmitAccess};
 use counterfoil::ledger::{Atomicity, Ledger, Outcome, Position};
 use counterfoil::protocol::block::EncodedEntry;
-use counterfoil::protocol::entry::{
-    Action, Body, Commission, Payout, PayoutLine, ProgramTerms, Reason, Reward, Transaction,
-    Verdict,
-};
+use counterfoil::protocol::text;
 use reqwest::{Client, Response, Url, redirect};
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::chain::{
-    chain, commission, currency, decision, entry, id, key, reversal, sale, terms, time, units,
-};
+use super::chain::{chain, key};
 
 /// Ids that would be something else if a page took them at their word.
 pub const HOSTILE: [&str; 8] = [
@@ -123,65 +119,49 @@ pub fn unescape(html: &str) -> String {
     plain.replace("&#38;", "&").replace("&amp;", "&")
 }
 
-/// A commission's life from terms to payout, and another that ends badly.
+/// A commission's life from terms to payout, another that is declined and reopened, and whatever
+/// else may be stated: an entry of every kind at least.
 pub fn lives() -> Vec<EncodedEntry> {
-    let extend = Verdict::Extend { locking_date: time("2026-06-01T00:00:00Z") };
-    let payout = Payout {
-        affiliate: id("affiliate-1"),
-        currency: currency("EUR"),
-        period_from: time("2026-03-01T00:00:00Z"),
-        period_until: time("2026-04-01T00:00:00Z"),
-        continues: None,
-        lines: vec![PayoutLine { commission: id("commission-1"), amount: units(9000) }],
-        total: Some(units(9000)),
-    };
-    vec![
-        terms(),
-        sale(1, 123_450),
-        commission(1, 12_000),
-        decision("extended", 1, extend),
-        reversal("returned", 1, 2500),
-        decision("approved", 1, Verdict::Approve),
-        decision("locked", 1, Verdict::Lock),
-        entry("payout-1", Body::Payout(payout)),
-        sale(2, 1999),
-        commission(2, 199),
-        decision("declined", 2, Verdict::Decline { reason: Reason::SelfReferral }),
-    ]
+    let lives: Vec<Value> = serde_json::from_str(include_str!("lives.json")).unwrap();
+    lives.iter().map(told).collect()
+}
+
+/// An entry from its text.
+pub fn told(text: &Value) -> EncodedEntry {
+    let entry = text::parse(&text.to_string(), &chain("books").spec().currencies);
+    EncodedEntry::new(entry.unwrap_or_else(|error| panic!("{text}: {error}"))).unwrap()
 }
 
 /// Entries in which everything that may be chosen freely is hostile.
 pub fn hostile_lives() -> Vec<EncodedEntry> {
     let mut entries = Vec::new();
     for name in HOSTILE {
-        let terms = Body::ProgramTerms(ProgramTerms {
-            merchant: id(name),
-            program: id(name),
-            version: 1,
-            effective_from: time("2026-01-01T00:00:00Z"),
-            effective_until: None,
-            locking_days: 1,
-            reward: Reward::Fixed { currency: currency("JPY"), amount: units(500) },
-        });
-        let sale = Body::Transaction(Transaction {
-            order_ref: id(name),
-            merchant: id(name),
-            program: id(name),
-            action: Action::Lead,
-            currency: currency("JPY"),
-            amount: units(0),
-            link_ref: Some(id(name)),
-            campaign_ref: Some(id(name)),
-            click_ref: Some(id(name)),
-        });
-        let commission = Body::Commission(Commission {
-            transaction: id(name),
-            terms: id(name),
-            affiliate: id(name),
-            currency: currency("JPY"),
-            amount: units(500),
-        });
-        entries.extend([terms, sale, commission].map(|body| entry(name, body)));
+        let fact = |kind: &str, body: Value| {
+            told(&json!({"tenant": "acme", "kind": kind, "external_id": name,
+                "event_time": "2026-03-01T12:00:00Z", "body": body}))
+        };
+        entries.push(fact(
+            "program_terms",
+            json!({"merchant": name, "program": name, "version": 1,
+                "effective_from": "2026-01-01T00:00:00Z", "actions": ["lead"],
+                "locking": {"type": "open_ended"},
+                "rules": [{"commission_group": name, "affiliate_group": name,
+                    "reward": {"type": "fixed", "currency": "JPY", "amount": "500"}}]}),
+        ));
+        entries.push(fact(
+            "transaction",
+            json!({"order_ref": name, "merchant": name, "program": name, "action": "lead",
+                "currency": "JPY", "amount": "0", "voucher": name, "commission_group": name,
+                "link_ref": name, "campaign_ref": name, "click_ref": name,
+                "items": [{"item": name, "quantity": 1, "amount": "0"}]}),
+        ));
+        entries.push(fact(
+            "commission",
+            json!({"transaction": name, "terms": name, "rule": 1, "affiliate": name,
+                "role": {"type": "direct", "share_ppm": 1_000_000, "commission_group": name,
+                    "affiliate_group": name},
+                "currency": "JPY", "amount": "500"}),
+        ));
     }
     entries
 }

@@ -53,6 +53,8 @@ items! {
     TransactionsRounded = "transactions_rounded",
         "of them rounded to a whole penny; value: what rounding added";
     TransactionsOfNothing = "transactions_of_nothing", "of them worth 0.00";
+    TransactionsWithoutItems = "transactions_without_items",
+        "of them without item lines: too many stock codes, or one that is no id";
     TransactionsWithoutCustomer = "transactions_without_customer",
         "of them without a customer, so without affiliate and commission";
     Commissions = "commissions", "commissions";
@@ -71,9 +73,20 @@ items! {
         "unmatched: more than the customer bought before and hadn't cancelled yet";
     CancelledAbovePrice = "cancelled_above_price",
         "matched, yet credited above the price paid; value: the excess alone";
-    Reversals = "reversals", "reversals";
-    ReversalsOfNothing = "reversals_of_nothing",
-        "matches that come to 0.00 of commission: no reversal; value: what was cancelled";
+    Reversals = "reversals", "reversals: taken back before the commission locks";
+    Adjustments = "adjustments", "adjustments: taken back from then on";
+    TakenBackOfNothing = "taken_back_of_nothing",
+        "matches that come to 0.00 of commission: no entry; value: what was cancelled";
+    Approvals = "approvals", "approvals; value: what is left of the commissions then";
+    Locks = "locks", "commissions locked; value: what is left of them";
+    Funded = "funded", "of them paid for by the merchant; value: what they come to";
+    Fundings = "fundings", "fundings; value: what came in";
+    Payouts = "payouts", "payouts; value: what is to be sent";
+    PayoutsOfNothing = "payouts_of_nothing",
+        "of them of 0.00: everything is carried forward, kept or owed";
+    PayoutsCompleted = "payouts_completed", "of them arrived, or with nothing to send";
+    PayoutsFailed = "payouts_failed", "of them failed, so due again";
+    PayoutsReturned = "payouts_returned", "of those that arrived, came back, so due again";
 }
 
 /// How many, and what they are worth together.

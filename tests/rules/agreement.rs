@@ -1,0 +1,228 @@
+//! Random histories, decided by the rules and by the model: the same is admitted, the same
+//! rule is broken, and in the end everything stands where the model says.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use counterfoil::protocol::entry::{Body, Entry, Kind, PaymentEvent, Role};
+use counterfoil::protocol::id::Id;
+use counterfoil::protocol::money::Amount;
+use counterfoil::protocol::rules::{AdmitError, PayoutState, Record, StateReader, Subject};
+use counterfoil::protocol::verify::Draft;
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
+
+use super::histories::{self, Moves, histories};
+use super::model::{Known, Model, units};
+use super::payouts::pays_again;
+use super::{offer, rule_names};
+use crate::market::{self, AHEAD_MS, Market, NOW, at};
+use crate::random::Random;
+
+/// How often what was seen.
+type Seen = BTreeMap<String, usize>;
+
+/// Rules that random histories hardly ever break; `market/cases` breaks all.
+const RARE: [&str; 3] = ["upline-too-deep", "extended-before", "no-such-day"];
+
+#[test]
+fn random_histories_agree_with_an_independent_model() {
+    let long = std::env::var("COUNTERFOIL_LONG").is_ok_and(|value| value == "1");
+    let (cases, blocks, entries) = if long { (1_000, 14, 90) } else { (160, 10, 60) };
+    let mut random = Random::seeded("RULES_SEED");
+    let seed: Vec<u8> = (0..4).flat_map(|_| random.next().to_le_bytes()).collect();
+    let config = Config { cases, failure_persistence: None, ..Config::default() };
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed);
+    let mut runner = TestRunner::new_with_rng(config, rng);
+    let seen = RefCell::new(Seen::new());
+    let outcome = runner.run(&histories(blocks, entries), |history| {
+        play(&history, &mut seen.borrow_mut()).map_err(TestCaseError::fail)
+    });
+    if let Err(error) = outcome {
+        panic!("{error}");
+    }
+    let seen = seen.into_inner();
+    println!("{seen:#?}");
+    let missing = |name: &String| !seen.contains_key(name);
+    let admitted = Kind::ALL.iter().map(|kind| format!("admitted {kind}"));
+    let depths = DEPTHS.iter().map(|(what, _)| (*what).to_owned());
+    let untouched: Vec<String> = admitted.chain(depths).filter(missing).collect();
+    assert!(untouched.is_empty(), "the histories are too tame: never {untouched:?}");
+    let unbroken: Vec<String> =
+        rule_names().into_iter().map(|rule| format!("refused {rule}")).filter(missing).collect();
+    println!("never broken: {unbroken:?}");
+    let rare = |name: &&String| RARE.iter().any(|rule| name.ends_with(rule));
+    let surprising = unbroken.iter().filter(|name| !rare(name)).count();
+    assert!(surprising <= 6, "the histories are too tame: never {unbroken:?}");
+}
+
+/// Decides one history, entry by entry.
+fn play(history: &[Moves], seen: &mut Seen) -> Result<(), String> {
+    let mut market = Market::new();
+    let mut model = Model::default();
+    let mut now = NOW;
+    for (gap, moves) in history {
+        now += gap;
+        let mut draft = Draft::new(&market.chain, &market.tip, &market.state, at(now));
+        for seed in moves {
+            let entry = histories::entry(&model, *seed, now);
+            let before = draft.mark();
+            let ours = offer(&mut draft, &entry);
+            let theirs = model.state(&entry, now);
+            let name = match (&ours, theirs) {
+                (Ok(_), Ok(())) => format!("admitted {}", entry.kind()),
+                (Err(AdmitError::Refused(refusal)), Err(rule)) if refusal.rule() == rule => {
+                    draft.roll_back(before);
+                    format!("refused {rule}")
+                }
+                _ => return Err(disagreement(&entry, now, &format!("{ours:?}"), theirs, &model)),
+            };
+            *seen.entry(name).or_default() += 1;
+        }
+        if !draft.entries().is_empty() {
+            let sealed = draft.seal(&market::key());
+            market.take(&sealed);
+        }
+    }
+    for (what, reached) in DEPTHS {
+        let count = (0..model.facts.len()).filter(|place| reached(&model.facts, *place)).count();
+        if count > 0 {
+            *seen.entry((*what).to_owned()).or_default() += count;
+        }
+    }
+    model.tenants().into_iter().try_for_each(|tenant| compare(&market, tenant, &model.of(tenant)))
+}
+
+fn disagreement(
+    entry: &Entry,
+    now: u64,
+    ours: &str,
+    theirs: Result<(), &str>,
+    model: &Model,
+) -> String {
+    let before: Vec<String> = model.facts.iter().map(|fact| format!("{fact:?}")).collect();
+    format!(
+        "at {now} (events until {}): {entry:?}\nrules: {ours}\nmodel: {theirs:?}\nafter\n{}",
+        now + AHEAD_MS,
+        before.join("\n")
+    )
+}
+
+/// Whether a history went that far with the entry of that place.
+type Reached = fn(&[Entry], usize) -> bool;
+
+/// How deep histories must go.
+const DEPTHS: &[(&str, Reached)] = &[
+    ("a payout in parts", |facts, place| {
+        matches!(&facts[place].body, Body::Payout(body) if body.continues.is_some())
+    }),
+    ("something paid again", pays_again),
+    ("a return", |facts, place| {
+        matches!(&facts[place].body, Body::PayoutEvent(body) if body.event == PaymentEvent::Returned)
+    }),
+    ("an override of level 2", |facts, place| is_override(&facts[place], 2)),
+    ("an override of level 3", |facts, place| is_override(&facts[place], 3)),
+    ("a share", |facts, place| {
+        matches!(&facts[place].body, Body::Commission(body)
+            if matches!(body.role, Role::Direct { share_ppm: 1..1_000_000, .. }))
+    }),
+    ("a deviation", |facts, place| {
+        matches!(&facts[place].body, Body::Commission(body) if body.deviation.is_some())
+    }),
+    ("a refund", |facts, place| {
+        matches!(&facts[place].body, Body::Reversal(body) if body.refund.is_some())
+    }),
+    ("a payout of nothing", |facts, place| {
+        matches!(&facts[place].body, Body::Payout(body) if body.total == Some(Amount::ZERO))
+    }),
+];
+
+fn is_override(entry: &Entry, at: u8) -> bool {
+    matches!(&entry.body, Body::Commission(body)
+        if matches!(body.role, Role::Override { level, .. } if level == at))
+}
+
+/// Compares everything that goes beyond one entry.
+fn compare(market: &Market, tenant: &Id, known: &Known<'_>) -> Result<(), String> {
+    let record = |subject: Subject<'_>| {
+        let Ok(stored) = market.state.read(&subject.key(tenant));
+        stored.map(|stored| stored.record)
+    };
+    let payout_state = |first: &Option<Id>| -> Option<PayoutState> {
+        match record(Subject::Entry(Kind::Payout, first.as_ref()?)) {
+            Some(Record::Payout(payout)) => Some(payout.state),
+            _ => None,
+        }
+    };
+    let mut pairs = Vec::new();
+    for fact in &known.0 {
+        let name = &fact.external_id;
+        if let Some(model) = known.commission(name) {
+            let Some(Record::Commission(found)) = record(Subject::Entry(Kind::Commission, name))
+            else {
+                return Err(format!("no record of commission {name}"));
+            };
+            let standing = found.standing(payout_state(&found.payout));
+            let ours = (
+                found.affiliate.clone(),
+                found.merchant.clone(),
+                [found.amount, found.fee, found.reversed, found.funded].map(units),
+                [found.credited, found.debited, found.left()].map(units),
+                (found.locks_at.map(|date| date.as_millis()), found.extended),
+                standing.as_str(),
+            );
+            let theirs = (
+                model.affiliate.clone(),
+                model.merchant.clone(),
+                [model.amount, model.fee, model.reversed, model.funded],
+                [model.credits, model.debits, model.left()],
+                (model.locks, model.extended),
+                model.standing,
+            );
+            pairs.push((format!("{ours:?}"), format!("{theirs:?}"), name.to_string()));
+        }
+        if let Some(model) = known.adjustment(name) {
+            let Some(Record::Adjustment(found)) = record(Subject::Entry(Kind::Adjustment, name))
+            else {
+                return Err(format!("no record of adjustment {name}"));
+            };
+            let standing = found.standing(payout_state(&found.payout));
+            let ours = (found.affiliate.clone(), found.effect, units(found.amount));
+            let theirs = (model.affiliate.clone(), model.effect, model.amount);
+            pairs.push((
+                format!("{ours:?} {standing:?}").to_lowercase(),
+                format!("{theirs:?} {}", model.standing.replace('_', "")).to_lowercase(),
+                name.to_string(),
+            ));
+        }
+    }
+    for (first, model) in known.payouts() {
+        let Some(Record::Payout(found)) = record(Subject::Entry(Kind::Payout, first)) else {
+            return Err(format!("no record of payout {first}"));
+        };
+        let lines = model.parts.iter().flat_map(|(_, part)| &part.lines);
+        let ours = (units(found.added), units(found.taken_off));
+        let ours = format!("{ours:?} {}", found.state);
+        pairs.push((ours, format!("{:?} {}", known.sums(lines), model.standing), first.to_string()));
+    }
+    for who in ["ann", "bob", "cid", "dan", "eve", "shop", "mart"].map(market::id) {
+        for code in ["EUR", "GBP", "JPY"].map(market::currency) {
+            let carried = match record(Subject::Carried(&who, code)) {
+                Some(Record::Carried(found)) => (units(found.kept), units(found.used)),
+                _ => (0, 0),
+            };
+            let prepaid = match record(Subject::Prepaid(&who, code)) {
+                Some(Record::Prepaid(found)) => (units(found.received), units(found.covers)),
+                _ => (0, 0),
+            };
+            let theirs = (known.carried(&who, code), known.prepaid(&who, code));
+            let ours = format!("{:?}", (carried, prepaid));
+            pairs.push((ours, format!("{theirs:?}"), format!("{who} {code}")));
+        }
+    }
+    for (ours, theirs, what) in pairs {
+        if ours != theirs {
+            return Err(format!("{what}: the state has {ours}, the model {theirs}"));
+        }
+    }
+    Ok(())
+}

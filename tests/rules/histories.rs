@@ -1,0 +1,549 @@
+//! Random histories: each entry is chosen by looking at what the model knows, so that most are
+//! legal and lead deep; some are altered afterwards, so that they break a rule.
+
+use counterfoil::protocol::entry::{
+    Action, Amended, Balance, Body, Cap, CapPer, Claim, Effect, Entry, ImportedState, Kind, Locking,
+    Outcome, Period, ProgramTerms, Rate, Reason, Reward, RewardRule, Role, Tier, Verdict,
+};
+use counterfoil::protocol::id::Id;
+use counterfoil::protocol::money::Amount;
+use proptest::prelude::*;
+
+use super::model::{Known, Model, ppm, units as of};
+use super::mutation;
+use super::payouts;
+use super::reckoning::{locking_date, rule_for};
+use crate::market::{self, at, currency, id, units};
+use crate::random::Random;
+
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// A block of a history: how long after the one before, and a seed for each of its entries.
+pub type Moves = (u64, Vec<u64>);
+
+/// Blocks of moves. What a move comes to depends on what came before it.
+pub fn histories(blocks: usize, entries: usize) -> impl Strategy<Value = Vec<Moves>> {
+    let gap = prop_oneof![3 => Just(10), 3 => 0..DAY_MS, 1 => Just(20 * DAY_MS)];
+    let moves = prop::collection::vec(any::<u64>().no_shrink(), 1..=entries);
+    prop::collection::vec((gap, moves), 1..=blocks)
+}
+
+/// The entry that a move comes to, in a block at `now`.
+pub fn entry(model: &Model, seed: u64, now: u64) -> Entry {
+    let mut random = Random::new(seed);
+    let tenant = if random.below(10) == 0 { id("other") } else { id("acme") };
+    let known = model.of(&tenant);
+    let number = model.facts.len();
+    let careless = random.below(6) == 0;
+    let mut player = Player { known, random, now, number, careless };
+    let mut entry = player.next();
+    entry.tenant = tenant;
+    if player.random.below(10) == 0 {
+        entry = market::committed(entry);
+    }
+    if !careless && player.random.below(5) == 0 { mutation::altered(entry, &mut player) } else { entry }
+}
+
+/// Who chooses the next entry.
+pub struct Player<'m> {
+    pub known: Known<'m>,
+    pub random: Random,
+    pub now: u64,
+    /// How many entries there are.
+    pub number: usize,
+    /// Whether rules are overlooked now and then.
+    pub careless: bool,
+}
+
+/// How likely a kind is, beside others.
+const KINDS: [(Kind, u64); 15] = [
+    (Kind::ProgramTerms, 4),
+    (Kind::Transaction, 12),
+    (Kind::Commission, 32),
+    (Kind::Decision, 20),
+    (Kind::Amendment, 5),
+    (Kind::Reversal, 5),
+    (Kind::Adjustment, 4),
+    (Kind::Inquiry, 4),
+    (Kind::InquiryResolution, 6),
+    (Kind::Funding, 12),
+    (Kind::Payout, 10),
+    (Kind::PayoutEvent, 12),
+    (Kind::AffiliateUpline, 4),
+    (Kind::OpeningBalance, 2),
+    (Kind::ErasureNotice, 2),
+];
+
+impl Player<'_> {
+    /// A legal entry, or the last of many that wasn't; without care, the first.
+    fn next(&mut self) -> Entry {
+        let mut last = None;
+        for _ in 0..12 {
+            let kind = self.kind();
+            for _ in 0..4 {
+                let Some(proposed) = self.propose(kind) else { break };
+                let early = self.random.below(3) * self.random.below(1_000);
+                let time = if self.random.below(8) == 0 { self.now + early } else { self.now - early };
+                let proposed = market::when(time, proposed);
+                if self.careless || self.known.allows(&proposed, self.now).is_ok() {
+                    return proposed;
+                }
+                last = Some(proposed);
+            }
+        }
+        last.unwrap_or_else(|| self.terms())
+    }
+
+    fn kind(&mut self) -> Kind {
+        if self.named(Kind::ProgramTerms).is_empty() && !self.one_in(4) {
+            return Kind::ProgramTerms;
+        }
+        let all: u64 = KINDS.iter().map(|(_, weight)| weight).sum();
+        let mut left = self.random.below(all);
+        for (kind, weight) in KINDS {
+            if left < weight {
+                return kind;
+            }
+            left -= weight;
+        }
+        Kind::Transaction
+    }
+
+    fn propose(&mut self, kind: Kind) -> Option<Entry> {
+        match kind {
+            Kind::ProgramTerms => Some(self.terms()),
+            Kind::Transaction => Some(self.transaction()),
+            Kind::Commission if self.one_in(3) => self.overriding(),
+            Kind::Commission => self.commission(),
+            Kind::Decision => self.decision(),
+            Kind::Amendment => self.amendment(),
+            Kind::Reversal => self.reversal(),
+            Kind::Adjustment => self.adjustment(),
+            Kind::Inquiry => self.inquiry(),
+            Kind::InquiryResolution => self.resolution(),
+            Kind::Funding => payouts::funding(self),
+            Kind::Payout => payouts::payout(self),
+            Kind::PayoutEvent => payouts::event(self),
+            Kind::AffiliateUpline => Some(self.upline()),
+            Kind::OpeningBalance => Some(self.opening()),
+            Kind::ErasureNotice => self.erasure(),
+        }
+    }
+
+    pub fn one_of<T: Clone>(&mut self, list: &[T]) -> T {
+        list[self.random.index(list.len())].clone()
+    }
+
+    pub fn some<T>(&mut self, mut list: Vec<T>) -> Option<T> {
+        (!list.is_empty()).then(|| list.swap_remove(self.random.index(list.len())))
+    }
+
+    /// Whether something is overlooked now.
+    pub fn slips(&mut self) -> bool {
+        self.careless && self.one_in(3)
+    }
+
+    pub fn one_in(&mut self, count: u64) -> bool {
+        self.random.below(count) == 0
+    }
+
+    /// A name for a new entry.
+    pub fn name(&self, letter: &str) -> String {
+        format!("{letter}-{}", self.number)
+    }
+
+    /// Every entry's name of a kind; of commissions and adjustments, those brought in, too.
+    pub fn named(&self, kind: Kind) -> Vec<Id> {
+        let is = |entry: &Entry| match &entry.body {
+            Body::OpeningBalance(opening) => match opening.balance {
+                Balance::Commission { .. } => kind == Kind::Commission,
+                Balance::Affiliate { .. } => kind == Kind::Adjustment,
+                Balance::Merchant { .. } => false,
+            },
+            body => body.kind() == kind,
+        };
+        self.known.0.iter().filter(|fact| is(fact)).map(|fact| fact.external_id.clone()).collect()
+    }
+
+    /// The commissions that stand there; without care, wherever they stand.
+    pub fn standing(&mut self, at: &[&str]) -> Vec<Id> {
+        let mut names = self.named(Kind::Commission);
+        if self.slips() {
+            return names;
+        }
+        names.retain(|name| at.contains(&self.known.commission(name).unwrap().standing));
+        names
+    }
+
+    pub fn affiliate(&mut self) -> Id {
+        id(self.one_of(&["ann", "ann", "bob", "cid", "dan", "eve"]))
+    }
+
+    fn merchant(&mut self) -> Id {
+        id(self.one_of(&["shop", "shop", "shop", "mart"]))
+    }
+
+    fn program(&mut self) -> Id {
+        id(self.one_of(&["main", "main", "main", "side"]))
+    }
+
+    pub fn code(&mut self) -> &'static str {
+        self.one_of(&["EUR", "EUR", "EUR", "EUR", "EUR", "EUR", "GBP", "JPY"])
+    }
+
+    fn group(&mut self) -> Option<Id> {
+        self.one_of(&[None, None, Some("media"), Some("tea")]).map(id)
+    }
+
+    fn reason(&mut self) -> Reason {
+        self.one_of(&[Reason::ReturnedItem, Reason::Goodwill, Reason::MerchantDispute])
+    }
+
+    fn ppm(&mut self) -> u32 {
+        let any = u32::try_from(self.random.below(1_000_001)).unwrap();
+        self.one_of(&[any, 100_000, 250_000, 500_000, 1_000_000])
+    }
+
+    fn terms(&mut self) -> Entry {
+        let (merchant, program) = (self.merchant(), self.program());
+        let versions = self.known.versions(&merchant, &program);
+        let version = u32::try_from(versions.len() + 1).unwrap();
+        let first = versions.is_empty();
+        let from = if first { self.now - 5 * DAY_MS } else { self.now + self.random.below(20) };
+        let until = self.one_in(8).then(|| at(self.now + self.random.below(30 * DAY_MS)));
+        let locking = self.one_of(&[
+            Locking::Immediate,
+            Locking::Days { days: 0 },
+            Locking::Days { days: 1 },
+            Locking::Days { days: 15 },
+            Locking::MonthDay { months: 1, day: 1 },
+            Locking::OpenEnded,
+        ]);
+        let count = 1 + self.random.index(3);
+        let mut rules: Vec<_> = (0..count).map(|_| self.rule()).collect();
+        if self.random.below(4) > 0 {
+            let open = rules.last_mut().unwrap();
+            (open.commission_group, open.affiliate_group) = (None, None);
+        }
+        let all = Action::ALL.to_vec();
+        let actions = self.one_of(&[all.clone(), all.clone(), all[1..].to_vec(), vec![Action::Sale]]);
+        let fee = self.one_of(&[0, 300_000]);
+        market::terms(&self.name("T"), |body: &mut ProgramTerms<Amount>| {
+            *body = ProgramTerms {
+                merchant,
+                program,
+                version,
+                effective_from: at(from),
+                effective_until: until,
+                actions,
+                locking,
+                network_fee_ppm: fee,
+                rules,
+            };
+        })
+    }
+
+    fn rate(&mut self) -> Rate<Amount> {
+        if self.one_in(4) {
+            let amount = units(self.random.below(20));
+            return Rate::Fixed { currency: currency(self.code()), amount };
+        }
+        Rate::Percent { ppm: self.ppm() }
+    }
+
+    fn rule(&mut self) -> RewardRule<Amount> {
+        let period = self.one_of(&[Period::Month, Period::Ever]);
+        let reward = match self.random.below(6) {
+            0 => {
+                let amount = units(self.random.below(20));
+                Reward::Fixed { currency: currency(self.code()), amount }
+            }
+            1 => {
+                let counts = [0, 1, 3].map(|from| Tier { from, rate: self.rate() }).to_vec();
+                Reward::CountTiers { period, counts }
+            }
+            2 => {
+                let from = [0, 30, 90];
+                let volumes = from.map(|from| Tier { from: units(from), rate: self.rate() }).to_vec();
+                Reward::VolumeTiers { period, currency: currency("EUR"), volumes }
+            }
+            _ => Reward::Percent { ppm: self.ppm() },
+        };
+        let per = self.one_of(&[CapPer::Month, CapPer::Ever, CapPer::Part]);
+        let amount = units(self.random.below(60));
+        let cap = self.one_in(3).then(|| Cap { currency: currency("EUR"), amount, per });
+        let levels = self.random.index(5);
+        RewardRule {
+            commission_group: self.group(),
+            affiliate_group: self.one_of(&[None, None, None, Some(id("stars"))]),
+            reward,
+            recurring: self.one_of(&[None, None, Some(1), Some(2)]),
+            cap,
+            override_ppm: (0..levels).map(|_| self.ppm()).collect(),
+        }
+    }
+
+    fn transaction(&mut self) -> Entry {
+        let huge = Amount::MAX.units() - self.random.below(50);
+        let amount = if self.one_in(60) { huge } else { self.random.below(200) };
+        let (merchant, program, group) = (self.merchant(), self.program(), self.group());
+        let code = self.code();
+        let action = self.one_of(&[Action::Sale, Action::Sale, Action::Subscription, Action::Lead]);
+        let order = self.one_of(&["sub-1".to_owned(), "sub-2".to_owned(), self.name("order")]);
+        let groups = [self.group(), self.group(), self.group()];
+        let (with_items, to) = (self.one_in(3), self.code());
+        let rate = self.one_of(&[1_000_000_000, 6_123_456, 160_500_000_000, 1]);
+        let fx = (self.one_in(4) && to != code).then(|| market::fx(code, to, rate));
+        market::sale(&self.name("S"), |body| {
+            (body.merchant, body.program, body.commission_group) = (merchant, program, group);
+            (body.order_ref, body.action) = (id(&order), action);
+            (body.currency, body.amount, body.fx) = (currency(code), units(amount), fx);
+            if with_items {
+                let shares = [amount / 2, amount / 3, amount - amount / 2 - amount / 3];
+                let items = shares.into_iter().zip(groups).zip(["shoe", "book", "tea"]);
+                body.items = items
+                    .map(|((amount, group), name)| {
+                        let mut item = market::item(name, 2, amount, None);
+                        item.commission_group = group;
+                        item
+                    })
+                    .collect();
+            }
+        })
+    }
+
+    fn commission(&mut self) -> Option<Entry> {
+        let name = self.some(self.named(Kind::Transaction))?;
+        let sold = self.known.sold(&name)?;
+        let (group, _) = self.some(sold.parts.clone())?;
+        let taken = u32::try_from(self.known.shares(&name, group)).unwrap();
+        let left = 1_000_000 - taken;
+        let share = self.one_of(&[left, left, left / 2, left / 3]);
+        let affiliate_group = self.one_in(4).then(|| id("stars"));
+        let affiliate = self.affiliate();
+        let versions = self.known.versions(&sold.body.merchant, &sold.body.program);
+        let in_force = |(place, terms): &&(usize, &ProgramTerms<Amount>)| {
+            *place < sold.place && self.known.in_force(*place, terms, &sold)
+        };
+        let (place, terms) = *versions.iter().find(in_force)?;
+        let number = rule_for(terms, group, affiliate_group.as_ref())?;
+        let given =
+            self.known.gives(&sold, &terms.rules[number - 1], (group, share), &affiliate);
+        let deviates = self.one_in(10);
+        let amount = if deviates { given + u128::from(self.random.below(30)) } else { given };
+        let terms_name = self.known.0[place].external_id.clone();
+        let group = group.cloned();
+        let (reason, code, time) = (self.reason(), sold.reckoned_in(), sold.time);
+        Some(market::commission(&self.name("C"), |body| {
+            (body.transaction, body.terms, body.affiliate) = (name, terms_name, affiliate);
+            body.rule = u16::try_from(number).unwrap();
+            body.role =
+                Role::Direct { share_ppm: share, commission_group: group, affiliate_group };
+            (body.currency, body.amount) = (code, amounting(amount));
+            body.fee = amounting(ppm(amount, terms.network_fee_ppm));
+            body.locking_date = locking_date(terms, time).map(at);
+            body.deviation = (amount != given).then_some(reason);
+        }))
+    }
+
+    fn overriding(&mut self) -> Option<Entry> {
+        let direct = (0..6).find_map(|_| {
+            let name = self.some(self.named(Kind::Commission))?;
+            let affiliate = self.known.commission(&name)?.affiliate;
+            self.known.upline(affiliate).is_some().then_some(name)
+        })?;
+        let now = self.known.commission(&direct)?;
+        let (number, _) = now.direct?;
+        let Body::Commission(stated) = &self.known.entry(Kind::Commission, &direct)?.1.body else {
+            return None;
+        };
+        let (_, terms) = self.known.terms(&stated.terms)?;
+        let levels = &terms.rules[usize::from(number) - 1].override_ppm;
+        let taken = self.known.levels_taken(&direct);
+        let slips = self.slips();
+        let free = (1..=levels.len())
+            .filter(|level| slips || !taken.contains(&u8::try_from(*level).unwrap()));
+        let free: Vec<usize> = free.collect();
+        let highest = free.last().copied().filter(|_| self.one_in(2));
+        let level = highest.or_else(|| self.some(free))?;
+        let above = self.known.above(now.affiliate, u8::try_from(level).unwrap())?.clone();
+        let given = ppm(now.amount, levels[level - 1]);
+        let sold = self.known.sold(now.transaction?)?;
+        Some(market::commission(&self.name("C"), |body| {
+            *body = stated.clone();
+            body.affiliate = above;
+            body.role = Role::Override { of: direct, level: u8::try_from(level).unwrap() };
+            body.amount = amounting(given);
+            body.fee = amounting(ppm(given, terms.network_fee_ppm));
+            body.locking_date = locking_date(terms, sold.time).map(at);
+            body.deviation = None;
+        }))
+    }
+
+    fn decision(&mut self) -> Option<Entry> {
+        let open = self.standing(&["pending", "extended", "approved"]);
+        let commission = self.some(open)?;
+        let later = self.known.commission(&commission)?.locks.unwrap_or(self.now);
+        let later = at(later + 1 + self.random.below(3 * DAY_MS));
+        let reason = self.reason();
+        let verdict = self.one_of(&[
+            Verdict::Lock,
+            Verdict::Lock,
+            Verdict::Lock,
+            Verdict::Lock,
+            Verdict::Approve,
+            Verdict::Decline { reason },
+            Verdict::Extend { locking_date: later },
+        ]);
+        Some(market::decision(&self.name("D"), commission.as_str(), verdict))
+    }
+
+    fn amendment(&mut self) -> Option<Entry> {
+        let name = self.name("M");
+        let most = self.one_of(&[200, 200, 20]);
+        let mut new = units(self.random.below(most));
+        let reason = self.reason();
+        if self.one_in(2) {
+            let pending = self.standing(&["pending"]);
+            let commission = self.some(pending)?;
+            let now = self.known.commission(&commission)?;
+            if self.slips() {
+                new = amounting(now.amount);
+            }
+            return Some(market::amendment(&name, |body| {
+                (body.currency, body.old, body.new) = (now.currency, amounting(now.amount), new);
+                (body.of, body.reason) = (Amended::Commission { commission }, reason);
+            }));
+        }
+        let transaction = self.some(self.named(Kind::Transaction))?;
+        let sold = self.known.sold(&transaction)?;
+        let (group, old) = self.some(sold.parts.clone())?;
+        Some(market::amendment(&name, |body| {
+            (body.currency, body.old, body.new) = (sold.body.currency, amounting(old), new);
+            let commission_group = group.cloned();
+            (body.of, body.reason) = (Amended::Transaction { transaction, commission_group }, reason);
+        }))
+    }
+
+    fn reversal(&mut self) -> Option<Entry> {
+        let open = self.standing(&["pending", "extended", "approved"]);
+        let commission = self.some(open)?;
+        let now = self.known.commission(&commission)?;
+        let left = now.left();
+        let amount = if self.slips() { left + 1 } else { self.one_of(&[left, left / 2, 1]) };
+        let sold = now.transaction.and_then(|name| self.known.sold(name));
+        let back = 1 + self.random.below(40);
+        let item = self.one_of(&[None, Some("shoe"), Some("book")]);
+        let slips = self.slips();
+        let count = if slips { 3 } else { 1 };
+        let refund = sold.filter(|_| self.one_in(2)).map(|sold| {
+            let items: Vec<_> = item.into_iter().map(|item| (item, count)).collect();
+            let items = if sold.body.items.is_empty() && !slips { &[][..] } else { &items };
+            let mut refund = market::refund(back, items).unwrap();
+            refund.currency = sold.body.currency;
+            refund
+        });
+        let reason = self.reason();
+        Some(market::reversal(&self.name("R"), |body| {
+            (body.commission, body.currency) = (commission, now.currency);
+            (body.amount, body.refund, body.reason) = (amounting(amount), refund, reason);
+        }))
+    }
+
+    fn adjustment(&mut self) -> Option<Entry> {
+        let effect = self.one_of(&[Effect::Credit, Effect::Debit]);
+        let amount = units(1 + self.random.below(30));
+        let name = self.name("A");
+        if self.one_in(4) {
+            let fact = self.some(self.known.0.clone())?;
+            let (affiliate, code) = (self.affiliate(), self.code());
+            return Some(market::adjustment(&name, |body| {
+                (body.affiliate, body.effect) = (affiliate, effect);
+                (body.currency, body.amount) = (currency(code), amount);
+                body.related = market::reference(fact.kind(), fact.external_id.as_str());
+            }));
+        }
+        let settled = self.standing(&["locked", "funded", "in_payout", "paid"]);
+        let commission = self.some(settled)?;
+        let now = self.known.commission(&commission)?;
+        Some(market::adjustment(&name, |body| {
+            (body.affiliate, body.effect) = (now.affiliate.clone(), effect);
+            (body.currency, body.amount) = (now.currency, amount);
+            body.related = market::reference(Kind::Commission, commission.as_str());
+        }))
+    }
+
+    fn inquiry(&mut self) -> Option<Entry> {
+        let name = self.name("Q");
+        let at = self.one_of(&["declined", "declined", "pending"]);
+        let standing = self.standing(&[at]);
+        let Some(commission) = self.some(standing) else {
+            return Some(market::inquiry(&name, |_| ()));
+        };
+        let now = self.known.commission(&commission)?;
+        let program = self.program();
+        Some(market::inquiry(&name, |body| {
+            (body.affiliate, body.merchant) = (now.affiliate.clone(), now.merchant.clone());
+            (body.program, body.currency) = (program, now.currency);
+            body.claim = match at {
+                "declined" => Claim::Declined { commission },
+                _ => Claim::Incorrect { commission },
+            };
+        }))
+    }
+
+    fn resolution(&mut self) -> Option<Entry> {
+        let mut asked = self.named(Kind::Inquiry);
+        let slips = self.slips();
+        asked.retain(|inquiry| slips || !self.known.resolved(inquiry));
+        let inquiry = self.some(asked)?;
+        let reason = self.reason();
+        let outcome = self.one_of(&[
+            Outcome::Valid,
+            Outcome::Valid,
+            Outcome::Valid,
+            Outcome::Declined { reason },
+            Outcome::Incomplete,
+        ]);
+        Some(market::resolution(&self.name("V"), inquiry.as_str(), outcome))
+    }
+
+    fn upline(&mut self) -> Entry {
+        let (affiliate, above) = (self.affiliate(), self.affiliate());
+        let above = (!self.one_in(12)).then_some(above);
+        market::upline(&self.name("U"), affiliate.as_str(), above.as_ref().map(Id::as_str))
+    }
+
+    fn opening(&mut self) -> Entry {
+        let (affiliate, merchant) = (self.affiliate(), self.merchant());
+        let (currency, amount) = (currency(self.code()), units(1 + self.random.below(60)));
+        let state = self.one_of(&[
+            ImportedState::Pending,
+            ImportedState::Approved,
+            ImportedState::Locked,
+            ImportedState::Funded,
+        ]);
+        let locking_date = self.one_of(&[None, Some(self.now), Some(self.now + DAY_MS)]).map(at);
+        let effect = self.one_of(&[Effect::Credit, Effect::Debit]);
+        let balance = match self.random.below(3) {
+            0 => Balance::Affiliate { affiliate, effect, currency, amount },
+            1 => Balance::Merchant { merchant, currency, amount },
+            _ => Balance::Commission { affiliate, merchant, currency, amount, state, locking_date },
+        };
+        market::opening(&self.name("O"), balance)
+    }
+
+    fn erasure(&mut self) -> Option<Entry> {
+        let slips = self.slips();
+        let private =
+            self.known.0.iter().filter(|fact| slips || fact.commitment.is_some()).copied();
+        let fact = self.some(private.collect())?;
+        Some(market::erasure(&self.name("X"), fact.kind(), fact.external_id.as_str()))
+    }
+}
+
+/// An amount, or the most that there is.
+pub fn amounting(amount: u128) -> Amount {
+    let most = of(Amount::MAX);
+    units(u64::try_from(amount.min(most)).unwrap())
+}
