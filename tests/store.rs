@@ -157,7 +157,10 @@ fn long_leaves_are_kept_in_small_values() {
             continues: None,
             lines: numbers
                 .clone()
-                .map(|number| PayoutLine::Commission { commission: name(number), amount: units(100) })
+                .map(|number| PayoutLine::Commission {
+                    commission: name(number),
+                    amount: units(100),
+                })
                 .collect(),
             total: Some(units(100 * numbers.end)),
             fx: None,

@@ -17,7 +17,8 @@ use counterfoil::store::{Committer, MemoryBounds, Store, TILE_WIDTH, View};
 
 use super::damage::{Files, read};
 use crate::support::chain::{
-    chain, commission, currency, decision, entry, funding, id, key, reversal, sale, terms, time, units,
+    chain, commission, currency, decision, entry, funding, id, key, reversal, sale, terms, time,
+    units,
 };
 
 /// The ledger as it was written, and all that can be asked of it.
@@ -87,8 +88,8 @@ fn blocks() -> Vec<Vec<EncodedEntry>> {
     };
     let payout = |name: &str, numbers: std::ops::Range<u64>| {
         let total = units(100 * (numbers.end - numbers.start));
-        let lines =
-            numbers.map(|number| PayoutLine::Commission { commission: long(number), amount: units(100) });
+        let lines = numbers
+            .map(|number| PayoutLine::Commission { commission: long(number), amount: units(100) });
         entry(
             name,
             Body::Payout(Payout {

@@ -112,28 +112,33 @@ type Reached = fn(&[Entry], usize) -> bool;
 
 /// How deep histories must go.
 const DEPTHS: &[(&str, Reached)] = &[
-    ("a payout in parts", |facts, place| {
-        matches!(&facts[place].body, Body::Payout(body) if body.continues.is_some())
-    }),
+    (
+        "a payout in parts",
+        |facts, place| matches!(&facts[place].body, Body::Payout(body) if body.continues.is_some()),
+    ),
     ("something paid again", pays_again),
-    ("a return", |facts, place| {
-        matches!(&facts[place].body, Body::PayoutEvent(body) if body.event == PaymentEvent::Returned)
-    }),
+    (
+        "a return",
+        |facts, place| matches!(&facts[place].body, Body::PayoutEvent(body) if body.event == PaymentEvent::Returned),
+    ),
     ("an override of level 2", |facts, place| is_override(&facts[place], 2)),
     ("an override of level 3", |facts, place| is_override(&facts[place], 3)),
     ("a share", |facts, place| {
         matches!(&facts[place].body, Body::Commission(body)
             if matches!(body.role, Role::Direct { share_ppm: 1..1_000_000, .. }))
     }),
-    ("a deviation", |facts, place| {
-        matches!(&facts[place].body, Body::Commission(body) if body.deviation.is_some())
-    }),
-    ("a refund", |facts, place| {
-        matches!(&facts[place].body, Body::Reversal(body) if body.refund.is_some())
-    }),
-    ("a payout of nothing", |facts, place| {
-        matches!(&facts[place].body, Body::Payout(body) if body.total == Some(Amount::ZERO))
-    }),
+    (
+        "a deviation",
+        |facts, place| matches!(&facts[place].body, Body::Commission(body) if body.deviation.is_some()),
+    ),
+    (
+        "a refund",
+        |facts, place| matches!(&facts[place].body, Body::Reversal(body) if body.refund.is_some()),
+    ),
+    (
+        "a payout of nothing",
+        |facts, place| matches!(&facts[place].body, Body::Payout(body) if body.total == Some(Amount::ZERO)),
+    ),
 ];
 
 fn is_override(entry: &Entry, at: u8) -> bool {
@@ -202,7 +207,11 @@ fn compare(market: &Market, tenant: &Id, known: &Known<'_>) -> Result<(), String
         let lines = model.parts.iter().flat_map(|(_, part)| &part.lines);
         let ours = (units(found.added), units(found.taken_off));
         let ours = format!("{ours:?} {}", found.state);
-        pairs.push((ours, format!("{:?} {}", known.sums(lines), model.standing), first.to_string()));
+        pairs.push((
+            ours,
+            format!("{:?} {}", known.sums(lines), model.standing),
+            first.to_string(),
+        ));
     }
     for who in ["ann", "bob", "cid", "dan", "eve", "shop", "mart"].map(market::id) {
         for code in ["EUR", "GBP", "JPY"].map(market::currency) {

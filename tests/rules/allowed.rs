@@ -96,7 +96,8 @@ impl Known<'_> {
         demand(sale.items.is_empty() || sum == units(sale.amount), "wrong-total")?;
         let Some(fx) = &sale.fx else { return Ok(()) };
         allows_fx(fx, sale.currency)?;
-        let small = super::model::parts(sale).iter().all(|(_, part)| changed(*part, Some(fx)) <= MOST);
+        let small =
+            super::model::parts(sale).iter().all(|(_, part)| changed(*part, Some(fx)) <= MOST);
         demand(small, "sum-too-large")
     }
 
@@ -350,9 +351,9 @@ impl Known<'_> {
     }
 
     pub fn resolved(&self, inquiry: &Id) -> bool {
-        self.0.iter().any(|fact| {
-            matches!(&fact.body, Body::InquiryResolution(body) if body.inquiry == *inquiry)
-        })
+        self.0.iter().any(
+            |fact| matches!(&fact.body, Body::InquiryResolution(body) if body.inquiry == *inquiry),
+        )
     }
 
     fn allows_opening(&self, body: &OpeningBalance<Amount>) -> Verdicted {

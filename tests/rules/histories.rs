@@ -2,8 +2,8 @@
 //! legal and lead deep; some are altered afterwards, so that they break a rule.
 
 use counterfoil::protocol::entry::{
-    Action, Amended, Balance, Body, Cap, CapPer, Claim, Effect, Entry, ImportedState, Kind, Locking,
-    Outcome, Period, ProgramTerms, Rate, Reason, Reward, RewardRule, Role, Tier, Verdict,
+    Action, Amended, Balance, Body, Cap, CapPer, Claim, Effect, Entry, ImportedState, Kind,
+    Locking, Outcome, Period, ProgramTerms, Rate, Reason, Reward, RewardRule, Role, Tier, Verdict,
 };
 use counterfoil::protocol::id::Id;
 use counterfoil::protocol::money::Amount;
@@ -41,7 +41,11 @@ pub fn entry(model: &Model, seed: u64, now: u64) -> Entry {
     if player.random.below(10) == 0 {
         entry = market::committed(entry);
     }
-    if !careless && player.random.below(5) == 0 { mutation::altered(entry, &mut player) } else { entry }
+    if !careless && player.random.below(5) == 0 {
+        mutation::altered(entry, &mut player)
+    } else {
+        entry
+    }
 }
 
 /// Who chooses the next entry.
@@ -83,7 +87,8 @@ impl Player<'_> {
             for _ in 0..4 {
                 let Some(proposed) = self.propose(kind) else { break };
                 let early = self.random.below(3) * self.random.below(1_000);
-                let time = if self.random.below(8) == 0 { self.now + early } else { self.now - early };
+                let time =
+                    if self.random.below(8) == 0 { self.now + early } else { self.now - early };
                 let proposed = market::when(time, proposed);
                 if self.careless || self.known.allows(&proposed, self.now).is_ok() {
                     return proposed;
@@ -226,7 +231,8 @@ impl Player<'_> {
             (open.commission_group, open.affiliate_group) = (None, None);
         }
         let all = Action::ALL.to_vec();
-        let actions = self.one_of(&[all.clone(), all.clone(), all[1..].to_vec(), vec![Action::Sale]]);
+        let actions =
+            self.one_of(&[all.clone(), all.clone(), all[1..].to_vec(), vec![Action::Sale]]);
         let fee = self.one_of(&[0, 300_000]);
         market::terms(&self.name("T"), |body: &mut ProgramTerms<Amount>| {
             *body = ProgramTerms {
@@ -264,7 +270,8 @@ impl Player<'_> {
             }
             2 => {
                 let from = [0, 30, 90];
-                let volumes = from.map(|from| Tier { from: units(from), rate: self.rate() }).to_vec();
+                let volumes =
+                    from.map(|from| Tier { from: units(from), rate: self.rate() }).to_vec();
                 Reward::VolumeTiers { period, currency: currency("EUR"), volumes }
             }
             _ => Reward::Percent { ppm: self.ppm() },
@@ -327,8 +334,7 @@ impl Player<'_> {
         };
         let (place, terms) = *versions.iter().find(in_force)?;
         let number = rule_for(terms, group, affiliate_group.as_ref())?;
-        let given =
-            self.known.gives(&sold, &terms.rules[number - 1], (group, share), &affiliate);
+        let given = self.known.gives(&sold, &terms.rules[number - 1], (group, share), &affiliate);
         let deviates = self.one_in(10);
         let amount = if deviates { given + u128::from(self.random.below(30)) } else { given };
         let terms_name = self.known.0[place].external_id.clone();
@@ -337,8 +343,7 @@ impl Player<'_> {
         Some(market::commission(&self.name("C"), |body| {
             (body.transaction, body.terms, body.affiliate) = (name, terms_name, affiliate);
             body.rule = u16::try_from(number).unwrap();
-            body.role =
-                Role::Direct { share_ppm: share, commission_group: group, affiliate_group };
+            body.role = Role::Direct { share_ppm: share, commission_group: group, affiliate_group };
             (body.currency, body.amount) = (code, amounting(amount));
             body.fee = amounting(ppm(amount, terms.network_fee_ppm));
             body.locking_date = locking_date(terms, time).map(at);
@@ -421,7 +426,8 @@ impl Player<'_> {
         Some(market::amendment(&name, |body| {
             (body.currency, body.old, body.new) = (sold.body.currency, amounting(old), new);
             let commission_group = group.cloned();
-            (body.of, body.reason) = (Amended::Transaction { transaction, commission_group }, reason);
+            (body.of, body.reason) =
+                (Amended::Transaction { transaction, commission_group }, reason);
         }))
     }
 

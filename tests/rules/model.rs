@@ -5,8 +5,8 @@
 use std::collections::BTreeSet;
 
 use counterfoil::protocol::entry::{
-    Balance, Body, Claim, Effect, Entry, Fx, ImportedState, Kind, Outcome, PaymentEvent,
-    Payout, PayoutLine, ProgramTerms, Role, Verdict,
+    Balance, Body, Claim, Effect, Entry, Fx, ImportedState, Kind, Outcome, PaymentEvent, Payout,
+    PayoutLine, ProgramTerms, Role, Verdict,
 };
 use counterfoil::protocol::id::Id;
 use counterfoil::protocol::money::{Amount, Currency};
@@ -421,7 +421,9 @@ impl<'m> Known<'m> {
                 (affiliate, *effect, *currency, *amount)
             }
             _ => match &self.entry(Kind::Adjustment, name)?.1.body {
-                Body::Adjustment(body) => (&body.affiliate, body.effect, body.currency, body.amount),
+                Body::Adjustment(body) => {
+                    (&body.affiliate, body.effect, body.currency, body.amount)
+                }
                 _ => return None,
             },
         };
@@ -517,9 +519,8 @@ impl<'m> Known<'m> {
         let payouts = self.payouts().into_iter().map(|(_, payout)| payout);
         let live = payouts.filter(|payout| !["failed", "returned"].contains(&payout.standing));
         let parts = live.flat_map(|payout| payout.parts);
-        let parts = parts.filter(|(_, payout)| {
-            (&payout.affiliate, payout.currency) == (affiliate, currency)
-        });
+        let parts = parts
+            .filter(|(_, payout)| (&payout.affiliate, payout.currency) == (affiliate, currency));
         carried_by(parts.flat_map(|(_, payout)| &payout.lines))
     }
 
@@ -578,9 +579,7 @@ pub fn carried_by<'l>(lines: impl IntoIterator<Item = &'l PayoutLine<Amount>>) -
 }
 
 /// The parts of a transaction as it was stated, each with its group.
-pub fn parts(
-    sale: &counterfoil::protocol::entry::Transaction<Amount>,
-) -> Vec<(Option<&Id>, u128)> {
+pub fn parts(sale: &counterfoil::protocol::entry::Transaction<Amount>) -> Vec<(Option<&Id>, u128)> {
     let order = sale.commission_group.as_ref();
     if sale.items.is_empty() {
         return vec![(order, units(sale.amount))];

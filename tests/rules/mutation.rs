@@ -130,8 +130,11 @@ fn another(text: &str, name: &str, player: &mut Player<'_>) -> String {
         let near = [time - 1, time + 1, time + day, time.saturating_sub(30 * day), time + 301_000];
         return crate::market::at(player.one_of(&near)).to_string();
     }
-    if let Some(units) = text.strip_suffix(char::is_numeric).and(text.replace('.', "").parse::<u64>().ok()) {
-        let near = [0, units + 1, units.saturating_sub(1), units / 2, u64::MAX / 2, u64::MAX / 2 - 9];
+    if let Some(units) =
+        text.strip_suffix(char::is_numeric).and(text.replace('.', "").parse::<u64>().ok())
+    {
+        let near =
+            [0, units + 1, units.saturating_sub(1), units / 2, u64::MAX / 2, u64::MAX / 2 - 9];
         let units = player.one_of(&near).min(u64::MAX / 2);
         return format!("{}.{:02}", units / 100, units % 100);
     }

@@ -21,7 +21,8 @@ impl Known<'_> {
             let now = self.commission(&line.commission).ok_or("missing-parent")?;
             demand(*now.merchant == body.merchant, "another-merchant")?;
             demand(now.currency == body.currency, "another-currency")?;
-            let here = body.lines[..place].iter().filter(|other| other.commission == line.commission);
+            let here =
+                body.lines[..place].iter().filter(|other| other.commission == line.commission);
             let funded = now.funded + here.map(|other| units(other.amount)).sum::<u128>();
             let by_now = now.standing == "locked" && funded == now.left() && funded > 0;
             after(if by_now { "funded" } else { now.standing }, "fund")?;

@@ -172,5 +172,4 @@ pub fn pays_again(facts: &[Entry], place: usize) -> bool {
         .iter()
         .filter(|other| other.tenant == entry.tenant)
         .any(|other| commissions(other).iter().any(|name| again.contains(name)))
-
 }

@@ -64,12 +64,13 @@ impl Known<'_> {
             }
             let before = self.before(place);
             let Some(other) = before.sold(&body.transaction) else { continue };
-            let same_program =
-                (&other.body.merchant, &other.body.program) == (&sold.body.merchant, &sold.body.program);
+            let same_program = (&other.body.merchant, &other.body.program)
+                == (&sold.body.merchant, &sold.body.program);
             let same_time = whose.period == Period::Ever || month(other.time) == month(sold.time);
             if same_program && same_time && counts_in(self.rule_of(body), whose.period) {
                 all.count += 1;
-                all.volume += other.part(commission_group.as_ref()).map_or(0, |part| ppm(part, *share_ppm));
+                all.volume +=
+                    other.part(commission_group.as_ref()).map_or(0, |part| ppm(part, *share_ppm));
                 all.earned += units(body.amount);
             }
         }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use counterfoil::protocol::block::EncodedEntry;
 use counterfoil::protocol::entry::{
-    Action, Body, Commission, Decision, Entry, Funding, FundingLine, Locking, ProgramTerms, Reason, Reversal, Reward,
-    RewardRule, Role, Transaction, Verdict,
+    Action, Body, Commission, Decision, Entry, Funding, FundingLine, Locking, ProgramTerms, Reason,
+    Reversal, Reward, RewardRule, Role, Transaction, Verdict,
 };
 use counterfoil::protocol::id::Id;
 use counterfoil::protocol::key::SealingKey;

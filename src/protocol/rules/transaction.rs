@@ -116,6 +116,9 @@ mod tests {
     use crate::protocol::entry::Item;
     use crate::protocol::id::Id;
 
+    /// Items, the order's group, and the parts that they come to.
+    type Case = (Vec<Item<Amount>>, Option<&'static str>, &'static [(Option<&'static str>, u64)]);
+
     #[test]
     fn parts_are_the_groups_of_items() {
         let id = |text: &str| Id::new(text).unwrap();
@@ -143,8 +146,7 @@ mod tests {
             fx: None,
         };
         let three = || vec![item("a", 10, None), item("b", 20, Some("x")), item("c", 30, None)];
-        type Expected = &'static [(Option<&'static str>, u64)];
-        let cases: [(Vec<Item<Amount>>, Option<&str>, Expected); 4] = [
+        let cases: [Case; 4] = [
             (vec![], None, &[(None, 60)]),
             (vec![], Some("x"), &[(Some("x"), 60)]),
             (three(), None, &[(None, 40), (Some("x"), 20)]),
