@@ -44,7 +44,7 @@ async fn looks_right_in_a_browser() {
     for block in sample.chunks(100) {
         site.seal(block.to_vec()).await;
     }
-    let [sold, earned, paid] = [1, 2, 7].map(|member: usize| lives[member].id);
+    let life = |member: usize| format!("entries/{}", lives[member].id);
     let shown = [
         (&site, "home", String::new(), "Latest entries"),
         (&empty, "home-empty", String::new(), "Nothing is recorded yet"),
@@ -53,10 +53,20 @@ async fn looks_right_in_a_browser() {
         (&site, "genesis", "blocks/0".to_owned(), "begins the ledger"),
         (&site, "entries", "entries?kind=commission".to_owned(), "Commission"),
         (&site, "entries-none", "entries?affiliate=nobody".to_owned(), "Nothing fits"),
-        (&site, "entry-transaction", format!("entries/{sold}"), "sells for 1,234.50 EUR"),
-        (&site, "entry-commission", format!("entries/{earned}"), "Still open"),
-        (&site, "entry-payout", format!("entries/{paid}"), "What is paid"),
-        (&site, "entry-terms", "entries/1".to_owned(), "Locks after"),
+        (&site, "entry-terms", life(0), "30 days after the event"),
+        (&site, "entry-upline", life(1), "Who stands above"),
+        (&site, "entry-transaction", life(2), "sells for 1,234.50 EUR"),
+        (&site, "entry-commission", life(3), "The commission today"),
+        (&site, "entry-override", life(4), "as upline of level 1"),
+        (&site, "entry-reversal", life(6), "back to the buyer"),
+        (&site, "entry-funding", life(9), "What it covers"),
+        (&site, "entry-adjustment", life(10), "is credited 5.00 EUR"),
+        (&site, "entry-payout", life(11), "What is paid, by type"),
+        (&site, "entry-payout-event", life(13), "has arrived"),
+        (&site, "entry-deviation", life(15), "deviates from its terms"),
+        (&site, "entry-inquiry", life(18), "Answered"),
+        (&site, "entry-imported", life(21), "brought in from old-network"),
+        (&site, "entry-erasure", life(25), "are erased"),
         (&site, "entry-hostile", format!("entries/{}", hostile[2].id), HOSTILE[0]),
         (&site, "search", "search?q=2".to_owned(), "Results for 2"),
         (&site, "search-none", "search?q=nothing".to_owned(), "Nothing found for nothing"),

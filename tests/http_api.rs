@@ -9,6 +9,8 @@ mod described;
 mod reading;
 #[path = "http_api/refusing.rs"]
 mod refusing;
+#[path = "http_api/rules.rs"]
+mod rules;
 #[path = "http_api/streaming.rs"]
 mod streaming;
 #[path = "http_api/submitting.rs"]

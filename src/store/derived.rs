@@ -341,7 +341,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::protocol::rules::Record as RulesRecord;
+    use crate::protocol::rules::{Privacy, Record as RulesRecord};
 
     const BOUNDS: MemoryBounds = MemoryBounds { records: 40, blocks: 7 };
 
@@ -373,7 +373,12 @@ mod tests {
     }
 
     fn record(height: u64) -> StoredRecord {
-        StoredRecord { index: height * 100, height, record: RulesRecord::Stated }
+        StoredRecord {
+            index: height * 100,
+            height,
+            privacy: Privacy::Nothing,
+            record: RulesRecord::Stated,
+        }
     }
 
     fn apply(derived: &Derived, height: u64, step: &Step) {

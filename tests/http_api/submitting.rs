@@ -31,14 +31,14 @@ async fn one_entry_is_sealed_then_existing_then_in_conflict() {
     assert_eq!(receipt["entry_id"], sealed["id"]);
 
     let mut other = text.clone();
-    other["body"]["locking_days"] = json!(31);
+    other["body"]["network_fee_ppm"] = json!(31);
     other["event_time"] = json!("2026-03-02T12:00:00Z");
     let (status, conflict) = node.submit(&other).await;
     assert_eq!(status, StatusCode::CONFLICT);
     assert_eq!(conflict["type"], "/problems/duplicate-external-id");
     assert_eq!(conflict["first"]["index"], 1);
     assert_eq!(conflict["first"]["receipt"], sealed["receipt"]);
-    assert_eq!(conflict["differing_fields"], json!(["body.locking_days", "event_time"]));
+    assert_eq!(conflict["differing_fields"], json!(["body.network_fee_ppm", "event_time"]));
     assert_eq!(node.ledger.head().height(), 1);
     node.check(1);
 }

@@ -60,12 +60,17 @@ impl StateReader for Records {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::rules::Record;
+    use crate::protocol::rules::{Privacy, Record};
 
     #[test]
     fn the_latest_record_of_each_key_is_read() {
         let key = |number: u64| StateKey(*blake3::hash(&number.to_be_bytes()).as_bytes());
-        let record = |index| StoredRecord { index, height: 1, record: Record::Stated };
+        let record = |index| StoredRecord {
+            index,
+            height: 1,
+            privacy: Privacy::Nothing,
+            record: Record::Stated,
+        };
         let mut records = Records::default();
         let many = RECORDS_A_CHUNK as u64 * 2 + 5;
         for (numbers, index) in [(0..many, 1), (7..many - 7, 2)] {

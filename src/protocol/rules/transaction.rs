@@ -116,9 +116,6 @@ mod tests {
     use crate::protocol::entry::Item;
     use crate::protocol::id::Id;
 
-    /// Items, the order's group, and the parts that they come to.
-    type Case = (Vec<Item<Amount>>, Option<&'static str>, &'static [(Option<&'static str>, u64)]);
-
     #[test]
     fn parts_are_the_groups_of_items() {
         let id = |text: &str| Id::new(text).unwrap();
@@ -145,12 +142,13 @@ mod tests {
             items,
             fx: None,
         };
+        let none = Vec::new;
         let three = || vec![item("a", 10, None), item("b", 20, Some("x")), item("c", 30, None)];
-        let cases: [Case; 4] = [
-            (vec![], None, &[(None, 60)]),
-            (vec![], Some("x"), &[(Some("x"), 60)]),
-            (three(), None, &[(None, 40), (Some("x"), 20)]),
-            (three(), Some("x"), &[(Some("x"), 60)]),
+        let cases = [
+            (none(), None, vec![(None, 60)]),
+            (none(), Some("x"), vec![(Some("x"), 60)]),
+            (three(), None, vec![(None, 40), (Some("x"), 20)]),
+            (three(), Some("x"), vec![(Some("x"), 60)]),
         ];
         for (items, group, expected) in cases {
             let found = parts(&sale(items, group));
