@@ -522,12 +522,7 @@ mod tests {
 
     #[test]
     fn every_rule_has_a_type_of_its_own() {
-        let source = include_str!("../protocol/rules/refusal.rs");
-        let (_, rules) = source.split_once("pub const fn rule(").unwrap();
-        let rules: Vec<&str> =
-            rules.split('"').skip(1).step_by(2).take_while(|rule| !rule.contains(' ')).collect();
-        assert!(rules.len() > 20, "{rules:?}");
-        for rule in rules {
+        for rule in Refusal::RULES {
             assert!(ProblemType::named(rule).is_some(), "{rule} is not in the table");
         }
     }
