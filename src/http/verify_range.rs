@@ -292,7 +292,8 @@ mod tests {
             r#"{{"tenant": "t", "kind": "program_terms", "external_id": "{number}",
                 "event_time": "2026-01-01T00:00:00Z", "body": {{"merchant": "m",
                 "program": "{number}", "version": 1, "effective_from": "2026-01-01T00:00:00Z",
-                "locking_days": 1, "reward": {{"type": "percent", "ppm": 1}}}}}}"#
+                "actions": ["sale"], "locking": {{"type": "immediate"}},
+                "rules": [{{"reward": {{"type": "percent", "ppm": 1}}}}]}}}}"#
         );
         EncodedEntry::new(text::parse(&text, &chain.spec().currencies).unwrap()).unwrap()
     }
