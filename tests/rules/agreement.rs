@@ -28,7 +28,7 @@ const RARE: [&str; 3] = ["upline-too-deep", "extended-before", "no-such-day"];
 #[test]
 fn random_histories_agree_with_an_independent_model() {
     let long = std::env::var("COUNTERFOIL_LONG").is_ok_and(|value| value == "1");
-    let (cases, blocks, entries) = if long { (1_000, 14, 90) } else { (160, 10, 60) };
+    let (cases, blocks, entries) = if long { (500, 14, 90) } else { (160, 10, 60) };
     let mut random = Random::seeded("RULES_SEED");
     let seed: Vec<u8> = (0..4).flat_map(|_| random.next().to_le_bytes()).collect();
     let config = Config { cases, failure_persistence: None, ..Config::default() };

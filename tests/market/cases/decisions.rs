@@ -26,6 +26,10 @@ fn of_steps() -> Vec<Row> {
     const RULE: &str = "illegal-step";
     let approved = || and(earned(), [decision("D-1", "C-1", Verdict::Approve)]);
     let reversed = || and(and(earned(), [back("R-1", 1_000)]), another(2, "ann"));
+    let in_parts = || {
+        let parts = [back("R-1", 600), back("R-2", 400)];
+        and(and(earned(), parts), another(2, "ann"))
+    };
     let extended = || {
         let extend = extend("D-1", NOW + DAY_MS);
         and(dated(), [when(NOW - 1, extend)])
@@ -62,6 +66,7 @@ fn of_steps() -> Vec<Row> {
         (RULE, "funded can't be reversed", with_other(funded()), other(), back("R-9", 1)),
         (RULE, "declined can't be reversed", with_other(declined()), other(), back("R-9", 1)),
         (RULE, "reversed can't be reversed", reversed(), other(), back("R-9", 1)),
+        (RULE, "reversed can't be locked", in_parts(), other(), decide(Verdict::Lock)),
         (RULE, "reversed can't be locked", reversed(), other(), decide(Verdict::Lock)),
         (
             RULE,

@@ -6,7 +6,7 @@ use super::super::{
     amendment, commission, currency, id, imported, of_tenant, overriding, percent, sale, terms_of,
     units, upline,
 };
-use super::{Row, and, another};
+use super::{Row, and, another, back};
 
 pub(super) fn rows() -> Vec<Row> {
     [of_direct(), of_levels(), of_amounts(), of_cycles(), of_depth()].concat()
@@ -181,6 +181,7 @@ fn of_amounts() -> Vec<Row> {
     const WRONG: &str = "wrong-amount";
     let of = |amount: u64| at_level(1, "upa", amount);
     let amended = and(above(), [amendment("M-1", |_| ())]);
+    let taken_back = and(above(), [back("R-1", 400)]);
     let deviating = |amount: u64| {
         overriding("C-9", |body| {
             (body.amount, body.deviation) = (units(amount), Some(Reason::Goodwill));
@@ -204,6 +205,8 @@ fn of_amounts() -> Vec<Row> {
         ),
         // Of the amount that the direct commission has now.
         (WRONG, "must be exactly 0.80 EUR, is 1.00 EUR", amended, of(80), of(100)),
+        // What was taken back of it doesn't change that.
+        (WRONG, "must be exactly 1.00 EUR, is 0.60 EUR", taken_back, of(100), of(60)),
         (WRONG, "must be exactly 0.02 EUR, is 0.00 EUR", charged, fee(2), fee(0)),
         (
             "needless-deviation",

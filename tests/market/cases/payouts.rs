@@ -81,6 +81,11 @@ fn of_commissions() -> Vec<Row> {
     let import = |state| with_other(vec![super::terms("T-1", |_| ()), imported("C-1", state)]);
     let partly = |amount: u64| super::covered("C-1", amount);
     let half = and(locked(), [funding("F-1", |body| body.lines = vec![partly(999)])]);
+    let first = payout("P-1", |body| body.lines = vec![carried(Effect::Debit, 5)]);
+    let last = payout("P-2", |body| {
+        (body.continues, body.total) = (Some(id("P-1")), Some(units(995)));
+    });
+    let in_parts = and(funded(), [first, last, event("E-1", PaymentEvent::Completed)]);
     let failed = and(in_payout(), [event("E-1", PaymentEvent::Failed)]);
     let returned = and(paid(), [event("E-2", PaymentEvent::Returned)]);
     let again = |given: Vec<Entry>| and(given, [closed("P-2", |_| ())]);
@@ -108,6 +113,8 @@ fn of_commissions() -> Vec<Row> {
             whole("C-2"),
             whole("C-1"),
         ),
+        // The later parts of a payout move with the first.
+        (STEP, "paid can't be paid out", with_other(in_parts), whole("C-2"), whole("C-1")),
         // What failed or came back is paid again, once.
         (
             STEP,

@@ -66,6 +66,7 @@ fn of_refunds() -> Vec<Row> {
         commission("C-1", |_| ()),
     ];
     let partly = and(earned(), [refunding("R-1", refund(6_000, &[]))]);
+    let thrice = and(partly.clone(), [refunding("R-2", refund(3_000, &[]))]);
     let amended = and(earned(), [sale_amended("M-1", |_| ())]);
     // Of whichever commission the refunds are.
     let shared = |name: &str| {
@@ -95,6 +96,13 @@ fn of_refunds() -> Vec<Row> {
             partly,
             of(4_000),
             of(4_001),
+        ),
+        (
+            "too-much",
+            "10.01 EUR is more than what is left, 10.00 EUR",
+            thrice,
+            of(1_000),
+            of(1_001),
         ),
         (
             "too-much",
