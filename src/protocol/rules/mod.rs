@@ -41,7 +41,7 @@ pub use standing::MAX_UPLINE_DEPTH;
 pub use state::{Changes, Mark, Overlay, StateReader, Subject};
 
 use super::block::EncodedEntry;
-use super::entry::{Balance, Body, Entry, Fx, Kind, Parties};
+use super::entry::{Body, Entry, Fx, Kind, Parties};
 use super::hash::StateKey;
 use super::id::Id;
 use super::money::{Amount, Currency, PPM_WHOLE};
@@ -115,13 +115,9 @@ pub fn admit<S: StateReader>(
 /// The record under which others find what was brought in: as the commission or adjustment
 /// that it is from now on.
 fn other_name(entry: &Entry) -> Option<StateKey> {
-    let Body::OpeningBalance(opening) = &entry.body else { return None };
-    let kind = match &opening.balance {
-        Balance::Commission { .. } => Kind::Commission,
-        Balance::Affiliate { .. } => Kind::Adjustment,
-        Balance::Merchant { .. } => return None,
-    };
-    Some(Subject::Entry(kind, &entry.external_id).key(&entry.tenant))
+    let kind = entry.body.named_as();
+    let another = kind != entry.kind();
+    another.then(|| Subject::Entry(kind, &entry.external_id).key(&entry.tenant))
 }
 
 /// One entry under consideration.
