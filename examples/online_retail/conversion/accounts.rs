@@ -79,7 +79,7 @@ fn sum(amounts: &[(Id, Amount)]) -> Pounds {
     amounts.iter().map(|(_, amount)| Pounds::from_pennies(*amount)).sum()
 }
 
-/// Adds what was kept before or, below zero, takes off what is kept now or was owed before.
+/// Carries `value` forward: adds it to the payout or, below zero, takes it off.
 fn carry(lines: &mut Vec<PayoutLine<Amount>>, value: Pounds) -> Result<(), MoneyError> {
     let (effect, value) =
         if value < Pounds::ZERO { (Effect::Debit, -value) } else { (Effect::Credit, value) };
