@@ -113,8 +113,9 @@ impl NodeSource for Ledger {
 
 const TERMS: &str = r#"{"tenant": "acme", "kind": "program_terms", "external_id": "shop-terms-1",
     "event_time": "2026-11-21T00:00:00Z",
-    "body": {"merchant": "shop", "program": "main", "version": 1, "locking_days": 30,
-        "effective_from": "2026-01-01T00:00:00Z", "reward": {"type": "percent", "ppm": 75000}}}"#;
+    "body": {"merchant": "shop", "program": "main", "version": 1, "actions": ["sale"],
+        "effective_from": "2026-01-01T00:00:00Z", "locking": {"type": "open_ended"},
+        "rules": [{"reward": {"type": "percent", "ppm": 75000}}]}}"#;
 
 /// The four entries of one sale's life.
 fn lifecycle(number: usize) -> [String; 4] {
@@ -138,8 +139,8 @@ fn lifecycle(number: usize) -> [String; 4] {
         entry(
             "commission",
             &format!(
-                r#"{{"transaction": "{sale}", "terms": "shop-terms-1", "currency": "EUR",
-                "affiliate": "affiliate-{affiliate:06}", "amount": "9.74"}}"#
+                r#"{{"transaction": "{sale}", "terms": "shop-terms-1", "rule": 1,
+                "currency": "EUR", "affiliate": "affiliate-{affiliate:06}", "amount": "9.74"}}"#
             ),
         ),
         entry(

@@ -19,8 +19,9 @@ fn submit(node: &Node, external_id: &str) -> Option<u16> {
             "tenant": "acme", "kind": "program_terms", "external_id": external_id,
             "event_time": "2025-01-01T00:00:00Z",
             "body": {"merchant": external_id, "program": "main", "version": 1,
-                "effective_from": "2025-01-01T00:00:00Z", "locking_days": 30,
-                "reward": {"type": "percent", "ppm": 75_000}},
+                "effective_from": "2025-01-01T00:00:00Z", "actions": ["sale"],
+                "locking": {"type": "days", "days": 30},
+                "rules": [{"reward": {"type": "percent", "ppm": 75_000}}]},
         }]);
         let url = format!("{}/v1/entries", node.url);
         let sent = reqwest::Client::new().post(url).json(&body).send().await;

@@ -5,6 +5,8 @@ mod support;
 
 #[path = "http_api/described.rs"]
 mod described;
+#[path = "http_api/facts.rs"]
+mod facts;
 #[path = "http_api/reading.rs"]
 mod reading;
 #[path = "http_api/refusing.rs"]

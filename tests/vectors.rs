@@ -15,6 +15,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use counterfoil::protocol::rules::Refusal;
 use objects::OBJECTS;
 use serde_json::Value;
 
@@ -73,13 +74,10 @@ fn no_vector_lies_unread() {
 /// Whoever adds a rule adds a vector that breaks it.
 #[test]
 fn every_rule_is_broken_by_a_vector() {
-    let source = include_str!("../src/protocol/rules/refusal.rs");
-    let rules: BTreeSet<&str> =
-        source.lines().filter_map(|line| line.split_once("=> \"")?.1.strip_suffix("\",")).collect();
+    let rules: BTreeSet<&str> = Refusal::RULES.iter().copied().collect();
     let vectors = read("rules.json");
     let cases = vectors["cases"].as_array().unwrap();
     let broken: BTreeSet<&str> =
         cases.iter().filter_map(|case| case["output"]["refused"].as_str()).collect();
-    assert!(rules.len() > 20, "not found in the source: {rules:?}");
     assert_eq!(rules, broken);
 }

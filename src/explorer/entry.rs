@@ -14,7 +14,7 @@ use super::paid::{LineName, Paid};
 use super::related::Related;
 use super::sentence::{AdjustmentStateName, KindName, PayoutStateName, ReasonText, StateName};
 use super::standing::{BAR_UNITS, Standing};
-use super::values::{Count, Day, Digest, Moment, Money, Percent, Span};
+use super::values::{Count, Day, Digest, Moment, Money, Percent, Rated, Span};
 use crate::protocol::block::EncodedEntry;
 use crate::protocol::entry::{
     Action, Amended, Balance, Body, CapPer, Claim, Effect, ImportedState, Kind, Locking, Outcome,

@@ -62,7 +62,7 @@ impl Reader<'_> {
                 kind: Some(Kind::AffiliateUpline),
                 ..family.of_affiliate(&stated.affiliate)
             };
-            family.add_followers(filter, None, |_, _| true)?;
+            family.add_followers(&filter, None, |_, _| true)?;
         }
         family.into_related()
     }
@@ -90,21 +90,21 @@ impl Family<'_, '_> {
                     self.add_named(Kind::Commission, commission)?;
                 }
                 let filter = self.of_merchant(&sale.merchant);
-                self.add_naming(filter, stored.index)
+                self.add_naming(&filter, stored.index)
             }
             Record::Commission(commission) => {
                 self.of_commission(name, stored.index, &head, &commission)
             }
             Record::Adjustment(adjustment) => {
                 self.add_parents(&head)?;
-                self.add_naming(self.of_affiliate(&adjustment.affiliate), stored.index)
+                self.add_naming(&self.of_affiliate(&adjustment.affiliate), stored.index)
             }
             Record::Inquiry(inquiry) => {
                 self.add_parents(&head)?;
-                self.add_naming(self.of_affiliate(&inquiry.affiliate), stored.index)
+                self.add_naming(&self.of_affiliate(&inquiry.affiliate), stored.index)
             }
             Record::Payout(payout) => {
-                self.add_naming(self.of_affiliate(&payout.affiliate), stored.index)
+                self.add_naming(&self.of_affiliate(&payout.affiliate), stored.index)
             }
             Record::PayoutPart(part) => self.of(Kind::Payout, &part.first),
             _ => Ok(()),
@@ -122,13 +122,13 @@ impl Family<'_, '_> {
         if let (Some(transaction), true) = (&commission.transaction, commission.overridden != 0) {
             self.add_overrides(name, transaction)?;
         }
-        self.add_naming(self.of_affiliate(&commission.affiliate), index)?;
+        self.add_naming(&self.of_affiliate(&commission.affiliate), index)?;
         // What a merchant pays for is no affiliate's entry.
         if commission.funded != Amount::ZERO {
             let rest = self.rest.take();
             let fundings =
                 Filter { kind: Some(Kind::Funding), ..self.of_merchant(&commission.merchant) };
-            self.add_naming(fundings, index)?;
+            self.add_naming(&fundings, index)?;
             self.rest = rest.or(self.rest.take());
         }
         if let Some(payout) = &commission.payout {
@@ -192,7 +192,7 @@ impl Family<'_, '_> {
     }
 
     /// Adds those entries after `index` that fit `filter` and name one of the family.
-    fn add_naming(&mut self, filter: Filter, index: u64) -> Result<(), ExplorerError> {
+    fn add_naming(&mut self, filter: &Filter, index: u64) -> Result<(), ExplorerError> {
         self.add_followers(filter, Some(index), |names, found| {
             found
                 .entry()
@@ -207,12 +207,12 @@ impl Family<'_, '_> {
     /// inquiry, or becomes of a payout, belongs where that does.
     fn add_followers(
         &mut self,
-        filter: Filter,
+        filter: &Filter,
         index: Option<u64>,
         belongs: impl Fn(&BTreeSet<(Kind, Id)>, &EncodedEntry) -> bool,
     ) -> Result<(), ExplorerError> {
         let view = self.reader.view;
-        let page = view.search(&filter, Direction::OldestFirst, index, MAX_LOOKED_AT)?;
+        let page = view.search(filter, Direction::OldestFirst, index, MAX_LOOKED_AT)?;
         let mut looked_up_to = page.next;
         let mut added = Vec::new();
         for hit in page.hits {
@@ -238,7 +238,7 @@ impl Family<'_, '_> {
             }
             self.members.insert(hit.index, hit.entry);
         }
-        self.rest = looked_up_to.map(|index| format!("entries{}", later_entries(&filter, index)));
+        self.rest = looked_up_to.map(|index| format!("entries{}", later_entries(filter, index)));
         Ok(())
     }
 

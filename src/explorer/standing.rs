@@ -9,7 +9,7 @@ use crate::protocol::id::Id;
 use crate::protocol::money::{Amount, Currency};
 use crate::protocol::rules::{
     AdjustmentRecord, AdjustmentState, CommissionRecord, CommissionState, PayoutRecord,
-    PayoutState, Record, Subject, TransactionRecord,
+    PayoutState, PrepaidRecord, Record, Subject, TransactionRecord,
 };
 
 /// The length of the drawing of a commission's parts, in units of its own.
@@ -264,7 +264,7 @@ impl Reader<'_> {
         let stored = self.view.record(&Subject::Prepaid(merchant, currency).key(&entry.tenant))?;
         let paid = match stored.map(|stored| stored.record) {
             Some(Record::Prepaid(paid)) => paid,
-            _ => Default::default(),
+            _ => PrepaidRecord::default(),
         };
         let prepaid = paid.received.checked_sub(paid.covers).unwrap_or(Amount::ZERO);
         Ok(Standing::Prepaid(PrepaidStanding {

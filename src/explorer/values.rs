@@ -3,7 +3,7 @@
 use askama::Template;
 use askama::filters::HtmlSafe;
 
-use crate::protocol::money::{Currency, Decimal, PPM_WHOLE};
+use crate::protocol::money::{Currency, Decimal, ExchangeRate, PPM_WHOLE};
 use crate::protocol::time::{DAY_MS, Timestamp};
 
 const SECOND_MS: u64 = 1000;
@@ -95,6 +95,10 @@ pub(super) struct Day(pub(super) Timestamp);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Percent(pub(super) u32);
 
+/// How much one of a currency is in another, without zeros at its end.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rated(pub(super) ExchangeRate);
+
 impl HtmlSafe for Moment {}
 impl HtmlSafe for Exact<'_> {}
 impl HtmlSafe for Ago {}
@@ -104,6 +108,7 @@ impl HtmlSafe for Digest {}
 impl HtmlSafe for Count {}
 impl HtmlSafe for Day {}
 impl HtmlSafe for Percent {}
+impl HtmlSafe for Rated {}
 
 impl Moment {
     pub(super) fn new(time: Timestamp, now: Timestamp) -> Self {
@@ -188,6 +193,12 @@ impl std::fmt::Display for Percent {
     }
 }
 
+impl std::fmt::Display for Rated {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0.to_string().trim_end_matches('0').trim_end_matches('.'))
+    }
+}
+
 /// A decimal number with its thousands apart.
 fn grouped(number: &str) -> String {
     let (whole, fraction) = number.split_at(number.find('.').unwrap_or(number.len()));
@@ -252,6 +263,11 @@ mod tests {
     fn rates() {
         for (ppm, expected) in [(75_000, "7.5"), (0, "0"), (1_000_000, "100"), (1, "0.0001")] {
             assert_eq!(Percent(ppm).to_string(), expected);
+        }
+        for (billionths, expected) in
+            [(1_250_000_000, "1.25"), (1_000_000_000, "1"), (6, "0.000000006")]
+        {
+            assert_eq!(Rated(ExchangeRate::from_billionths(billionths)).to_string(), expected);
         }
     }
 

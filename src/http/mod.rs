@@ -9,7 +9,7 @@
 //! | `log.rs`, `tile_path.rs` | the log itself, as C2SP `tlog-tiles` |
 //! | `verify.rs`, `verify_range.rs` | verifying for those who ask |
 //! | `health.rs` | whether the node is well |
-//! | `problem.rs` | every error, with a stable name |
+//! | `problem.rs`, `problem_type.rs` | every error, with a stable name |
 //! | `access.rs`, `extract.rs`, `middleware.rs` | what holds for every request |
 //! | `openapi.rs`, `schema.rs` | the description of all this |
 
@@ -26,6 +26,7 @@ mod middleware;
 mod openapi;
 mod paging;
 mod problem;
+mod problem_type;
 mod results;
 mod schema;
 mod standing;

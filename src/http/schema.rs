@@ -97,7 +97,11 @@ pub struct EntryDocument {
 /// What is submitted as JSON.
 #[derive(ToSchema)]
 #[serde(untagged)]
-#[expect(dead_code, reason = "only its schema is used: it says the same as http::submit")]
+#[expect(
+    dead_code,
+    clippy::large_enum_variant,
+    reason = "only its schema is used: it says the same as http::submit"
+)]
 pub enum SubmitDocument {
     /// One entry.
     One(EntryDocument),

@@ -7,8 +7,9 @@ use crate::protocol::entry::{Balance, Body, Entry, Reason};
 use crate::protocol::id::Id;
 use crate::protocol::money::{Amount, Currency, Decimal};
 use crate::protocol::rules::{
-    AdjustmentRecord, AdjustmentState, CommissionRecord, CommissionState, InquiryRecord,
-    PayoutRecord, PayoutState, Privacy, Record, Subject, TermsRecord, TransactionRecord,
+    AdjustmentRecord, AdjustmentState, CarriedRecord, CommissionRecord, CommissionState,
+    InquiryRecord, PayoutRecord, PayoutState, PrepaidRecord, Privacy, Record, Subject, TermsRecord,
+    TransactionRecord,
 };
 use crate::protocol::time::Timestamp;
 use crate::store::{EntryHit, StoreError, View};
@@ -343,7 +344,7 @@ impl Reading<'_> {
         let carried = Subject::Carried(&affiliate, currency).key(&self.entry.tenant);
         let carried = match self.view.record(&carried)?.map(|stored| stored.record) {
             Some(Record::Carried(carried)) => carried,
-            _ => Default::default(),
+            _ => CarriedRecord::default(),
         };
         let standing = PayoutStanding {
             state,
@@ -380,7 +381,7 @@ impl Reading<'_> {
         let key = Subject::Prepaid(merchant, currency).key(&self.entry.tenant);
         let paid = match self.view.record(&key)?.map(|stored| stored.record) {
             Some(Record::Prepaid(paid)) => paid,
-            _ => Default::default(),
+            _ => PrepaidRecord::default(),
         };
         let prepaid = paid.received.checked_sub(paid.covers);
         let prepaid = prepaid.ok_or_else(|| self.damaged(&"it covers more than was received"))?;

@@ -421,7 +421,87 @@ mod tests {
         assert_eq!(Amount::MAX.parts_per_million(PPM_WHOLE + 1), None);
     }
 
+    /// What a rate of so many billionths makes of so many units, between these scales.
+    #[test]
+    fn changes_round_half_to_even() {
+        const ONE: u64 = 1_000_000_000;
+        const MAX: u64 = Amount::MAX.0;
+        let cases = [
+            (0, u64::MAX, 0, 9, Some(0)),
+            (MAX, 0, 2, 2, Some(0)),
+            (1, ONE / 2, 2, 2, Some(0)),
+            (3, ONE / 2, 2, 2, Some(2)),
+            (5, ONE / 2, 2, 2, Some(2)),
+            (1, ONE / 2 + 1, 2, 2, Some(1)),
+            (1, ONE / 2 - 1, 2, 2, Some(0)),
+            (150, ONE, 2, 0, Some(2)),
+            (250, ONE, 2, 0, Some(2)),
+            (251, ONE, 2, 0, Some(3)),
+            (1, ONE, 0, 9, Some(1_000_000_000)),
+            (1_500_000_000, ONE, 9, 0, Some(2)),
+            (MAX, ONE, 2, 2, Some(MAX)),
+            (MAX, ONE + 1, 2, 2, None),
+            (MAX, ONE, 0, 1, None),
+            (MAX, ONE, 1, 0, Some(922_337_203_685_477_581)),
+            (1 << 62, 2 * ONE, 0, 0, None),
+            ((1 << 62) - 1, 2 * ONE, 0, 0, Some(MAX - 1)),
+            // Beyond 128 bits on the way.
+            (MAX, u64::MAX, 0, 9, None),
+            (MAX, u64::MAX, 9, 0, None),
+            (1 << 40, u64::MAX, 9, 0, Some(20_282_409_603_652)),
+            (1, u64::MAX, 0, 0, Some(18_446_744_074)),
+            (1, MAX, 0, 9, Some(MAX)),
+            (1, MAX + 1, 0, 9, None),
+        ];
+        for (units, rate, from, to, expected) in cases {
+            let changed = Amount(units).changed(ExchangeRate(rate), from, to);
+            assert_eq!(changed.map(Amount::units), expected, "{units} at {rate}, {from} to {to}");
+        }
+    }
+
+    #[test]
+    fn rates_in_text() {
+        let read = |text: &str| serde_json::from_value::<ExchangeRate>(text.into());
+        let cases = [
+            ("1.25", Some((1_250_000_000, "1.250000000"))),
+            ("0", Some((0, "0.000000000"))),
+            ("0.000000001", Some((1, "0.000000001"))),
+            ("18446744073.709551615", Some((u64::MAX, "18446744073.709551615"))),
+            ("18446744073.709551616", None),
+            ("99999999999", None),
+            ("1.0000000000", None),
+            ("-1", None),
+            ("1e1", None),
+            ("", None),
+        ];
+        for (text, expected) in cases {
+            let rate = read(text).ok();
+            let found = rate.map(|rate| (rate.billionths(), rate.to_string()));
+            assert_eq!(found, expected.map(|(units, text)| (units, text.to_owned())), "{text}");
+        }
+        for other in [serde_json::json!(1.25), serde_json::json!(1), serde_json::json!(null)] {
+            assert!(serde_json::from_value::<ExchangeRate>(other).is_err());
+        }
+    }
+
     proptest! {
+        /// The rule in words, with whole numbers that have no bound.
+        #[test]
+        fn changed_is_the_nearest(
+            units in 0..=u64::from(u32::MAX), rate in 0..=u64::from(u32::MAX),
+            from in 0..=MAX_SCALE_DIGITS, to in 0..=MAX_SCALE_DIGITS,
+        ) {
+            let dividend = u128::from(units) * u128::from(rate) * 10u128.pow(to.into());
+            let divisor = 10u128.pow(u32::from(ExchangeRate::DECIMALS + from));
+            match Amount(units).changed(ExchangeRate(rate), from, to) {
+                Some(changed) => {
+                    let off = dividend.abs_diff(u128::from(changed.0) * divisor) * 2;
+                    prop_assert!(off < divisor || off == divisor && changed.0.is_multiple_of(2));
+                }
+                None => prop_assert!(dividend / divisor >= u128::from(Amount::MAX.0)),
+            }
+        }
+
         #[test]
         fn text_and_back(units in 0..=Amount::MAX.0, scale in 0..=MAX_SCALE_DIGITS) {
             let decimal = Amount(units).to_decimal(scale);

@@ -198,6 +198,29 @@ mod tests {
     }
 
     #[test]
+    fn months_go_round_the_year() {
+        let mut month = 0;
+        let mut time = Timestamp::MIN;
+        // Every month from 1970 to 2105, with the years 2000 and 2100 among them.
+        for _ in 0..136 * 12 {
+            assert_eq!(time.month(), month);
+            let next = time.day_of_later_month(1, 1);
+            // The last millisecond before belongs to this month, whatever its length.
+            let last = Timestamp::from_millis(next.as_millis() - 1).unwrap();
+            assert_eq!((last.month(), next.month()), (month, month + 1), "{next}");
+            assert_eq!(last.day_of_later_month(1, 1), next);
+            let days = (next.as_millis() - time.as_millis()) / DAY_MS;
+            assert!((28..=31).contains(&days), "{time}: {days}");
+            (month, time) = (month + 1, next);
+        }
+        assert_eq!(time.to_string(), "2106-01-01T00:00:00Z");
+        // What the rules refuse is a time too, and no panic.
+        assert_eq!(time.day_of_later_month(0, 31).to_string(), "2106-01-31T00:00:00Z");
+        assert_eq!(time.day_of_later_month(1, 31), Timestamp::MAX);
+        assert_eq!(time.day_of_later_month(255, 255), Timestamp::MAX);
+    }
+
+    #[test]
     fn reads_and_writes_rfc_3339() {
         let cases = [
             ("1970-01-01T00:00:00Z", Ok(0)),

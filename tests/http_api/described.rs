@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use counterfoil::http::{ProblemType, openapi};
+use counterfoil::protocol::entry::Kind;
 use counterfoil::protocol::spec::Currencies;
 use counterfoil::protocol::text;
 use reqwest::{Method, StatusCode};
@@ -134,14 +135,25 @@ fn collect_references(value: &Value, found: &mut BTreeSet<String>) {
     }
 }
 
-#[test]
-fn examples_of_entries_are_entries() {
+/// Each kind has an example, and together they are a history that an empty ledger admits.
+#[tokio::test]
+async fn examples_of_entries_are_entries() {
     let api = description();
     let body = &api["paths"]["/v1/entries"]["post"]["requestBody"]["content"];
+    let examples = body["application/json"]["examples"].as_object().unwrap();
+    let all = examples["array"]["value"].as_array().unwrap();
+    assert_eq!(all.len(), examples.len() - 1);
+    let node = Node::start("examples").await;
+    for entry in all {
+        assert!(examples.values().any(|example| example["value"] == *entry), "{entry}");
+        let (status, result) = node.submit(entry).await;
+        assert_eq!(status, StatusCode::CREATED, "{entry}: {result}");
+    }
+    for kind in Kind::ALL {
+        assert_eq!(examples[kind.as_str()]["value"]["kind"], kind.as_str());
+    }
     let currencies = Currencies::new([(currency("EUR"), 2)]);
-    let examples = &body["application/json"]["examples"];
-    let mut entries = vec![examples["transaction"]["value"].clone()];
-    entries.extend(examples["array"]["value"].as_array().unwrap().iter().cloned());
+    let mut entries = Vec::new();
     let line = body["application/x-ndjson"]["example"].as_str().unwrap();
     entries.push(serde_json::from_str(line).unwrap());
     let shown = &api["paths"]["/v1/entries/{entry}"]["get"]["responses"]["200"]["content"];

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::support::chain::{commission, decision, key, reversal, sale, terms};
 use crate::support::node::Node;
+use crate::support::site::lives;
 
 #[tokio::test]
 async fn an_entry_by_id_and_by_index() {
@@ -53,6 +54,81 @@ async fn a_commission_says_where_it_stands() {
     approved["left"] = json!("0.75");
     approved["reversed"] = json!("0.25");
     assert_eq!(standing().await, approved);
+}
+
+#[tokio::test]
+async fn everything_says_where_it_stands() {
+    let node = Node::start("standings").await;
+    node.seal(&lives()).await;
+    let paid = json!({"state": "paid", "affiliate": "affiliate-1", "merchant": "shop",
+        "currency": "EUR", "amount": "123.45", "left": "100.00", "reversed": "23.45",
+        "funded": "100.00", "fee": "37.04", "credited": "5.00", "debited": "0.00",
+        "locks_at": "2026-06-01T00:00:00Z", "payout": "payout-1", "extended": true,
+        "amended": false, "imported": false, "override_levels": [1]});
+    let reopened = json!({"state": "pending", "affiliate": "affiliate-2", "merchant": "shop",
+        "currency": "EUR", "amount": "2.20", "left": "2.20", "reversed": "0.00",
+        "funded": "0.00", "fee": "0.75", "credited": "0.00", "debited": "0.00",
+        "locks_at": "2026-04-01T12:00:00Z", "deviation": "goodwill", "extended": false,
+        "amended": true, "imported": false});
+    let imported = json!({"state": "approved", "affiliate": "affiliate-3", "merchant": "shop",
+        "currency": "EUR", "amount": "21.50", "left": "21.50", "reversed": "0.00",
+        "funded": "0.00", "fee": "0.00", "credited": "0.00", "debited": "0.00",
+        "extended": false, "amended": false, "imported": true});
+    let sold = json!({"currency": "EUR", "amount": "1234.50", "refunded": "234.50",
+        "parts": [{"amount": "1234.50", "shares_ppm": 1_000_000}],
+        "refunded_items": [{"item": "bulb", "quantity": 5, "refunded": 5}],
+        "commissions": ["commission-1", "override-1"]});
+    let arrived = json!({"state": "completed", "first": "payout-1", "latest": "payout-1",
+        "currency": "EUR", "added": "105.00", "taken_off": "15.00", "total": "90.00",
+        "kept": "4.00", "used": "0.00", "carried": {"kept": "4.00", "used": "0.00"}});
+    let cases = [
+        ("terms", "terms", json!({"reaches_back": true})),
+        ("upline-1", "uplines", json!(["affiliate-9"])),
+        ("sale-1", "transaction", sold),
+        ("commission-1", "commission", paid),
+        (
+            "funding-1",
+            "prepaid",
+            json!({"currency": "EUR", "received": "150.00",
+            "covers": "100.00", "prepaid": "50.00"}),
+        ),
+        (
+            "adjustment-1",
+            "adjustment",
+            json!({"state": "paid", "payout": "payout-1", "imported": false}),
+        ),
+        ("payout-1", "payout", arrived),
+        ("commission-2", "commission", reopened),
+        ("inquiry-2", "inquiry", json!({"resolved": true})),
+        ("commission-0", "commission", imported),
+        ("debt-0", "adjustment", json!({"state": "free", "imported": true})),
+        ("sale-3", "erased", json!(true)),
+        ("approved-1", "commission", Value::Null),
+    ];
+    for (name, member, standing) in cases {
+        let found = node.read(&format!("/v1/entries?external_id={name}")).await;
+        let entry = &found["entries"][0];
+        assert_eq!(entry[member], standing, "{name}");
+    }
+    let found = async |query: &str| {
+        let found = node.read(&format!("/v1/entries?{query}")).await;
+        found["entries"].as_array().unwrap().len()
+    };
+    // By whom they concern, by their own word or by that of what they name.
+    let cases = [
+        ("affiliate=affiliate-1", 10),
+        ("affiliate=affiliate-2", 5),
+        ("affiliate=affiliate-3", 3),
+        ("affiliate=affiliate-9", 1),
+        ("merchant=shop&kind=funding", 1),
+        ("merchant=shop&kind=amendment", 2),
+        ("merchant=shop&kind=opening_balance", 1),
+        ("merchant=shop&kind=inquiry_resolution", 1),
+        ("affiliate=affiliate-1&kind=payout_event", 2),
+    ];
+    for (query, count) in cases {
+        assert_eq!(found(query).await, count, "{query}");
+    }
 }
 
 #[tokio::test]

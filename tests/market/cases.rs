@@ -1,7 +1,9 @@
 //! Every rule as data: what came before, the nearest legal entry, and one that breaks it.
 
+mod amendments;
 mod commissions;
 mod corrections;
+mod counting;
 mod decisions;
 mod envelope;
 mod fundings;
@@ -9,7 +11,9 @@ mod overrides;
 mod parents;
 mod payouts;
 mod reckoning;
+mod reversals;
 mod terms;
+mod totals;
 mod transactions;
 
 use counterfoil::protocol::entry::{Entry, Locking, PaymentEvent, Reward, Verdict};
@@ -18,7 +22,7 @@ use counterfoil::protocol::time::DAY_MS;
 
 use super::{
     NOW, at, closed, commission, covered, decision, funding, id, named, payout_event, percent,
-    rule, sale, terms, terms_of, when,
+    reversal, rule, sale, terms, terms_of, units, when,
 };
 
 /// One way to break a rule.
@@ -46,11 +50,15 @@ pub fn cases() -> Vec<Case> {
         transactions::rows(),
         commissions::rows(),
         reckoning::rows(),
+        counting::rows(),
         overrides::rows(),
         decisions::rows(),
+        amendments::rows(),
+        reversals::rows(),
         corrections::rows(),
         fundings::rows(),
         payouts::rows(),
+        totals::rows(),
     ];
     subjects
         .into_iter()
@@ -132,6 +140,11 @@ fn rich() -> Vec<Entry> {
         entries.push(decision(lock, earned, Verdict::Lock));
     }
     entries
+}
+
+/// Takes back so much of commission C-1.
+fn back(name: &str, amount: u64) -> Entry {
+    reversal(name, |body| body.amount = units(amount))
 }
 
 fn and(mut given: Vec<Entry>, more: impl IntoIterator<Item = Entry>) -> Vec<Entry> {

@@ -238,10 +238,10 @@ pub fn reversal(external_id: &str, alter: impl FnOnce(&mut Reversal<Amount>)) ->
 }
 
 /// What a buyer got back in EUR, and the items that were sent back.
-pub fn refund(amount: u64, items: &[(&str, u32)]) -> Option<Refund<Amount>> {
+pub fn refund(amount: u64, items: &[(&str, u32)]) -> Refund<Amount> {
     let item = |(item, quantity): &(&str, u32)| RefundItem { item: id(item), quantity: *quantity };
     let items = items.iter().map(item).collect();
-    Some(Refund { currency: currency("EUR"), amount: units(amount), items })
+    Refund { currency: currency("EUR"), amount: units(amount), items }
 }
 
 pub fn reference(kind: Kind, external_id: &str) -> Reference {

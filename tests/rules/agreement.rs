@@ -8,6 +8,7 @@ use counterfoil::protocol::entry::{Body, Entry, Kind, PaymentEvent, Role};
 use counterfoil::protocol::id::Id;
 use counterfoil::protocol::money::Amount;
 use counterfoil::protocol::rules::{AdmitError, PayoutState, Record, StateReader, Subject};
+use counterfoil::protocol::time::Timestamp;
 use counterfoil::protocol::verify::Draft;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 
@@ -33,16 +34,16 @@ fn random_histories_agree_with_an_independent_model() {
     let config = Config { cases, failure_persistence: None, ..Config::default() };
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed);
     let mut runner = TestRunner::new_with_rng(config, rng);
-    let seen = RefCell::new(Seen::new());
+    let met = RefCell::new(Seen::new());
     let outcome = runner.run(&histories(blocks, entries), |history| {
-        play(&history, &mut seen.borrow_mut()).map_err(TestCaseError::fail)
+        play(&history, &mut met.borrow_mut()).map_err(TestCaseError::fail)
     });
     if let Err(error) = outcome {
         panic!("{error}");
     }
-    let seen = seen.into_inner();
-    println!("{seen:#?}");
-    let missing = |name: &String| !seen.contains_key(name);
+    let met = met.into_inner();
+    println!("{met:#?}");
+    let missing = |name: &String| !met.contains_key(name);
     let admitted = Kind::ALL.iter().map(|kind| format!("admitted {kind}"));
     let depths = DEPTHS.iter().map(|(what, _)| (*what).to_owned());
     let untouched: Vec<String> = admitted.chain(depths).filter(missing).collect();
@@ -172,7 +173,7 @@ fn compare(market: &Market, tenant: &Id, known: &Known<'_>) -> Result<(), String
                 found.merchant.clone(),
                 [found.amount, found.fee, found.reversed, found.funded].map(units),
                 [found.credited, found.debited, found.left()].map(units),
-                (found.locks_at.map(|date| date.as_millis()), found.extended),
+                (found.locks_at.map(Timestamp::as_millis), found.extended),
                 standing.as_str(),
             );
             let theirs = (

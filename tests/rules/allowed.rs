@@ -9,9 +9,12 @@ use counterfoil::protocol::entry::{
 };
 use counterfoil::protocol::id::Id;
 use counterfoil::protocol::money::{Amount, Currency};
+use counterfoil::protocol::time::Timestamp;
 
-use super::model::{Known, MOST, Sold, Verdicted, after, changed, demand, ppm, step_of, units};
+use super::arithmetic::{changed, ppm};
+use super::model::{Known, MOST, Sold, Verdicted, demand, parts, units};
 use super::reckoning::{Counting, counts_in, locking_date, rule_for};
+use super::steps::{after, step_of};
 use crate::market::AHEAD_MS;
 
 const WHOLE: u32 = 1_000_000;
@@ -96,8 +99,7 @@ impl Known<'_> {
         demand(sale.items.is_empty() || sum == units(sale.amount), "wrong-total")?;
         let Some(fx) = &sale.fx else { return Ok(()) };
         allows_fx(fx, sale.currency)?;
-        let small =
-            super::model::parts(sale).iter().all(|(_, part)| changed(*part, Some(fx)) <= MOST);
+        let small = parts(sale).iter().all(|(_, part)| changed(*part, Some(fx)) <= MOST);
         demand(small, "sum-too-large")
     }
 
@@ -119,7 +121,7 @@ impl Known<'_> {
             Some(_) => demand(units(body.amount) != given, "needless-deviation")?,
         }
         demand(units(body.fee) == ppm(units(body.amount), terms.network_fee_ppm), "wrong-amount")?;
-        let date = body.locking_date.map(|date| date.as_millis());
+        let date = body.locking_date.map(Timestamp::as_millis);
         demand(date == locking_date(terms, sold.time), "wrong-locking-date")
     }
 

@@ -2,21 +2,22 @@
 //! legal and lead deep; some are altered afterwards, so that they break a rule.
 
 use counterfoil::protocol::entry::{
-    Action, Amended, Balance, Body, Cap, CapPer, Claim, Effect, Entry, ImportedState, Kind,
-    Locking, Outcome, Period, ProgramTerms, Rate, Reason, Reward, RewardRule, Role, Tier, Verdict,
+    Amended, Balance, Body, Claim, Effect, Entry, ImportedState, Kind, Outcome, ProgramTerms,
+    Reason, Role, Verdict,
 };
 use counterfoil::protocol::id::Id;
 use counterfoil::protocol::money::Amount;
 use proptest::prelude::*;
 
-use super::model::{Known, Model, ppm, units as of};
+use super::arithmetic::ppm;
+use super::model::{Known, Model, units as of};
 use super::mutation;
 use super::payouts;
 use super::reckoning::{locking_date, rule_for};
 use crate::market::{self, at, currency, id, units};
 use crate::random::Random;
 
-const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+pub const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// A block of a history: how long after the one before, and a seed for each of its entries.
 pub type Moves = (u64, Vec<u64>);
@@ -184,11 +185,11 @@ impl Player<'_> {
         id(self.one_of(&["ann", "ann", "bob", "cid", "dan", "eve"]))
     }
 
-    fn merchant(&mut self) -> Id {
+    pub fn merchant(&mut self) -> Id {
         id(self.one_of(&["shop", "shop", "shop", "mart"]))
     }
 
-    fn program(&mut self) -> Id {
+    pub fn program(&mut self) -> Id {
         id(self.one_of(&["main", "main", "main", "side"]))
     }
 
@@ -196,7 +197,7 @@ impl Player<'_> {
         self.one_of(&["EUR", "EUR", "EUR", "EUR", "EUR", "EUR", "GBP", "JPY"])
     }
 
-    fn group(&mut self) -> Option<Id> {
+    pub fn group(&mut self) -> Option<Id> {
         self.one_of(&[None, None, Some("media"), Some("tea")]).map(id)
     }
 
@@ -204,119 +205,9 @@ impl Player<'_> {
         self.one_of(&[Reason::ReturnedItem, Reason::Goodwill, Reason::MerchantDispute])
     }
 
-    fn ppm(&mut self) -> u32 {
+    pub fn ppm(&mut self) -> u32 {
         let any = u32::try_from(self.random.below(1_000_001)).unwrap();
         self.one_of(&[any, 100_000, 250_000, 500_000, 1_000_000])
-    }
-
-    fn terms(&mut self) -> Entry {
-        let (merchant, program) = (self.merchant(), self.program());
-        let versions = self.known.versions(&merchant, &program);
-        let version = u32::try_from(versions.len() + 1).unwrap();
-        let first = versions.is_empty();
-        let from = if first { self.now - 5 * DAY_MS } else { self.now + self.random.below(20) };
-        let until = self.one_in(8).then(|| at(self.now + self.random.below(30 * DAY_MS)));
-        let locking = self.one_of(&[
-            Locking::Immediate,
-            Locking::Days { days: 0 },
-            Locking::Days { days: 1 },
-            Locking::Days { days: 15 },
-            Locking::MonthDay { months: 1, day: 1 },
-            Locking::OpenEnded,
-        ]);
-        let count = 1 + self.random.index(3);
-        let mut rules: Vec<_> = (0..count).map(|_| self.rule()).collect();
-        if self.random.below(4) > 0 {
-            let open = rules.last_mut().unwrap();
-            (open.commission_group, open.affiliate_group) = (None, None);
-        }
-        let all = Action::ALL.to_vec();
-        let actions =
-            self.one_of(&[all.clone(), all.clone(), all[1..].to_vec(), vec![Action::Sale]]);
-        let fee = self.one_of(&[0, 300_000]);
-        market::terms(&self.name("T"), |body: &mut ProgramTerms<Amount>| {
-            *body = ProgramTerms {
-                merchant,
-                program,
-                version,
-                effective_from: at(from),
-                effective_until: until,
-                actions,
-                locking,
-                network_fee_ppm: fee,
-                rules,
-            };
-        })
-    }
-
-    fn rate(&mut self) -> Rate<Amount> {
-        if self.one_in(4) {
-            let amount = units(self.random.below(20));
-            return Rate::Fixed { currency: currency(self.code()), amount };
-        }
-        Rate::Percent { ppm: self.ppm() }
-    }
-
-    fn rule(&mut self) -> RewardRule<Amount> {
-        let period = self.one_of(&[Period::Month, Period::Ever]);
-        let reward = match self.random.below(6) {
-            0 => {
-                let amount = units(self.random.below(20));
-                Reward::Fixed { currency: currency(self.code()), amount }
-            }
-            1 => {
-                let counts = [0, 1, 3].map(|from| Tier { from, rate: self.rate() }).to_vec();
-                Reward::CountTiers { period, counts }
-            }
-            2 => {
-                let from = [0, 30, 90];
-                let volumes =
-                    from.map(|from| Tier { from: units(from), rate: self.rate() }).to_vec();
-                Reward::VolumeTiers { period, currency: currency("EUR"), volumes }
-            }
-            _ => Reward::Percent { ppm: self.ppm() },
-        };
-        let per = self.one_of(&[CapPer::Month, CapPer::Ever, CapPer::Part]);
-        let amount = units(self.random.below(60));
-        let cap = self.one_in(3).then(|| Cap { currency: currency("EUR"), amount, per });
-        let levels = self.random.index(5);
-        RewardRule {
-            commission_group: self.group(),
-            affiliate_group: self.one_of(&[None, None, None, Some(id("stars"))]),
-            reward,
-            recurring: self.one_of(&[None, None, Some(1), Some(2)]),
-            cap,
-            override_ppm: (0..levels).map(|_| self.ppm()).collect(),
-        }
-    }
-
-    fn transaction(&mut self) -> Entry {
-        let huge = Amount::MAX.units() - self.random.below(50);
-        let amount = if self.one_in(60) { huge } else { self.random.below(200) };
-        let (merchant, program, group) = (self.merchant(), self.program(), self.group());
-        let code = self.code();
-        let action = self.one_of(&[Action::Sale, Action::Sale, Action::Subscription, Action::Lead]);
-        let order = self.one_of(&["sub-1".to_owned(), "sub-2".to_owned(), self.name("order")]);
-        let groups = [self.group(), self.group(), self.group()];
-        let (with_items, to) = (self.one_in(3), self.code());
-        let rate = self.one_of(&[1_000_000_000, 6_123_456, 160_500_000_000, 1]);
-        let fx = (self.one_in(4) && to != code).then(|| market::fx(code, to, rate));
-        market::sale(&self.name("S"), |body| {
-            (body.merchant, body.program, body.commission_group) = (merchant, program, group);
-            (body.order_ref, body.action) = (id(&order), action);
-            (body.currency, body.amount, body.fx) = (currency(code), units(amount), fx);
-            if with_items {
-                let shares = [amount / 2, amount / 3, amount - amount / 2 - amount / 3];
-                let items = shares.into_iter().zip(groups).zip(["shoe", "book", "tea"]);
-                body.items = items
-                    .map(|((amount, group), name)| {
-                        let mut item = market::item(name, 2, amount, None);
-                        item.commission_group = group;
-                        item
-                    })
-                    .collect();
-            }
-        })
     }
 
     fn commission(&mut self) -> Option<Entry> {
@@ -445,7 +336,7 @@ impl Player<'_> {
         let refund = sold.filter(|_| self.one_in(2)).map(|sold| {
             let items: Vec<_> = item.into_iter().map(|item| (item, count)).collect();
             let items = if sold.body.items.is_empty() && !slips { &[][..] } else { &items };
-            let mut refund = market::refund(back, items).unwrap();
+            let mut refund = market::refund(back, items);
             refund.currency = sold.body.currency;
             refund
         });

@@ -3,7 +3,7 @@
 
 use counterfoil::protocol::rules::{CommissionState, PayoutState, PayoutStep, Refusal, Step};
 
-use super::model::{PAYOUT_STEPS, STEPS};
+use super::steps::{PAYOUT_STEPS, STEPS};
 
 const COMMISSION: [(&str, Step); 13] = [
     ("approve", Step::Approve),

@@ -5,11 +5,14 @@
 use std::collections::BTreeSet;
 
 use counterfoil::protocol::entry::{
-    Balance, Body, Claim, Effect, Entry, Fx, ImportedState, Kind, Outcome, PaymentEvent, Payout,
-    PayoutLine, ProgramTerms, Role, Verdict,
+    Amended, Balance, Body, Claim, Effect, Entry, ImportedState, Kind, Outcome, Payout, PayoutLine,
+    ProgramTerms, Role, Transaction, Verdict,
 };
 use counterfoil::protocol::id::Id;
 use counterfoil::protocol::money::{Amount, Currency};
+use counterfoil::protocol::time::Timestamp;
+
+use super::steps::{after, of_commissions, payout_after, payout_step_of, step_of};
 
 /// The most that an amount can be.
 pub const MOST: u128 = (1 << 63) - 1;
@@ -89,7 +92,7 @@ pub struct Adjusting<'m> {
 pub struct Sold<'m> {
     pub place: usize,
     pub time: u64,
-    pub body: &'m counterfoil::protocol::entry::Transaction<Amount>,
+    pub body: &'m Transaction<Amount>,
     /// Its parts, in its own currency.
     pub parts: Vec<(Option<&'m Id>, u128)>,
     pub refunded: u128,
@@ -99,74 +102,6 @@ pub struct Sold<'m> {
 pub struct Paying<'m> {
     pub parts: Vec<(&'m Id, &'m Payout<Amount>)>,
     pub standing: &'static str,
-}
-
-/// The legal steps of a commission: from, step, to.
-pub const STEPS: [(&str, &str, &str); 22] = [
-    ("pending", "approve", "approved"),
-    ("pending", "decline", "declined"),
-    ("pending", "extend", "extended"),
-    ("pending", "lock", "locked"),
-    ("pending", "reverse", "reversed"),
-    ("pending", "amend", "pending"),
-    ("extended", "approve", "approved"),
-    ("extended", "decline", "declined"),
-    ("extended", "lock", "locked"),
-    ("extended", "reverse", "reversed"),
-    ("approved", "lock", "locked"),
-    ("approved", "reverse", "reversed"),
-    ("declined", "reopen", "pending"),
-    ("locked", "fund", "funded"),
-    ("locked", "adjust", "locked"),
-    ("funded", "pay", "in_payout"),
-    ("funded", "adjust", "funded"),
-    ("in_payout", "complete", "paid"),
-    ("in_payout", "fail", "funded"),
-    ("in_payout", "adjust", "in_payout"),
-    ("paid", "return", "funded"),
-    ("paid", "adjust", "paid"),
-];
-
-/// The legal steps of a payout, and where its commissions are then.
-pub const PAYOUT_STEPS: [(&str, &str, &str, &str); 8] = [
-    ("open", "close", "closed", "in_payout"),
-    ("open", "fail", "failed", "funded"),
-    ("closed", "send", "sent", "in_payout"),
-    ("closed", "complete", "completed", "paid"),
-    ("closed", "fail", "failed", "funded"),
-    ("sent", "complete", "completed", "paid"),
-    ("sent", "fail", "failed", "funded"),
-    ("completed", "return", "returned", "funded"),
-];
-
-/// Where a commission is after a legal step.
-pub fn after(standing: &str, step: &str) -> Result<&'static str, &'static str> {
-    let legal = STEPS.iter().find(|(from, by, _)| (*from, *by) == (standing, step));
-    legal.map(|(_, _, to)| *to).ok_or("illegal-step")
-}
-
-/// Where a payout is after a legal step.
-pub fn payout_after(standing: &str, step: &str) -> Result<&'static str, &'static str> {
-    let legal = PAYOUT_STEPS.iter().find(|(from, by, ..)| (*from, *by) == (standing, step));
-    legal.map(|(_, _, to, _)| *to).ok_or("illegal-payout-step")
-}
-
-pub fn step_of(verdict: &Verdict) -> &'static str {
-    match verdict {
-        Verdict::Approve => "approve",
-        Verdict::Decline { .. } => "decline",
-        Verdict::Extend { .. } => "extend",
-        Verdict::Lock => "lock",
-    }
-}
-
-pub fn payout_step_of(event: &PaymentEvent) -> &'static str {
-    match event {
-        PaymentEvent::Sent { .. } => "send",
-        PaymentEvent::Completed => "complete",
-        PaymentEvent::Failed => "fail",
-        PaymentEvent::Returned => "return",
-    }
 }
 
 pub fn units(amount: Amount) -> u128 {
@@ -233,7 +168,6 @@ impl<'m> Known<'m> {
         for fact in &self.0 {
             match &fact.body {
                 Body::Amendment(amendment) => {
-                    use counterfoil::protocol::entry::Amended;
                     if let Amended::Transaction { transaction, commission_group } = &amendment.of
                         && transaction == name
                     {
@@ -313,7 +247,7 @@ impl<'m> Known<'m> {
                 funded,
                 credits: 0,
                 debits: 0,
-                locks: locking_date.map(|date| date.as_millis()),
+                locks: locking_date.map(Timestamp::as_millis),
                 extended: false,
                 standing,
             });
@@ -341,7 +275,7 @@ impl<'m> Known<'m> {
             funded: 0,
             credits: 0,
             debits: 0,
-            locks: body.locking_date.map(|date| date.as_millis()),
+            locks: body.locking_date.map(Timestamp::as_millis),
             extended: false,
             standing: "pending",
         })
@@ -359,7 +293,6 @@ impl<'m> Known<'m> {
                     }
                 }
                 Body::Amendment(amendment) => {
-                    use counterfoil::protocol::entry::Amended;
                     if matches!(&amendment.of, Amended::Commission { commission } if commission == name)
                     {
                         now.amount = units(amendment.new);
@@ -380,10 +313,11 @@ impl<'m> Known<'m> {
                         Effect::Debit => now.debits += units(adjustment.amount),
                     }
                 }
-                Body::InquiryResolution(resolution) if resolution.outcome == Outcome::Valid => {
-                    if self.reopened_by(&resolution.inquiry) == Some(name) {
-                        now.standing = after(now.standing, "reopen").unwrap();
-                    }
+                Body::InquiryResolution(resolution)
+                    if resolution.outcome == Outcome::Valid
+                        && self.reopened_by(&resolution.inquiry) == Some(name) =>
+                {
+                    now.standing = after(now.standing, "reopen").unwrap();
                 }
                 Body::Funding(funding) => {
                     for line in funding.lines.iter().filter(|line| line.commission == *name) {
@@ -559,12 +493,6 @@ impl<'m> Known<'m> {
     }
 }
 
-/// Where the commissions of a payout are.
-fn of_commissions(payout: &str) -> &'static str {
-    let row = PAYOUT_STEPS.iter().find(|(_, _, to, _)| *to == payout);
-    row.map_or("in_payout", |(.., commissions)| *commissions)
-}
-
 /// What lines keep, and what they add from what was kept.
 pub fn carried_by<'l>(lines: impl IntoIterator<Item = &'l PayoutLine<Amount>>) -> (u128, u128) {
     let (mut kept, mut used) = (0, 0);
@@ -579,7 +507,7 @@ pub fn carried_by<'l>(lines: impl IntoIterator<Item = &'l PayoutLine<Amount>>) -
 }
 
 /// The parts of a transaction as it was stated, each with its group.
-pub fn parts(sale: &counterfoil::protocol::entry::Transaction<Amount>) -> Vec<(Option<&Id>, u128)> {
+pub fn parts(sale: &Transaction<Amount>) -> Vec<(Option<&Id>, u128)> {
     let order = sale.commission_group.as_ref();
     if sale.items.is_empty() {
         return vec![(order, units(sale.amount))];
@@ -597,34 +525,4 @@ pub fn parts(sale: &counterfoil::protocol::entry::Transaction<Amount>) -> Vec<(O
         }
     }
     parts
-}
-
-/// A change of currency, or none.
-pub fn changed(amount: u128, fx: Option<&Fx>) -> u128 {
-    let Some(fx) = fx else { return amount };
-    let scale = |currency: Currency| if currency.as_str() == "JPY" { 0u32 } else { 2 };
-    let product = amount * u128::from(fx.rate.billionths());
-    // What is above and below the line alike is left away: numbers have an end here.
-    let (from, to) = (scale(fx.from), scale(fx.to));
-    let (more, less) = (to.saturating_sub(from), from.saturating_sub(to));
-    match product.checked_mul(10u128.pow(more)) {
-        Some(product) => rounded(product, 1_000_000_000 * 10u128.pow(less)),
-        None => MOST + 1,
-    }
-}
-
-/// The nearest integer to a quotient; of two, the even one.
-pub fn rounded(dividend: u128, divisor: u128) -> u128 {
-    let below = dividend / divisor;
-    let (down, up) = (dividend - below * divisor, divisor - (dividend - below * divisor));
-    match down.cmp(&up) {
-        std::cmp::Ordering::Less => below,
-        std::cmp::Ordering::Equal => below + below % 2,
-        std::cmp::Ordering::Greater => below + 1,
-    }
-}
-
-/// Parts per million of an amount.
-pub fn ppm(amount: u128, ppm: u32) -> u128 {
-    rounded(amount * u128::from(ppm), 1_000_000)
 }

@@ -7,10 +7,8 @@ use counterfoil::protocol::text::{self, EntryText};
 use counterfoil::protocol::time::Timestamp;
 use serde_json::Value;
 
-use super::histories::Player;
+use super::histories::{DAY_MS, Player};
 use crate::market::currency;
-
-const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// `entry` with something changed; as it is, where that makes no entry.
 pub fn altered(entry: Entry, player: &mut Player<'_>) -> Entry {
@@ -29,7 +27,7 @@ pub fn altered(entry: Entry, player: &mut Player<'_>) -> Entry {
     for _ in 0..6 {
         let mut value = text(&entry);
         let mut places = Vec::new();
-        collect(&value, String::new(), &mut places);
+        collect(&value, "", &mut places);
         let place = player.one_of(&places);
         alter(&mut value, &place, &others, player);
         let changed = text::parse(&value.to_string(), &currencies);
@@ -44,7 +42,7 @@ pub fn altered(entry: Entry, player: &mut Player<'_>) -> Entry {
 }
 
 /// The place of every value within, the outermost aside.
-fn collect(value: &Value, at: String, places: &mut Vec<String>) {
+fn collect(value: &Value, at: &str, places: &mut Vec<String>) {
     let inner: Vec<(String, &Value)> = match value {
         Value::Object(fields) => {
             fields.iter().map(|(name, inner)| (format!("{at}/{name}"), inner)).collect()
@@ -56,7 +54,7 @@ fn collect(value: &Value, at: String, places: &mut Vec<String>) {
     };
     for (place, inner) in inner {
         places.push(place.clone());
-        collect(inner, place, places);
+        collect(inner, &place, places);
     }
 }
 
@@ -80,7 +78,7 @@ fn alter(value: &mut Value, place: &str, others: &[Value], player: &mut Player<'
     let mut elsewhere = Vec::new();
     for other in others {
         let mut places = Vec::new();
-        collect(other, String::new(), &mut places);
+        collect(other, "", &mut places);
         let same = places.iter().filter(|other| other.rsplit('/').next() == Some(name));
         elsewhere.extend(same.filter_map(|place| other.pointer(place)).cloned());
     }

@@ -7,9 +7,9 @@ use counterfoil::protocol::id::Id;
 use counterfoil::protocol::money::Amount;
 
 use super::allowed::{allows_fx, listed};
-use super::model::{
-    Known, MOST, Verdicted, after, carried_by, changed, demand, payout_after, payout_step_of, units,
-};
+use super::arithmetic::changed;
+use super::model::{Known, MOST, Verdicted, carried_by, demand, units};
+use super::steps::{after, payout_after, payout_step_of};
 
 impl Known<'_> {
     pub(super) fn allows_funding(&self, body: &Funding<Amount>) -> Verdicted {

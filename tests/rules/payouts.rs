@@ -6,11 +6,9 @@ use counterfoil::protocol::entry::{Body, Effect, Entry, Kind, PaymentEvent, Payo
 use counterfoil::protocol::id::Id;
 use counterfoil::protocol::money::{Amount, Currency};
 
-use super::histories::{Player, amounting};
+use super::histories::{DAY_MS, Player, amounting};
 use super::model::units as of;
 use crate::market::{self, at};
-
-const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// A merchant pays for some of what is locked.
 pub fn funding(player: &mut Player<'_>) -> Option<Entry> {
@@ -67,21 +65,18 @@ pub fn payout(player: &mut Player<'_>) -> Option<Entry> {
         .filter_map(|(_, payout)| payout.parts.last().copied())
         .collect();
     let previous = if player.one_in(3) { None } else { player.some(open) };
-    let (affiliate, code, from, until) = match previous {
-        Some((_, part)) => {
-            (part.affiliate.clone(), part.currency, part.period_from, part.period_until)
-        }
-        None => {
-            let whose: BTreeSet<(Id, Currency)> = player
-                .standing(&["funded"])
-                .iter()
-                .map(|name| player.known.commission(name).unwrap())
-                .map(|now| (now.affiliate.clone(), now.currency))
-                .collect();
-            let anybody = (player.affiliate(), market::currency(player.code()));
-            let (affiliate, code) = player.some(whose.into_iter().collect()).unwrap_or(anybody);
-            (affiliate, code, at(player.now - DAY_MS), at(player.now))
-        }
+    let (affiliate, code, from, until) = if let Some((_, part)) = previous {
+        (part.affiliate.clone(), part.currency, part.period_from, part.period_until)
+    } else {
+        let whose: BTreeSet<(Id, Currency)> = player
+            .standing(&["funded"])
+            .iter()
+            .map(|name| player.known.commission(name).unwrap())
+            .map(|now| (now.affiliate.clone(), now.currency))
+            .collect();
+        let anybody = (player.affiliate(), market::currency(player.code()));
+        let (affiliate, code) = player.some(whose.into_iter().collect()).unwrap_or(anybody);
+        (affiliate, code, at(player.now - DAY_MS), at(player.now))
     };
     let mut lines = due(player, &affiliate, code);
     if lines.is_empty() && !player.one_in(4) {

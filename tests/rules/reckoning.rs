@@ -6,7 +6,8 @@ use counterfoil::protocol::entry::{
 use counterfoil::protocol::id::Id;
 use counterfoil::protocol::money::{Amount, Currency};
 
-use super::model::{Known, Sold, changed, ppm, units};
+use super::arithmetic::{changed, ppm};
+use super::model::{Known, Sold, units};
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 /// 9998-12-31T23:59:59.999Z.
@@ -210,7 +211,7 @@ fn month(time: u64) -> u64 {
 
 fn days_in_month(month: u64) -> u64 {
     let year = 1970 + month / 12;
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     match month % 12 {
         1 if leap => 29,
         1 => 28,

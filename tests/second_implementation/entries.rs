@@ -248,11 +248,11 @@ fn commission(market: &mut Market) -> Commission<Amount> {
     {
         currency = sale.reckoning_currency();
     }
-    let (role, rule) = role(market, sale.as_ref());
+    let (role, number) = role(market, sale.as_ref());
     Commission {
         transaction,
         terms,
-        rule,
+        rule: number,
         affiliate: affiliate(market),
         role,
         currency,

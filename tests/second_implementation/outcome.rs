@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use counterfoil::protocol::entry::Kind;
 use counterfoil::protocol::id::Id;
-use counterfoil::protocol::money::Currency;
+use counterfoil::protocol::money::{Amount, Currency};
 use counterfoil::protocol::rules::{Record, Subject};
+use counterfoil::protocol::time::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::market::{Market, id};
@@ -29,8 +30,8 @@ pub fn of(market: &mut Market) -> Value {
 fn of_tenant(market: &Market) -> Value {
     let commissions = market.commissions().into_iter().map(|(name, of, standing)| {
         let units = [of.amount, of.left(), of.funded, of.fee, of.credited, of.debited];
-        let [amount, left, funded, fee, credited, debited] = units.map(|amount| amount.units());
-        let locks_at = of.locks_at.map(|date| date.as_millis());
+        let [amount, left, funded, fee, credited, debited] = units.map(Amount::units);
+        let locks_at = of.locks_at.map(Timestamp::as_millis);
         let stands = standing.as_str();
         (name, json!([stands, amount, left, funded, fee, credited, debited, locks_at]))
     });

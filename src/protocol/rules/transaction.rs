@@ -142,13 +142,13 @@ mod tests {
             items,
             fx: None,
         };
+        let none = Vec::new;
         let three = || vec![item("a", 10, None), item("b", 20, Some("x")), item("c", 30, None)];
-        type Expected = &'static [(Option<&'static str>, u64)];
-        let cases: [(Vec<Item<Amount>>, Option<&str>, Expected); 4] = [
-            (vec![], None, &[(None, 60)]),
-            (vec![], Some("x"), &[(Some("x"), 60)]),
-            (three(), None, &[(None, 40), (Some("x"), 20)]),
-            (three(), Some("x"), &[(Some("x"), 60)]),
+        let cases = [
+            (none(), None, vec![(None, 60)]),
+            (none(), Some("x"), vec![(Some("x"), 60)]),
+            (three(), None, vec![(None, 40), (Some("x"), 20)]),
+            (three(), Some("x"), vec![(Some("x"), 60)]),
         ];
         for (items, group, expected) in cases {
             let found = parts(&sale(items, group));

@@ -1,6 +1,8 @@
 //! Direct commissions: which terms, which rule, which part, whose share.
 
-use counterfoil::protocol::entry::{Action, Entry, Period, Reason, RewardRule, Role};
+use counterfoil::protocol::entry::{
+    Action, Body, CapPer, Entry, Period, Reason, Reward, RewardRule, Role,
+};
 use counterfoil::protocol::money::{Amount, PPM_WHOLE};
 use counterfoil::protocol::time::DAY_MS;
 
@@ -24,8 +26,8 @@ fn on(sale: &str) -> Entry {
 }
 
 /// A commission of `role` by `rule`, of 0.00 EUR.
-fn nothing(name: &str, rule: u16, role: Role) -> Entry {
-    commission(name, |body| (body.rule, body.role, body.amount) = (rule, role, units(0)))
+fn nothing(name: &str, number: u16, role: Role) -> Entry {
+    commission(name, |body| (body.rule, body.role, body.amount) = (number, role, units(0)))
 }
 
 fn of_terms() -> Vec<Row> {
@@ -334,15 +336,14 @@ fn of_currencies() -> Vec<Row> {
     let in_pounds = |mut rule: RewardRule<Amount>| {
         match (&mut rule.reward, &mut rule.cap) {
             (_, Some(cap)) => cap.currency = currency("GBP"),
-            (counterfoil::protocol::entry::Reward::VolumeTiers { currency: code, .. }, _) => {
+            (Reward::VolumeTiers { currency: code, .. }, _) => {
                 *code = currency("GBP");
             }
             _ => {}
         }
         rule
     };
-    let capped =
-        super::super::capped(percent(100_000), counterfoil::protocol::entry::CapPer::Part, 5_000);
+    let capped = super::super::capped(percent(100_000), CapPer::Part, 5_000);
     let tiers = volumes(Period::Ever, &[(0, 100_000)]);
     vec![
         (RULE, "body.currency: must be EUR", sold(), inn("EUR", 1_000), inn("GBP", 1_000)),
@@ -379,7 +380,7 @@ fn of_sums() -> Vec<Row> {
     // A favour of all the money there is.
     let favour = |name: &str, sale: &str, affiliate: &str, amount: u64| {
         let mut entry = of(name, sale, affiliate);
-        if let counterfoil::protocol::entry::Body::Commission(body) = &mut entry.body {
+        if let Body::Commission(body) = &mut entry.body {
             (body.amount, body.deviation) = (units(amount), Some(Reason::Goodwill));
         }
         entry

@@ -1,7 +1,7 @@
 //! Adjustments, inquiries, and what is brought in.
 
 use counterfoil::protocol::entry::{
-    Balance, Claim, Effect, Entry, ImportedState, Kind, Outcome, Verdict,
+    Balance, Claim, Effect, Entry, ImportedState, Inquiry, Kind, Outcome, Reason, Verdict,
 };
 use counterfoil::protocol::money::Amount;
 
@@ -157,13 +157,12 @@ fn of_inquiries() -> Vec<Row> {
 }
 
 fn of_claims() -> Vec<Row> {
-    let incorrect =
-        |commission: &str, alter: fn(&mut counterfoil::protocol::entry::Inquiry<Amount>)| {
-            inquiry("Q-9", |body| {
-                body.claim = Claim::Incorrect { commission: id(commission) };
-                alter(body);
-            })
-        };
+    let incorrect = |commission: &str, alter: fn(&mut Inquiry<Amount>)| {
+        inquiry("Q-9", |body| {
+            body.claim = Claim::Incorrect { commission: id(commission) };
+            alter(body);
+        })
+    };
     let of_mart = super::terms("T-9", |body| body.merchant = id("mart"));
     let given = || and(earned(), [of_mart.clone()]);
     let declined_claim = |commission: &str| {
@@ -213,7 +212,7 @@ fn of_resolutions() -> Vec<Row> {
     let asked = || and(declined(), [wrongly_declined("Q-1"), wrongly_declined("Q-2")]);
     let resolve = |name: &str, inquiry: &str, outcome: Outcome| resolution(name, inquiry, outcome);
     let valid = |inquiry: &str| resolve("V-9", inquiry, Outcome::Valid);
-    let no = || Outcome::Declined { reason: counterfoil::protocol::entry::Reason::MerchantDispute };
+    let no = || Outcome::Declined { reason: Reason::MerchantDispute };
     let after = |outcome: Outcome| and(asked(), [resolve("V-1", "Q-1", outcome)]);
     vec![
         (

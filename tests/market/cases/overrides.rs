@@ -1,6 +1,6 @@
 //! Overrides, and the uplines that earn them.
 
-use counterfoil::protocol::entry::{Entry, ImportedState, Reason, Role};
+use counterfoil::protocol::entry::{Body, Entry, ImportedState, Reason, Role};
 
 use super::super::{
     amendment, commission, currency, id, imported, of_tenant, overriding, percent, sale, terms_of,
@@ -188,9 +188,7 @@ fn of_amounts() -> Vec<Row> {
     };
     let fee = |fee: u64| overriding("C-9", |body| body.fee = units(fee));
     let mut charged = above();
-    if let Some(counterfoil::protocol::entry::Body::ProgramTerms(body)) =
-        charged.first_mut().map(|entry| &mut entry.body)
-    {
+    if let Some(Body::ProgramTerms(body)) = charged.first_mut().map(|entry| &mut entry.body) {
         body.network_fee_ppm = 20_000;
     }
     charged.pop();

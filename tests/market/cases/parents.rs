@@ -124,7 +124,7 @@ fn of_corrections() -> Vec<Row> {
             "body.refund: the tenant has no transaction R-1",
             import,
             refunding(None),
-            refunding(refund(1, &[])),
+            refunding(Some(refund(1, &[]))),
         ),
         (
             RULE,

@@ -1,32 +1,19 @@
 //! What the terms give: amounts, fees and locking dates.
 
-use counterfoil::protocol::entry::{
-    Action, CapPer, Entry, Locking, Period, Reason, RewardRule, Transaction,
-};
+use counterfoil::protocol::entry::{Amended, Entry, Locking, Reason, RewardRule, Transaction};
 use counterfoil::protocol::money::{Amount, PPM_WHOLE};
 use counterfoil::protocol::time::{DAY_MS, Timestamp};
 
 use super::super::{
-    NOW, at, basket, capped, commission, counts, currency, decision, decline, fixed, fx, id,
-    percent, reversal, sale, sale_amended, share, terms, terms_of, units, volumes, when,
+    NOW, at, basket, commission, currency, fixed, fx, id, percent, sale, sale_amended, share,
+    terms, terms_of, units, when,
 };
-use super::{Row, and, another, earned, sold};
+use super::{Row, and, sold};
 
 const RULE: &str = "wrong-amount";
 
 pub(super) fn rows() -> Vec<Row> {
-    [
-        of_rates(),
-        of_parts(),
-        of_changes(),
-        of_caps(),
-        of_tiers(),
-        of_subscriptions(),
-        of_deviations(),
-        of_fees(),
-        of_dates(),
-    ]
-    .concat()
+    [of_rates(), of_parts(), of_changes(), of_deviations(), of_fees(), of_dates()].concat()
 }
 
 fn ruled(rule: RewardRule<Amount>, sold: impl FnOnce(&mut Transaction<Amount>)) -> Vec<Entry> {
@@ -41,11 +28,6 @@ fn of_share(ppm: u32, group: Option<&str>, amount: u64) -> Entry {
 /// The whole, of so much.
 fn of(amount: u64) -> Entry {
     of_share(PPM_WHOLE, None, amount)
-}
-
-/// All of sale S-2, of so much.
-fn second(amount: u64) -> Entry {
-    commission("C-9", |body| (body.transaction, body.amount) = (id("S-2"), units(amount)))
 }
 
 fn of_rates() -> Vec<Row> {
@@ -91,10 +73,8 @@ fn of_parts() -> Vec<Row> {
     let of_media = basket("S-1", |body| body.commission_group = Some(id("media")));
     let amended = and(sold(), [sale_amended("M-1", |_| ())]);
     let amended_book = sale_amended("M-1", |body| {
-        body.of = counterfoil::protocol::entry::Amended::Transaction {
-            transaction: id("S-1"),
-            commission_group: Some(id("media")),
-        };
+        body.of =
+            Amended::Transaction { transaction: id("S-1"), commission_group: Some(id("media")) };
         (body.old, body.new) = (units(4_000), units(5_000));
     });
     let amended_part = and(given(basket("S-1", |_| ())), [amended_book]);
@@ -165,226 +145,6 @@ fn of_changes() -> Vec<Row> {
             of(0),
             of(1),
         ),
-    ]
-}
-
-fn of_caps() -> Vec<Row> {
-    let cap = |per: CapPer, amount: u64| capped(percent(100_000), per, amount);
-    let given = |rule: RewardRule<Amount>, more: Vec<Entry>| {
-        let mut entries = earned();
-        entries[0] = terms_of("T-1", vec![rule]);
-        and(entries, more)
-    };
-    let sold = || vec![sale("S-2", |_| ())];
-    let in_october = || vec![when(NOW - 20 * DAY_MS, sale("S-2", |_| ()))];
-    let for_bob = |amount: u64| {
-        commission("C-9", |body| {
-            (body.transaction, body.affiliate) = (id("S-2"), id("bob"));
-            body.amount = units(amount);
-        })
-    };
-    let part = || ruled(cap(CapPer::Part, 700), |_| ());
-    let month = |more| given(cap(CapPer::Month, 1_500), more);
-    let ever = |more| given(cap(CapPer::Ever, 1_500), more);
-    let shared = || ruled(cap(CapPer::Ever, 700), |_| ());
-    let declined = || vec![decision("D-1", "C-1", decline()), sale("S-2", |_| ())];
-    let reversed = || vec![reversal("R-1", |_| ()), sale("S-2", |_| ())];
-    let used_up = || {
-        and(
-            vec![sale("S-3", |_| ())],
-            [
-                commission("C-3", |body| (body.transaction, body.amount) = (id("S-3"), units(500))),
-                sale("S-2", |_| ()),
-            ],
-        )
-    };
-    vec![
-        (RULE, "must be exactly 7.00 EUR, is 10.00 EUR", part(), of(700), of(1_000)),
-        (
-            RULE,
-            "must be exactly 3.50 EUR, is 5.00 EUR",
-            part(),
-            of_share(500_000, None, 350),
-            of_share(500_000, None, 500),
-        ),
-        (RULE, "must be exactly 5.00 EUR, is 10.00 EUR", month(sold()), second(500), second(1_000)),
-        (
-            RULE,
-            "must be exactly 10.00 EUR, is 5.00 EUR",
-            month(in_october()),
-            second(1_000),
-            second(500),
-        ),
-        (
-            RULE,
-            "must be exactly 0.00 EUR, is 10.00 EUR",
-            month(used_up()),
-            second(0),
-            second(1_000),
-        ),
-        (RULE, "must be exactly 5.00 EUR, is 10.00 EUR", ever(sold()), second(500), second(1_000)),
-        (
-            RULE,
-            "must be exactly 5.00 EUR, is 10.00 EUR",
-            ever(in_october()),
-            second(500),
-            second(1_000),
-        ),
-        (
-            RULE,
-            "must be exactly 10.00 EUR, is 5.00 EUR",
-            ever(sold()),
-            for_bob(1_000),
-            for_bob(500),
-        ),
-        // A share is bounded by such a cap, not a cap shared.
-        (
-            RULE,
-            "must be exactly 5.00 EUR, is 3.50 EUR",
-            shared(),
-            of_share(500_000, None, 500),
-            of_share(500_000, None, 350),
-        ),
-        // What was declined or taken back is counted still.
-        (
-            RULE,
-            "must be exactly 5.00 EUR, is 10.00 EUR",
-            ever(declined()),
-            second(500),
-            second(1_000),
-        ),
-        (
-            RULE,
-            "must be exactly 5.00 EUR, is 10.00 EUR",
-            month(reversed()),
-            second(500),
-            second(1_000),
-        ),
-        // A cap below what was earned by other rules gives nothing, not less.
-        (
-            RULE,
-            "must be exactly 0.00 EUR, is 0.01 EUR",
-            given(cap(CapPer::Ever, 1_000), sold()),
-            second(0),
-            second(1),
-        ),
-    ]
-}
-
-fn of_tiers() -> Vec<Row> {
-    let given = |rules: Vec<RewardRule<Amount>>, more: Vec<Entry>| {
-        let mut entries = vec![terms_of("T-1", rules)];
-        entries.extend(another(1, "ann"));
-        and(entries, more)
-    };
-    let sold = || vec![sale("S-2", |_| ())];
-    let in_october = || vec![when(NOW - 20 * DAY_MS, sale("S-2", |_| ()))];
-    let count = |period| vec![counts(period, &[(0, 100_000), (1, 200_000), (2, 300_000)])];
-    let volume = |from: u64| vec![volumes(Period::Ever, &[(0, 100_000), (from, 200_000)])];
-    let third = || and(another(3, "bob"), [sale("S-2", |_| ())]);
-    let amended = || vec![sale_amended("M-1", |_| ()), sale("S-2", |_| ())];
-    // The first rule, by which the first was earned, counts nothing.
-    let uncounted = |mut rule: RewardRule<Amount>| {
-        rule.affiliate_group = Some(id("stars"));
-        vec![rule, percent(100_000)]
-    };
-    let of_star = |amount: u64| {
-        commission("C-9", |body| {
-            (body.transaction, body.role) = (id("S-2"), super::super::grouped("stars"));
-            body.amount = units(amount);
-        })
-    };
-    let stars = || {
-        let mut entries =
-            given(uncounted(counts(Period::Ever, &[(0, 100_000), (1, 200_000)])), sold());
-        for entry in &mut entries {
-            if let counterfoil::protocol::entry::Body::Commission(body) = &mut entry.body {
-                body.rule = 2;
-            }
-        }
-        entries
-    };
-    vec![
-        (
-            RULE,
-            "must be exactly 20.00 EUR, is 10.00 EUR",
-            given(count(Period::Month), sold()),
-            second(2_000),
-            second(1_000),
-        ),
-        (
-            RULE,
-            "must be exactly 10.00 EUR, is 20.00 EUR",
-            given(count(Period::Month), in_october()),
-            second(1_000),
-            second(2_000),
-        ),
-        (
-            RULE,
-            "must be exactly 20.00 EUR, is 10.00 EUR",
-            given(count(Period::Ever), in_october()),
-            second(2_000),
-            second(1_000),
-        ),
-        (
-            RULE,
-            "must be exactly 20.00 EUR, is 30.00 EUR",
-            given(count(Period::Ever), third()),
-            second(2_000),
-            second(3_000),
-        ),
-        (
-            RULE,
-            "must be exactly 20.00 EUR, is 10.00 EUR",
-            given(volume(10_000), sold()),
-            second(2_000),
-            second(1_000),
-        ),
-        (
-            RULE,
-            "must be exactly 10.00 EUR, is 20.00 EUR",
-            given(volume(10_001), sold()),
-            second(1_000),
-            second(2_000),
-        ),
-        // What was counted stays counted.
-        (
-            RULE,
-            "must be exactly 20.00 EUR, is 10.00 EUR",
-            given(volume(10_000), amended()),
-            second(2_000),
-            second(1_000),
-        ),
-        (RULE, "must be exactly 10.00 EUR, is 20.00 EUR", stars(), of_star(1_000), of_star(2_000)),
-    ]
-}
-
-fn of_subscriptions() -> Vec<Row> {
-    let paid = |name: &str, order: &str, action: Action| {
-        sale(name, |body| (body.order_ref, body.action) = (id(order), action))
-    };
-    let given = |recurring: u32, action: Action| {
-        let mut rule = percent(100_000);
-        rule.recurring = Some(recurring);
-        let terms = terms_of("T-1", vec![rule]);
-        vec![terms, paid("S-1", "sub", action), paid("S-2", "sub", action)]
-    };
-    let subscribed = |recurring: u32| given(recurring, Action::Subscription);
-    let mut other = subscribed(1);
-    other[2] = paid("S-2", "another", Action::Subscription);
-    vec![
-        (RULE, "must be exactly 0.00 EUR, is 10.00 EUR", subscribed(1), second(0), second(1_000)),
-        // Which is the first goes by the transactions, not by the commissions.
-        (RULE, "must be exactly 10.00 EUR, is 0.00 EUR", subscribed(1), of(1_000), of(0)),
-        (RULE, "must be exactly 10.00 EUR, is 0.00 EUR", subscribed(2), second(1_000), second(0)),
-        (
-            RULE,
-            "must be exactly 10.00 EUR, is 0.00 EUR",
-            given(1, Action::Sale),
-            second(1_000),
-            second(0),
-        ),
-        (RULE, "must be exactly 10.00 EUR, is 0.00 EUR", other, second(1_000), second(0)),
     ]
 }
 

@@ -1,7 +1,7 @@
 //! Program terms, and the programs that have some.
 
 use counterfoil::protocol::entry::{
-    Action, CapPer, Entry, Locking, Period, Rate, Reward, RewardRule, Tier,
+    Action, Body, CapPer, Entry, Locking, Period, Rate, Reward, RewardRule, Tier,
 };
 use counterfoil::protocol::money::{Amount, PPM_WHOLE};
 
@@ -12,7 +12,7 @@ use super::super::{
 use super::{Row, and, sold};
 
 pub(super) fn rows() -> Vec<Row> {
-    [of_programs(), of_the_whole(), of_rewards(), of_rules(), of_versions()].concat()
+    [of_programs(), of_the_whole(), of_rewards(), of_tiers(), of_rules(), of_versions()].concat()
 }
 
 fn of_programs() -> Vec<Row> {
@@ -127,9 +127,6 @@ fn of_rewards() -> Vec<Row> {
         let counts = vec![tier(0, "EUR"), tier(1, code)];
         of(rule(Reward::CountTiers { period: Period::Month, counts }))
     };
-    let counted = |tiers: &[(u64, u32)]| of(counts(Period::Month, tiers));
-    let of_volume = |tiers: &[(u64, u32)]| of(volumes(Period::Ever, tiers));
-    let ascending = |count: u64| (0..count).map(|from| (from, 1)).collect::<Vec<_>>();
     vec![
         (
             "unknown-currency",
@@ -159,6 +156,30 @@ fn of_rewards() -> Vec<Row> {
             fixed_tiers("GBP"),
             fixed_tiers("USD"),
         ),
+        (
+            RATE,
+            "body.rules.reward.ppm: 1000001",
+            vec![],
+            of(percent(PPM_WHOLE)),
+            of(percent(PPM_WHOLE + 1)),
+        ),
+        (
+            RATE,
+            "body.rules.reward.ppm: 1000001",
+            vec![],
+            second(percent(PPM_WHOLE)),
+            second(percent(PPM_WHOLE + 1)),
+        ),
+    ]
+}
+
+fn of_tiers() -> Vec<Row> {
+    const RATE: &str = "rate-above-whole";
+    let of = |rule: RewardRule<Amount>| terms_of("T-1", vec![rule]);
+    let counted = |tiers: &[(u64, u32)]| of(counts(Period::Month, tiers));
+    let of_volume = |tiers: &[(u64, u32)]| of(volumes(Period::Ever, tiers));
+    let ascending = |count: u64| (0..count).map(|from| (from, 1)).collect::<Vec<_>>();
+    vec![
         (
             "list-length",
             "body.rules.reward.counts: 1 to 20, not 0",
@@ -207,20 +228,6 @@ fn of_rewards() -> Vec<Row> {
             vec![],
             of_volume(&[(0, 5), (8, 5), (9, 5)]),
             { of_volume(&[(0, 5), (9, 5), (8, 5)]) },
-        ),
-        (
-            RATE,
-            "body.rules.reward.ppm: 1000001",
-            vec![],
-            of(percent(PPM_WHOLE)),
-            of(percent(PPM_WHOLE + 1)),
-        ),
-        (
-            RATE,
-            "body.rules.reward.ppm: 1000001",
-            vec![],
-            second(percent(PPM_WHOLE)),
-            second(percent(PPM_WHOLE + 1)),
         ),
         (RATE, "body.rules.reward.counts: 1000001", vec![], counted(&[(0, 1), (1, PPM_WHOLE)]), {
             counted(&[(0, 1), (1, PPM_WHOLE + 1)])
@@ -287,11 +294,9 @@ fn of_versions() -> Vec<Row> {
     };
     let first = || vec![terms("T-1", |_| ())];
     let of_mart = |entry: Entry| {
-        let counterfoil::protocol::entry::Body::ProgramTerms(mut body) = entry.body else {
-            unreachable!("terms are terms")
-        };
+        let Body::ProgramTerms(mut body) = entry.body else { unreachable!("terms are terms") };
         body.merchant = id("mart");
-        super::super::entry("T-9", counterfoil::protocol::entry::Body::ProgramTerms(body))
+        super::super::entry("T-9", Body::ProgramTerms(body))
     };
     vec![
         (WRONG, "body.version: must be 1, is 2", vec![], version(1, NOW), version(2, NOW)),
