@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """What the Online Retail data comes to on the ledger, reckoned from the CSV file alone.
 
-    online_retail_totals.py [ORDERS.csv[.gz]] [--ndjson ENTRIES] [--report REPORT] [--balances BALANCES]
+    online_retail_totals.py [ORDERS.csv[.gz]] [--ndjson ENTRIES] [--report REPORT]
+                            [--balances BALANCES]
 
 Prints the expected totals. With --ndjson, compares them with entries, one JSON object a line:
 what the example wrote, or what a node serves of it. Members beside tenant, kind, external_id,
@@ -37,7 +38,8 @@ def print_totals(expected):
     totals = collections.defaultdict(list)
     for party, sums in expected.balances().items():
         for what, amount in sums.items():
-            totals[f"{what} of {'affiliates' if party.startswith('AFF-') else party}"].append(amount)
+            owners = "affiliates" if party.startswith("AFF-") else party
+            totals[f"{what} of {owners}"].append(amount)
     for what, amounts in totals.items():
         print(f"{len(amounts):>9} {sum(amounts):>18}  {what}")
     months = collections.defaultdict(list)

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 /// Party -> what -> pennies.
 #[derive(Default)]
-pub struct Balances(BTreeMap<String, BTreeMap<String, i64>>);
+pub struct Balances(pub BTreeMap<String, BTreeMap<String, i64>>);
 
 impl Balances {
     /// Adds to what `party` has.
@@ -23,13 +23,6 @@ impl Balances {
         self.0.entry(party.to_owned()).or_default().entry(what.to_owned()).or_default()
     }
 
-    /// How many parties whose name begins with `prefix` have some of `what`, and how much.
-    pub fn total(&self, prefix: &str, what: &str) -> (usize, String) {
-        let sums = self.0.iter().filter(|(party, _)| party.starts_with(prefix));
-        let sums = sums.filter_map(|(_, sums)| sums.get(what)).filter(|pennies| **pennies != 0);
-        (sums.clone().count(), decimal(sums.sum()))
-    }
-
     /// The JSON.
     pub fn to_json(&self) -> Value {
         let party = |sums: &BTreeMap<String, i64>| -> Value {
@@ -41,7 +34,8 @@ impl Balances {
     }
 }
 
-fn decimal(pennies: i64) -> String {
+/// Pennies as pounds.
+pub fn decimal(pennies: i64) -> String {
     let sign = if pennies < 0 { "-" } else { "" };
     format!("{sign}{}.{:02}", pennies.abs() / 100, pennies.abs() % 100)
 }

@@ -78,11 +78,12 @@ def compare_entries(expected, ledger):
 
 
 def sorted_lists(said):
-    """The order of items and lines says nothing."""
+    """The order of items and lines says nothing, nor that of members."""
     if isinstance(said, dict):
         return {name: sorted_lists(part) for name, part in said.items()}
     if isinstance(said, list):
-        return sorted((sorted_lists(part) for part in said), key=json.dumps)
+        parts = (sorted_lists(part) for part in said)
+        return sorted(parts, key=lambda part: json.dumps(part, sort_keys=True))
     return tuple(sorted_lists(part) for part in said) if isinstance(said, tuple) else said
 
 

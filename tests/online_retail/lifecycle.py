@@ -193,7 +193,9 @@ class Expected:
                 {"item": code, "quantity": quantity, "amount": str(amount)}
                 for code, quantity, amount in sale.items
             ]
-            self.add("transaction", sale.order, sale.time, body | ({"items": items} if items else {}))
+            if items:
+                body["items"] = items
+            self.add("transaction", sale.order, sale.time, body)
             if sale.customer is None:
                 continue
             commission = Commission(sale)

@@ -130,8 +130,9 @@ class Orders:
         self.count_lines()
         self.sales = self.sell()  # by number, in order of time
         self.returns = self.cancel()  # (cancellation, time, {order: Return}), in order of time
-        times = self.rows("select max(time) from invoice where coalesce(sold, cancelled) is not null")
-        self.end = datetime.fromisoformat(times[0][0])
+        query = "select max(time) from invoice where coalesce(sold, cancelled) is not null"
+        ((last,),) = self.rows(query)
+        self.end = datetime.fromisoformat(last)
 
     def rows(self, query):
         return self.database.execute(query).fetchall()

@@ -79,7 +79,7 @@ fn sum(amounts: &[(Id, Amount)]) -> Pounds {
     amounts.iter().map(|(_, amount)| Pounds::from_pennies(*amount)).sum()
 }
 
-/// Adds what was kept before or, below zero, takes off what is kept now or was owed before.
+/// Carries `value` forward: adds it to the payout or, below zero, takes it off.
 fn carry(lines: &mut Vec<PayoutLine<Amount>>, value: Pounds) -> Result<(), MoneyError> {
     let (effect, value) =
         if value < Pounds::ZERO { (Effect::Debit, -value) } else { (Effect::Credit, value) };
@@ -118,8 +118,7 @@ mod tests {
 
     #[test]
     fn pays_keeps_and_remembers_what_is_owed() {
-        let mut account = Account::default();
-        // New commissions and debits of a month; what its payout has as lines, and its total.
+        /// New commissions and debits of a month; what its payout has as lines, and its total.
         type Month = (&'static [u64], &'static [u64], &'static [(char, i64)], u64);
         const MONTHS: &[Month] = &[
             (&[2_000], &[], &[('c', 2_000), ('f', -2_000)], 0),
@@ -129,6 +128,7 @@ mod tests {
             (&[100], &[], &[('f', -100), ('c', 100)], 0),
             (&[3_000, 1], &[1], &[('c', 3_000), ('c', 1), ('a', -1)], 3_000),
         ];
+        let mut account = Account::default();
         for (commissions, debits, lines, total) in MONTHS {
             account.commissions = commissions.iter().map(|units| named("C", *units)).collect();
             account.debits = debits.iter().map(|units| named("A", *units)).collect();
