@@ -201,6 +201,26 @@ fn compare(market: &Market, tenant: &Id, known: &Known<'_>) -> Result<(), String
             ));
         }
     }
+    pairs.extend(payouts_and_sums(market, tenant, known)?);
+    for (ours, theirs, what) in pairs {
+        if ours != theirs {
+            return Err(format!("{what}: the state has {ours}, the model {theirs}"));
+        }
+    }
+    Ok(())
+}
+
+/// What the state and the model have of payouts, and of what is prepaid and carried forward.
+fn payouts_and_sums(
+    market: &Market,
+    tenant: &Id,
+    known: &Known<'_>,
+) -> Result<Vec<(String, String, String)>, String> {
+    let record = |subject: Subject<'_>| {
+        let Ok(stored) = market.state.read(&subject.key(tenant));
+        stored.map(|stored| stored.record)
+    };
+    let mut pairs = Vec::new();
     for (first, model) in known.payouts() {
         let Some(Record::Payout(found)) = record(Subject::Entry(Kind::Payout, first)) else {
             return Err(format!("no record of payout {first}"));
@@ -229,10 +249,5 @@ fn compare(market: &Market, tenant: &Id, known: &Known<'_>) -> Result<(), String
             pairs.push((ours, format!("{theirs:?}"), format!("{who} {code}")));
         }
     }
-    for (ours, theirs, what) in pairs {
-        if ours != theirs {
-            return Err(format!("{what}: the state has {ours}, the model {theirs}"));
-        }
-    }
-    Ok(())
+    Ok(pairs)
 }

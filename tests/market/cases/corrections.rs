@@ -20,6 +20,7 @@ pub(super) fn rows() -> Vec<Row> {
         of_claims(),
         of_resolutions(),
         of_imports(),
+        more_of_imports(),
     ]
     .concat()
 }
@@ -265,10 +266,6 @@ fn of_imports() -> Vec<Row> {
         let (merchant, currency, amount) = (id("shop"), currency(code), units(amount));
         opening("O-9", Balance::Merchant { merchant, currency, amount })
     };
-    let largest = Amount::MAX.units();
-    let paid_in = super::funding("F-1", |body| {
-        (body.received, body.lines) = (units(largest - 5), Vec::new());
-    });
     vec![
         (
             "unknown-currency",
@@ -305,6 +302,20 @@ fn of_imports() -> Vec<Row> {
             affiliate("EUR", 1),
             affiliate("EUR", 0),
         ),
+    ]
+}
+
+fn more_of_imports() -> Vec<Row> {
+    const ZERO: &str = "zero-amount";
+    let merchant = |code: &str, amount: u64| {
+        let (merchant, currency, amount) = (id("shop"), currency(code), units(amount));
+        opening("O-9", Balance::Merchant { merchant, currency, amount })
+    };
+    let largest = Amount::MAX.units();
+    let paid_in = super::funding("F-1", |body| {
+        (body.received, body.lines) = (units(largest - 5), Vec::new());
+    });
+    vec![
         (ZERO, "body.balance.amount: must be more", vec![], merchant("EUR", 1), merchant("EUR", 0)),
         (
             "sum-too-large",

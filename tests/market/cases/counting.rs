@@ -13,7 +13,7 @@ use super::{Row, and, another, earned};
 const RULE: &str = "wrong-amount";
 
 pub(super) fn rows() -> Vec<Row> {
-    [of_caps(), of_tiers(), of_subscriptions()].concat()
+    [of_caps(), more_of_caps(), of_tiers(), more_of_tiers(), of_subscriptions()].concat()
 }
 
 /// The whole, of so much.
@@ -53,9 +53,6 @@ fn of_caps() -> Vec<Row> {
     let part = || ruled(cap(CapPer::Part, 700), |_| ());
     let month = |more| given(cap(CapPer::Month, 1_500), more);
     let ever = |more| given(cap(CapPer::Ever, 1_500), more);
-    let shared = || ruled(cap(CapPer::Ever, 700), |_| ());
-    let declined = || vec![decision("D-1", "C-1", decline()), sale("S-2", |_| ())];
-    let reversed = || vec![reversal("R-1", |_| ()), sale("S-2", |_| ())];
     let used_up = || {
         and(
             vec![sale("S-3", |_| ())],
@@ -104,6 +101,23 @@ fn of_caps() -> Vec<Row> {
             for_bob(1_000),
             for_bob(500),
         ),
+    ]
+}
+
+fn more_of_caps() -> Vec<Row> {
+    let cap = |per: CapPer, amount: u64| capped(percent(100_000), per, amount);
+    let given = |rule: RewardRule<Amount>, more: Vec<Entry>| {
+        let mut entries = earned();
+        entries[0] = terms_of("T-1", vec![rule]);
+        and(entries, more)
+    };
+    let sold = || vec![sale("S-2", |_| ())];
+    let month = |more| given(cap(CapPer::Month, 1_500), more);
+    let ever = |more| given(cap(CapPer::Ever, 1_500), more);
+    let shared = || ruled(cap(CapPer::Ever, 700), |_| ());
+    let declined = || vec![decision("D-1", "C-1", decline()), sale("S-2", |_| ())];
+    let reversed = || vec![reversal("R-1", |_| ()), sale("S-2", |_| ())];
+    vec![
         // A share is bounded by such a cap, not a cap shared.
         (
             RULE,
@@ -147,30 +161,7 @@ fn of_tiers() -> Vec<Row> {
     let sold = || vec![sale("S-2", |_| ())];
     let in_october = || vec![when(NOW - 20 * DAY_MS, sale("S-2", |_| ()))];
     let count = |period| vec![counts(period, &[(0, 100_000), (1, 200_000), (2, 300_000)])];
-    let volume = |from: u64| vec![volumes(Period::Ever, &[(0, 100_000), (from, 200_000)])];
     let third = || and(another(3, "bob"), [sale("S-2", |_| ())]);
-    let amended = || vec![sale_amended("M-1", |_| ()), sale("S-2", |_| ())];
-    // The first rule, by which the first was earned, counts nothing.
-    let uncounted = |mut rule: RewardRule<Amount>| {
-        rule.affiliate_group = Some(id("stars"));
-        vec![rule, percent(100_000)]
-    };
-    let of_star = |amount: u64| {
-        commission("C-9", |body| {
-            (body.transaction, body.role) = (id("S-2"), super::super::grouped("stars"));
-            body.amount = units(amount);
-        })
-    };
-    let stars = || {
-        let mut entries =
-            given(uncounted(counts(Period::Ever, &[(0, 100_000), (1, 200_000)])), sold());
-        for entry in &mut entries {
-            if let Body::Commission(body) = &mut entry.body {
-                body.rule = 2;
-            }
-        }
-        entries
-    };
     vec![
         (
             RULE,
@@ -200,6 +191,40 @@ fn of_tiers() -> Vec<Row> {
             second(2_000),
             second(3_000),
         ),
+    ]
+}
+
+fn more_of_tiers() -> Vec<Row> {
+    let given = |rules: Vec<RewardRule<Amount>>, more: Vec<Entry>| {
+        let mut entries = vec![terms_of("T-1", rules)];
+        entries.extend(another(1, "ann"));
+        and(entries, more)
+    };
+    let sold = || vec![sale("S-2", |_| ())];
+    let volume = |from: u64| vec![volumes(Period::Ever, &[(0, 100_000), (from, 200_000)])];
+    let amended = || vec![sale_amended("M-1", |_| ()), sale("S-2", |_| ())];
+    // The first rule, by which the first was earned, counts nothing.
+    let uncounted = |mut rule: RewardRule<Amount>| {
+        rule.affiliate_group = Some(id("stars"));
+        vec![rule, percent(100_000)]
+    };
+    let of_star = |amount: u64| {
+        commission("C-9", |body| {
+            (body.transaction, body.role) = (id("S-2"), super::super::grouped("stars"));
+            body.amount = units(amount);
+        })
+    };
+    let stars = || {
+        let mut entries =
+            given(uncounted(counts(Period::Ever, &[(0, 100_000), (1, 200_000)])), sold());
+        for entry in &mut entries {
+            if let Body::Commission(body) = &mut entry.body {
+                body.rule = 2;
+            }
+        }
+        entries
+    };
+    vec![
         (
             RULE,
             "must be exactly 20.00 EUR, is 10.00 EUR",

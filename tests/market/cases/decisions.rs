@@ -11,7 +11,7 @@ use super::super::{
 use super::{Row, and, another, back, dated, declined, earned, funded, locked};
 
 pub(super) fn rows() -> Vec<Row> {
-    [of_steps(), of_dates(), of_extensions()].concat()
+    [of_steps(), of_dates(), more_of_dates(), of_extensions()].concat()
 }
 
 fn decide(verdict: Verdict) -> Entry {
@@ -90,23 +90,8 @@ fn of_steps() -> Vec<Row> {
 
 fn of_dates() -> Vec<Row> {
     const PAST: &str = "past-locking-date";
-    const BEFORE: &str = "before-locking-date";
     let put_off = || and(dated(), [when(NOW - 1, extend("D-1", NOW + 5))]);
     let amend = || amendment("M-1", |_| ());
-    let import = || {
-        vec![super::super::opening(
-            "C-1",
-            Balance::Commission {
-                affiliate: id("ann"),
-                merchant: id("shop"),
-                currency: currency("EUR"),
-                amount: units(1_000),
-                state: ImportedState::Pending,
-                locking_date: Some(at(NOW)),
-            },
-        )]
-    };
-    let lock = || decide(Verdict::Lock);
     vec![
         (
             PAST,
@@ -151,6 +136,28 @@ fn of_dates() -> Vec<Row> {
             when(NOW + 4, decide(decline())),
             when(NOW + 5, decide(decline())),
         ),
+    ]
+}
+
+fn more_of_dates() -> Vec<Row> {
+    const PAST: &str = "past-locking-date";
+    const BEFORE: &str = "before-locking-date";
+    let put_off = || and(dated(), [when(NOW - 1, extend("D-1", NOW + 5))]);
+    let import = || {
+        vec![super::super::opening(
+            "C-1",
+            Balance::Commission {
+                affiliate: id("ann"),
+                merchant: id("shop"),
+                currency: currency("EUR"),
+                amount: units(1_000),
+                state: ImportedState::Pending,
+                locking_date: Some(at(NOW)),
+            },
+        )]
+    };
+    let lock = || decide(Verdict::Lock);
+    vec![
         (
             PAST,
             "event_time: the locking date was 2023-11-14T22:13:20Z",

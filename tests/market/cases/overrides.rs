@@ -9,7 +9,7 @@ use super::super::{
 use super::{Row, and, another, back};
 
 pub(super) fn rows() -> Vec<Row> {
-    [of_direct(), of_levels(), of_amounts(), of_cycles(), of_depth()].concat()
+    [of_direct(), of_levels(), more_of_levels(), of_amounts(), of_cycles(), of_depth()].concat()
 }
 
 /// Commission C-1 of ann, whose uplines are upa and, above, upb. Level 1 gets 10 percent, level
@@ -99,9 +99,7 @@ fn of_direct() -> Vec<Row> {
 fn of_levels() -> Vec<Row> {
     const LEVEL: &str = "no-such-level";
     const UPLINE: &str = "not-upline";
-    let moved = |to: Option<&str>| and(above(), [upline("U-9", "ann", to)]);
     let taken = || and(above(), [overriding("C-2", |_| ())]);
-    let elsewhere = and(above(), [of_tenant("other", upline("U-9", "ann", Some("upc")))]);
     vec![
         (
             LEVEL,
@@ -145,6 +143,14 @@ fn of_levels() -> Vec<Row> {
             at_level(1, "upa", 100),
             at_level(1, "ann", 100),
         ),
+    ]
+}
+
+fn more_of_levels() -> Vec<Row> {
+    const UPLINE: &str = "not-upline";
+    let moved = |to: Option<&str>| and(above(), [upline("U-9", "ann", to)]);
+    let elsewhere = and(above(), [of_tenant("other", upline("U-9", "ann", Some("upc")))]);
+    vec![
         // As it stands now, not when it was earned.
         (
             UPLINE,

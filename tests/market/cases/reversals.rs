@@ -10,7 +10,7 @@ use super::super::{
 use super::{Row, and, back, earned, sold};
 
 pub(super) fn rows() -> Vec<Row> {
-    [of_reversals(), of_refunds(), of_refunded_items()].concat()
+    [of_reversals(), of_refunds(), of_refunded_items(), more_of_refunded_items()].concat()
 }
 
 /// Takes back 0.01 EUR of commission C-1 because of a refund.
@@ -130,7 +130,6 @@ fn of_refunded_items() -> Vec<Row> {
         ]
     };
     let of = |items: &[(&str, u32)]| refunding("R-9", refund(1, items));
-    let partly = and(given(), [refunding("R-1", refund(1, &[("shoe", 1), ("book", 1)]))]);
     let named: Vec<String> = (0..101).map(|n| format!("i-{n}")).collect();
     let small: Vec<Item<Amount>> = named[..100].iter().map(|name| item(name, 2, 1, None)).collect();
     let many = vec![
@@ -173,6 +172,20 @@ fn of_refunded_items() -> Vec<Row> {
             of(&[("shoe", 2)]),
             of(&[("shoe", 3)]),
         ),
+    ]
+}
+
+fn more_of_refunded_items() -> Vec<Row> {
+    let given = || {
+        vec![
+            terms("T-1", |_| ()),
+            basket("S-1", |_| ()),
+            commission("C-1", |body| body.amount = units(600)),
+        ]
+    };
+    let of = |items: &[(&str, u32)]| refunding("R-9", refund(1, items));
+    let partly = and(given(), [refunding("R-1", refund(1, &[("shoe", 1), ("book", 1)]))]);
+    vec![
         (
             "too-many-items",
             "body.refund.items: 2 of shoe is more than what is left, 1",

@@ -11,7 +11,16 @@ use super::super::{
 use super::{Row, and, another_funded, funded, in_payout, named, sale};
 
 pub(super) fn rows() -> Vec<Row> {
-    [of_totals(), of_owing(), of_parts(), of_changes(), of_events(), of_repeated_events()].concat()
+    [
+        of_totals(),
+        of_owing(),
+        of_parts(),
+        more_of_parts(),
+        of_changes(),
+        of_events(),
+        of_repeated_events(),
+    ]
+    .concat()
 }
 
 /// Pays ann `lines`, which come to `total`.
@@ -160,6 +169,18 @@ fn of_parts() -> Vec<Row> {
             next(|_| ()),
             next(|body| body.affiliate = id("bob")),
         ),
+    ]
+}
+
+fn more_of_parts() -> Vec<Row> {
+    let open = || and(funded(), [payout("P-1", |_| ())]);
+    let next = |alter: fn(&mut Payout<Amount>)| {
+        payout("P-9", |body| {
+            (body.continues, body.lines) = (Some(id("P-1")), vec![fee(1)]);
+            alter(body);
+        })
+    };
+    vec![
         (
             "another-currency",
             "body.currency: must be EUR",
