@@ -1,6 +1,7 @@
 //! What must be seen of an entry wherever it is shown, and of those that it names.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use askama::Template;
 use askama::filters::HtmlSafe;
@@ -82,7 +83,7 @@ impl Reader<'_> {
         let Some((Kind::Commission, name)) = about else { return Ok(None) };
         let stored = self.view.named(&entry.tenant, Kind::Commission, name)?;
         Ok(stored.and_then(|stored| match stored.record {
-            Record::Commission(commission) => Some(commission),
+            Record::Commission(commission) => Some(Arc::unwrap_or_clone(commission)),
             _ => None,
         }))
     }
@@ -98,7 +99,7 @@ impl Reader<'_> {
                 continue;
             };
             let (marks, effect) = match &stored.record {
-                Record::Commission(commission) => (Marks::from(commission), None),
+                Record::Commission(commission) => (Marks::from(&**commission), None),
                 Record::Adjustment(adjustment) => (Marks::default(), Some(adjustment.effect)),
                 _ => (Marks::default(), None),
             };

@@ -14,7 +14,7 @@ use crate::protocol::block::EncodedEntry;
 use crate::protocol::entry::{Body, Kind};
 use crate::protocol::id::Id;
 use crate::protocol::money::Amount;
-use crate::protocol::rules::{CommissionRecord, Record, Subject, TransactionRecord};
+use crate::protocol::rules::{CommissionRecord, Record, Subject};
 use crate::store::{Direction, Filter};
 
 /// How many later entries of the same party are looked at for those that name an entry.
@@ -140,13 +140,11 @@ impl Family<'_, '_> {
     /// Adds what uplines earn on the direct commission `name`.
     fn add_overrides(&mut self, name: &Id, transaction: &Id) -> Result<(), ExplorerError> {
         let stored = self.reader.view.named(self.tenant, Kind::Transaction, transaction)?;
-        let Some(Record::Transaction(TransactionRecord { commissions, .. })) =
-            stored.map(|stored| stored.record)
-        else {
+        let Some(Record::Transaction(sale)) = stored.map(|stored| stored.record) else {
             return Ok(());
         };
         let direct = (Kind::Commission, name);
-        for other in &commissions {
+        for other in &sale.commissions {
             let stored = self.reader.view.named(self.tenant, Kind::Commission, other)?;
             let Some(stored) = stored else { continue };
             if let Some(found) = self.reader.view.entry(stored.index)?

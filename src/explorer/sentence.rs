@@ -140,9 +140,10 @@ impl Reader<'_> {
     fn inquiry(&self, found: &EncodedEntry, inquiry: &Id) -> Result<Context, ExplorerError> {
         let stored = self.view.named(&found.entry().tenant, Kind::Inquiry, inquiry)?;
         Ok(match stored.map(|stored| stored.record) {
-            Some(Record::Inquiry(inquiry)) => {
-                Context::Inquiry { affiliate: inquiry.affiliate, merchant: inquiry.merchant }
-            }
+            Some(Record::Inquiry(inquiry)) => Context::Inquiry {
+                affiliate: inquiry.affiliate.clone(),
+                merchant: inquiry.merchant.clone(),
+            },
             _ => Context::Itself,
         })
     }

@@ -1,5 +1,7 @@
 //! Where things stand today: what became of them by later entries.
 
+use std::sync::Arc;
+
 use super::answer::{ExplorerError, Reader};
 use super::marks::{Marks, subject};
 use super::values::{Count, Moment, Money};
@@ -127,8 +129,12 @@ impl Reader<'_> {
                 superseded: terms.superseded.map(|(from, _)| self.moment(from)),
             })),
             Record::Transaction(sale) => self.transaction_standing(&sale).map(Some),
-            Record::Commission(commission) => self.commission_standing(entry, commission).map(Some),
-            Record::Adjustment(record) => self.adjustment_standing(entry, record).map(Some),
+            Record::Commission(commission) => {
+                self.commission_standing(entry, Arc::unwrap_or_clone(commission)).map(Some)
+            }
+            Record::Adjustment(record) => {
+                self.adjustment_standing(entry, Arc::unwrap_or_clone(record)).map(Some)
+            }
             Record::Inquiry(inquiry) => Ok(Some(Standing::Inquiry { resolved: inquiry.resolved })),
             Record::Payout(_) | Record::PayoutPart(_) => {
                 match self.view.payout(&entry.tenant, name)? {

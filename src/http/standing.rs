@@ -1,5 +1,7 @@
 //! Where things stand: what became of an entry by those that came after it.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -8,7 +10,7 @@ use crate::protocol::id::Id;
 use crate::protocol::money::{Amount, Currency, Decimal};
 use crate::protocol::rules::{
     AdjustmentRecord, AdjustmentState, CarriedRecord, CommissionRecord, CommissionState,
-    InquiryRecord, PayoutRecord, PayoutState, PrepaidRecord, Privacy, Record, Subject, TermsRecord,
+    PayoutRecord, PayoutState, PrepaidRecord, Privacy, Record, Subject, TermsRecord,
     TransactionRecord,
 };
 use crate::protocol::time::Timestamp;
@@ -226,12 +228,17 @@ pub fn standings(
     let reading = Reading { view, hit, entry };
     let mut standings = match view.record_of(entry)?.map(|stored| stored.record) {
         Some(Record::Terms(terms)) => terms_standing(&terms, recorded_at),
-        Some(Record::Transaction(sale)) => reading.transaction(sale)?,
-        Some(Record::Commission(commission)) => reading.commission(commission)?,
-        Some(Record::Adjustment(adjustment)) => reading.adjustment(adjustment)?,
-        Some(Record::Inquiry(InquiryRecord { resolved, .. })) => {
-            Standings { inquiry: Some(InquiryStanding { resolved }), ..Standings::default() }
+        Some(Record::Transaction(sale)) => reading.transaction(Arc::unwrap_or_clone(sale))?,
+        Some(Record::Commission(commission)) => {
+            reading.commission(Arc::unwrap_or_clone(commission))?
         }
+        Some(Record::Adjustment(adjustment)) => {
+            reading.adjustment(Arc::unwrap_or_clone(adjustment))?
+        }
+        Some(Record::Inquiry(inquiry)) => Standings {
+            inquiry: Some(InquiryStanding { resolved: inquiry.resolved }),
+            ..Standings::default()
+        },
         Some(Record::Payout(_) | Record::PayoutPart(_)) => reading.payout()?,
         _ => reading.party()?,
     };

@@ -1,5 +1,7 @@
 //! What the rules remember of entries, by the names that entries call each other.
 
+use std::sync::Arc;
+
 use super::error::StoreError;
 use super::read::View;
 use crate::protocol::entry::{Entry, Kind};
@@ -43,9 +45,9 @@ impl View {
             Ok::<_, StoreError>(stored.map(|stored| stored.record))
         };
         match record(part)? {
-            Some(Record::Payout(payout)) => Ok(Some((part.clone(), payout))),
+            Some(Record::Payout(payout)) => Ok(Some((part.clone(), Arc::unwrap_or_clone(payout)))),
             Some(Record::PayoutPart(PayoutPartRecord { first })) => match record(&first)? {
-                Some(Record::Payout(payout)) => Ok(Some((first, payout))),
+                Some(Record::Payout(payout)) => Ok(Some((first, Arc::unwrap_or_clone(payout)))),
                 _ => {
                     Err(StoreError::damaged(format!("record of payout {first}"), "not a payout's"))
                 }

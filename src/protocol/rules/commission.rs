@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::lifecycle::CommissionState;
 use super::reckoning::{self, share};
-use super::records::{CommissionRecord, CountedRecord, Record, TermsRecord, TransactionRecord};
+use super::records::{CommissionRecord, CountedRecord, Kept, TermsRecord, TransactionRecord};
 use super::refusal::{AdmitError, Refusal};
 use super::state::{StateReader, Subject};
 use super::{Admission, Found, Outcome, add, bounded, same_currency};
@@ -64,7 +64,7 @@ impl<S: StateReader> Admission<'_, '_, S> {
         let parties = record.parties();
         sale.record.commissions.push(self.entry.external_id.clone());
         self.put_back(sale);
-        Ok((Record::Commission(record), parties))
+        Ok((record.into_record(), parties))
     }
 
     /// What the terms give for a direct commission. Counts it for tiers and caps, and its share

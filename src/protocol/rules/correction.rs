@@ -3,7 +3,7 @@
 
 use super::lifecycle::{CommissionState, Step};
 use super::records::{
-    AdjustmentRecord, CommissionRecord, InquiryRecord, Record, TransactionRecord,
+    AdjustmentRecord, CommissionRecord, InquiryRecord, Kept, Record, TransactionRecord,
 };
 use super::refusal::{AdmitError, Refusal};
 use super::state::StateReader;
@@ -199,7 +199,7 @@ impl<S: StateReader> Admission<'_, '_, S> {
             amount: adjustment.amount,
             payout: None,
         };
-        Ok((Record::Adjustment(record), parties))
+        Ok((record.into_record(), parties))
     }
 
     /// Links an adjustment to a commission; the parties of that.
@@ -258,7 +258,7 @@ impl<S: StateReader> Admission<'_, '_, S> {
             },
             resolved: false,
         };
-        Ok((Record::Inquiry(record), Parties::default()))
+        Ok((record.into_record(), Parties::default()))
     }
 
     pub(super) fn inquiry_resolution(

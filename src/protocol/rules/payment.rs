@@ -2,7 +2,7 @@
 
 use super::lifecycle::{AdjustmentState, PayoutState, PayoutStep, Step};
 use super::records::{
-    AdjustmentRecord, CarriedRecord, PayoutPartRecord, PayoutRecord, PrepaidRecord, Record,
+    AdjustmentRecord, CarriedRecord, Kept, PayoutPartRecord, PayoutRecord, PrepaidRecord, Record,
 };
 use super::refusal::{AdmitError, Refusal};
 use super::state::{StateReader, Subject};
@@ -95,7 +95,7 @@ impl<S: StateReader> Admission<'_, '_, S> {
         let record =
             self.pay_lines(payout, PayoutRecord { latest: own.clone(), ..record }, &first)?;
         let own = match found {
-            None => Record::Payout(record),
+            None => record.into_record(),
             Some(found) => {
                 self.put_back(Found { record, ..found });
                 Record::PayoutPart(PayoutPartRecord { first })

@@ -52,19 +52,19 @@ pub enum Record {
     /// Of a program's terms.
     Terms(Arc<TermsRecord>),
     /// Of a transaction.
-    Transaction(TransactionRecord),
+    Transaction(Arc<TransactionRecord>),
     /// Of a commission.
-    Commission(CommissionRecord),
+    Commission(Arc<CommissionRecord>),
     /// Of an adjustment.
-    Adjustment(AdjustmentRecord),
+    Adjustment(Arc<AdjustmentRecord>),
     /// Of an inquiry.
-    Inquiry(InquiryRecord),
+    Inquiry(Arc<InquiryRecord>),
     /// Of a payout, at its first part.
-    Payout(PayoutRecord),
+    Payout(Arc<PayoutRecord>),
     /// Of a payout's further part.
     PayoutPart(PayoutPartRecord),
     /// Of a program.
-    Program(ProgramRecord),
+    Program(Arc<ProgramRecord>),
     /// Of a subscription.
     Subscription(SubscriptionRecord),
     /// Of what is counted for tiers and caps.
@@ -107,31 +107,37 @@ pub(super) trait Kept: Sized {
     fn into_record(self) -> Record;
 }
 
+/// Says where a record of this type stands; behind a pointer, what is large: records are handed
+/// around more often than they change.
 macro_rules! kept {
-    ($($type:ty => $variant:ident,)+) => {$(
+    ($($type:ty => $variant:ident $(($pointed:ident))?,)+) => {$(
         impl Kept for $type {
             fn from_record(record: Record) -> Self {
                 match record {
-                    Record::$variant(record) => record,
+                    Record::$variant(record) => kept!(@out record $(, $pointed)?),
                     other => unreachable!("a subject's key leads to a record of it, not {other:?}"),
                 }
             }
 
             fn into_record(self) -> Record {
-                Record::$variant(self)
+                Record::$variant(kept!(@in self $(, $pointed)?))
             }
         }
     )+};
+    (@out $record:ident) => { $record };
+    (@out $record:ident, pointed) => { Arc::unwrap_or_clone($record) };
+    (@in $record:ident) => { $record };
+    (@in $record:ident, pointed) => { Arc::new($record) };
 }
 
 kept! {
     Arc<TermsRecord> => Terms,
-    TransactionRecord => Transaction,
-    CommissionRecord => Commission,
-    AdjustmentRecord => Adjustment,
-    InquiryRecord => Inquiry,
-    PayoutRecord => Payout,
-    ProgramRecord => Program,
+    TransactionRecord => Transaction (pointed),
+    CommissionRecord => Commission (pointed),
+    AdjustmentRecord => Adjustment (pointed),
+    InquiryRecord => Inquiry (pointed),
+    PayoutRecord => Payout (pointed),
+    ProgramRecord => Program (pointed),
     SubscriptionRecord => Subscription,
     CountedRecord => Counted,
     PrepaidRecord => Prepaid,

@@ -3,7 +3,7 @@
 
 use super::lifecycle::CommissionState;
 use super::records::{
-    AdjustmentRecord, CommissionRecord, PrepaidRecord, Privacy, Record, UplineRecord,
+    AdjustmentRecord, CommissionRecord, Kept, PrepaidRecord, Privacy, Record, UplineRecord,
 };
 use super::refusal::{AdmitError, Refusal};
 use super::state::{StateReader, Subject};
@@ -93,7 +93,7 @@ impl<S: StateReader> Admission<'_, '_, S> {
                     overridden: 0,
                 };
                 let subject = Subject::Entry(Kind::Commission, own);
-                self.put_new(subject, Record::Commission(record));
+                self.put_new(subject, record.into_record());
             }
             Balance::Affiliate { affiliate, effect, currency, amount } => {
                 self.opening_amount(*currency, *amount)?;
@@ -105,7 +105,7 @@ impl<S: StateReader> Admission<'_, '_, S> {
                     payout: None,
                 };
                 let subject = Subject::Entry(Kind::Adjustment, own);
-                self.put_new(subject, Record::Adjustment(record));
+                self.put_new(subject, record.into_record());
             }
             Balance::Merchant { merchant, currency, amount } => {
                 self.opening_amount(*currency, *amount)?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::records::{ProgramRecord, Record, TermsRecord};
+use super::records::{Kept, ProgramRecord, Record, TermsRecord};
 use super::refusal::{AdmitError, Refusal};
 use super::state::{StateReader, Subject};
 use super::{Admission, Found, Outcome, at_most_whole, bounded};
@@ -35,7 +35,7 @@ impl<S: StateReader> Admission<'_, '_, S> {
             effective_from: terms.effective_from,
             latest: key,
         };
-        self.put_new(subject, Record::Program(program));
+        self.put_new(subject, program.into_record());
         Ok((Record::Terms(Arc::new(TermsRecord::new(terms))), Parties::default()))
     }
 

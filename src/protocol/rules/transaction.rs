@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::records::{ItemRecord, PartRecord, Record, SubscriptionRecord, TransactionRecord};
+use super::records::{ItemRecord, Kept, PartRecord, SubscriptionRecord, TransactionRecord};
 use super::refusal::{AdmitError, Refusal};
 use super::state::{StateReader, Subject};
 use super::{Admission, Outcome, bounded};
@@ -41,7 +41,7 @@ impl<S: StateReader> Admission<'_, '_, S> {
             refunded: Amount::ZERO,
             commissions: Vec::new(),
         };
-        Ok((Record::Transaction(record), Parties::default()))
+        Ok((record.into_record(), Parties::default()))
     }
 
     fn check_items(&self, sale: &Transaction<Amount>) -> Result<(), Refusal> {
