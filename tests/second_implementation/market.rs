@@ -358,14 +358,16 @@ impl Market {
 
     fn mend_payout(&self, payout: &mut Payout<Amount>, refusal: Refusal) {
         match refusal {
-            Refusal::WrongTotal { expected, .. } => match self.amount_from(&expected, payout.currency) {
-                Some(total) => payout.total = Some(total),
-                // Below zero: more was taken off.
-                None => payout.lines.push(PayoutLine::CarriedForward {
-                    effect: Effect::Credit,
-                    amount: self.amount_from(&expected[1..], payout.currency).unwrap(),
-                }),
-            },
+            Refusal::WrongTotal { expected, .. } => {
+                match self.amount_from(&expected, payout.currency) {
+                    Some(total) => payout.total = Some(total),
+                    // Below zero: more was taken off.
+                    None => payout.lines.push(PayoutLine::CarriedForward {
+                        effect: Effect::Credit,
+                        amount: self.amount_from(&expected[1..], payout.currency).unwrap(),
+                    }),
+                }
+            }
             Refusal::StillOwing { .. } | Refusal::MisplacedFx => {
                 (payout.total, payout.fx) = (None, None);
             }
