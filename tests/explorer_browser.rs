@@ -4,6 +4,7 @@
 //! looked at.
 
 #![cfg(feature = "node")]
+#![expect(clippy::indexing_slicing, reason = "a test fails by it")]
 
 mod support;
 

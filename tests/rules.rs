@@ -33,6 +33,8 @@ mod payouts;
 mod programs;
 #[path = "rules/reckoning.rs"]
 mod reckoning;
+#[path = "rules/settlement.rs"]
+mod settlement;
 #[path = "rules/steps.rs"]
 mod steps;
 

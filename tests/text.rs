@@ -43,27 +43,7 @@ static TEXTS: LazyLock<Vec<Value>> = LazyLock::new(|| {
 /// A body of each kind that shows most of its fields.
 fn body_of(kind: &str) -> Value {
     match kind {
-        "program_terms" => json!({
-            "merchant": "shop", "program": "main", "version": 1,
-            "effective_from": "1970-01-01T00:00:00Z", "actions": ["sale", "lead"],
-            "locking": {"type": "days", "days": 30}, "network_fee_ppm": 0,
-            "rules": [
-                {"reward": {"type": "percent", "ppm": 75_000}, "override_ppm": [5, 6]},
-                {
-                    "reward": {"type": "volume_tiers", "period": "month", "currency": "EUR",
-                        "volumes": [
-                            {"from": "0.00", "rate": {"type": "percent", "ppm": 1}},
-                            {"from": "8.00", "rate":
-                                {"type": "fixed", "currency": "EUR", "amount": "3.00"}},
-                        ]},
-                    "cap": {"currency": "EUR", "amount": "9.00", "per": "part"},
-                },
-                {"reward": {"type": "fixed", "currency": "BTC", "amount": "0.000000001"}},
-                {"reward": {"type": "count_tiers", "period": "ever", "counts": [
-                    {"from": 0, "rate": {"type": "fixed", "currency": "EUR", "amount": "4.00"}},
-                ]}},
-            ],
-        }),
+        "program_terms" => terms(),
         "transaction" => json!({
             "order_ref": "order/1#~!<script>", "merchant": "shop", "program": "main",
             "action": "sale", "currency": "EUR", "amount": "12.00", "discount": "1.00",
@@ -117,6 +97,31 @@ fn body_of(kind: &str) -> Value {
         "erasure_notice" => json!({"entry": {"kind": "transaction", "external_id": "S-1"}}),
         other => panic!("no kind {other}"),
     }
+}
+
+/// The body of terms with each type of reward.
+fn terms() -> Value {
+    json!({
+        "merchant": "shop", "program": "main", "version": 1,
+        "effective_from": "1970-01-01T00:00:00Z", "actions": ["sale", "lead"],
+        "locking": {"type": "days", "days": 30}, "network_fee_ppm": 0,
+        "rules": [
+            {"reward": {"type": "percent", "ppm": 75_000}, "override_ppm": [5, 6]},
+            {
+                "reward": {"type": "volume_tiers", "period": "month", "currency": "EUR",
+                    "volumes": [
+                        {"from": "0.00", "rate": {"type": "percent", "ppm": 1}},
+                        {"from": "8.00", "rate":
+                            {"type": "fixed", "currency": "EUR", "amount": "3.00"}},
+                    ]},
+                "cap": {"currency": "EUR", "amount": "9.00", "per": "part"},
+            },
+            {"reward": {"type": "fixed", "currency": "BTC", "amount": "0.000000001"}},
+            {"reward": {"type": "count_tiers", "period": "ever", "counts": [
+                {"from": 0, "rate": {"type": "fixed", "currency": "EUR", "amount": "4.00"}},
+            ]}},
+        ],
+    })
 }
 
 /// A text of `kind`.

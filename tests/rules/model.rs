@@ -5,14 +5,14 @@
 use std::collections::BTreeSet;
 
 use counterfoil::protocol::entry::{
-    Amended, Balance, Body, Claim, Effect, Entry, ImportedState, Kind, Outcome, Payout, PayoutLine,
+    Amended, Balance, Body, Claim, Effect, Entry, ImportedState, Kind, Outcome, PayoutLine,
     ProgramTerms, Role, Transaction, Verdict,
 };
 use counterfoil::protocol::id::Id;
 use counterfoil::protocol::money::{Amount, Currency};
 use counterfoil::protocol::time::Timestamp;
 
-use super::steps::{after, of_commissions, payout_after, payout_step_of, step_of};
+use super::steps::{after, of_commissions, step_of};
 
 /// The most that an amount can be.
 pub const MOST: u128 = (1 << 63) - 1;
@@ -79,15 +79,6 @@ impl Earning<'_> {
     }
 }
 
-/// An adjustment, or an affiliate's balance that was brought in.
-pub struct Adjusting<'m> {
-    pub affiliate: &'m Id,
-    pub effect: Effect,
-    pub currency: Currency,
-    pub amount: u128,
-    pub standing: &'static str,
-}
-
 /// A transaction, as it is now.
 pub struct Sold<'m> {
     pub place: usize,
@@ -96,12 +87,6 @@ pub struct Sold<'m> {
     /// Its parts, in its own currency.
     pub parts: Vec<(Option<&'m Id>, u128)>,
     pub refunded: u128,
-}
-
-/// A payout of one or several parts.
-pub struct Paying<'m> {
-    pub parts: Vec<(&'m Id, &'m Payout<Amount>)>,
-    pub standing: &'static str,
 }
 
 pub fn units(amount: Amount) -> u128 {
@@ -121,7 +106,7 @@ impl<'m> Known<'m> {
     }
 
     /// Something that was brought in, by the name of what it is from then on.
-    fn imported(&self, kind: Kind, name: &Id) -> Option<&'m Balance<Amount>> {
+    pub fn imported(&self, kind: Kind, name: &Id) -> Option<&'m Balance<Amount>> {
         match &self.entry(Kind::OpeningBalance, name)?.1.body {
             Body::OpeningBalance(opening) => {
                 let is = match opening.balance {
@@ -348,141 +333,6 @@ impl<'m> Known<'m> {
         }
     }
 
-    /// An adjustment as it is now.
-    pub fn adjustment(&self, name: &Id) -> Option<Adjusting<'m>> {
-        let stated = match self.imported(Kind::Adjustment, name) {
-            Some(Balance::Affiliate { affiliate, effect, currency, amount }) => {
-                (affiliate, *effect, *currency, *amount)
-            }
-            _ => match &self.entry(Kind::Adjustment, name)?.1.body {
-                Body::Adjustment(body) => {
-                    (&body.affiliate, body.effect, body.currency, body.amount)
-                }
-                _ => return None,
-            },
-        };
-        let has = |line: &PayoutLine<Amount>| matches!(line, PayoutLine::Adjustment { adjustment, .. } if adjustment == name);
-        let standing = match self.latest_payout(has).map(|payout| of_commissions(payout.standing)) {
-            Some("in_payout") => "in_payout",
-            Some("paid") => "paid",
-            _ => "free",
-        };
-        let (affiliate, effect, currency, amount) = stated;
-        Some(Adjusting { affiliate, effect, currency, amount: units(amount), standing })
-    }
-
-    /// The latest payout with such a line.
-    fn latest_payout(&self, has: impl Fn(&PayoutLine<Amount>) -> bool) -> Option<Paying<'m>> {
-        let latest = self.0.iter().rev().find(|fact| match &fact.body {
-            Body::Payout(payout) => payout.lines.iter().any(&has),
-            _ => false,
-        });
-        latest.map(|fact| self.payout(self.first_part(&fact.external_id)))
-    }
-
-    /// The first part of the payout that has this part.
-    pub fn first_part<'a>(&self, part: &'a Id) -> &'a Id
-    where
-        'm: 'a,
-    {
-        match self.entry(Kind::Payout, part).map(|(_, entry)| &entry.body) {
-            Some(Body::Payout(Payout { continues: Some(previous), .. })) => {
-                self.first_part(previous)
-            }
-            _ => part,
-        }
-    }
-
-    /// A payout, by its first part.
-    pub fn payout(&self, first: &Id) -> Paying<'m> {
-        let parts: Vec<(&Id, &Payout<Amount>)> = self
-            .0
-            .iter()
-            .filter_map(|fact| match &fact.body {
-                Body::Payout(payout) if self.first_part(&fact.external_id) == first => {
-                    Some((&fact.external_id, payout))
-                }
-                _ => None,
-            })
-            .collect();
-        let closed = parts.iter().any(|(_, payout)| payout.total.is_some());
-        let mut standing = if closed { "closed" } else { "open" };
-        for fact in &self.0 {
-            if let Body::PayoutEvent(event) = &fact.body
-                && event.payout == *first
-            {
-                standing = payout_after(standing, payout_step_of(&event.event)).unwrap();
-            }
-        }
-        Paying { parts, standing }
-    }
-
-    /// Every payout, by its first part.
-    pub fn payouts(&self) -> Vec<(&'m Id, Paying<'m>)> {
-        let first = self.0.iter().filter(
-            |fact| matches!(&fact.body, Body::Payout(payout) if payout.continues.is_none()),
-        );
-        first.map(|fact| (&fact.external_id, self.payout(&fact.external_id))).collect()
-    }
-
-    /// What lines add and take off.
-    pub fn sums<'l>(
-        &self,
-        lines: impl IntoIterator<Item = &'l PayoutLine<Amount>>,
-    ) -> (u128, u128) {
-        let (mut added, mut taken_off) = (0, 0);
-        for line in lines {
-            let effect = match line {
-                PayoutLine::Commission { .. } => Effect::Credit,
-                PayoutLine::Adjustment { adjustment, .. } => {
-                    self.adjustment(adjustment).map_or(Effect::Credit, |found| found.effect)
-                }
-                PayoutLine::Fee { .. } | PayoutLine::WithheldTax { .. } => Effect::Debit,
-                PayoutLine::CarriedForward { effect, .. } => *effect,
-            };
-            match effect {
-                Effect::Credit => added += units(*line.amount()),
-                Effect::Debit => taken_off += units(*line.amount()),
-            }
-        }
-        (added, taken_off)
-    }
-
-    /// What was ever kept for an affiliate, and what was ever added from there.
-    pub fn carried(&self, affiliate: &Id, currency: Currency) -> (u128, u128) {
-        let payouts = self.payouts().into_iter().map(|(_, payout)| payout);
-        let live = payouts.filter(|payout| !["failed", "returned"].contains(&payout.standing));
-        let parts = live.flat_map(|payout| payout.parts);
-        let parts = parts
-            .filter(|(_, payout)| (&payout.affiliate, payout.currency) == (affiliate, currency));
-        carried_by(parts.flat_map(|(_, payout)| &payout.lines))
-    }
-
-    /// All that a merchant paid, and all that it covers.
-    pub fn prepaid(&self, merchant: &Id, currency: Currency) -> (u128, u128) {
-        let (mut received, mut covers) = (0, 0);
-        for fact in &self.0 {
-            match &fact.body {
-                Body::Funding(funding)
-                    if (&funding.merchant, funding.currency) == (merchant, currency) =>
-                {
-                    received += units(funding.received);
-                    covers += funding.lines.iter().map(|line| units(line.amount)).sum::<u128>();
-                }
-                Body::OpeningBalance(opening) => match &opening.balance {
-                    Balance::Merchant { merchant: who, currency: code, amount }
-                        if (who, *code) == (merchant, currency) =>
-                    {
-                        received += units(*amount);
-                    }
-                    _ => {}
-                },
-                _ => {}
-            }
-        }
-        (received, covers)
-    }
-
     /// Who stands above an affiliate.
     pub fn upline(&self, affiliate: &Id) -> Option<&'m Id> {
         let latest = self.0.iter().rev().find_map(|fact| match &fact.body {
@@ -491,19 +341,6 @@ impl<'m> Known<'m> {
         });
         latest.and_then(Option::as_ref)
     }
-}
-
-/// What lines keep, and what they add from what was kept.
-pub fn carried_by<'l>(lines: impl IntoIterator<Item = &'l PayoutLine<Amount>>) -> (u128, u128) {
-    let (mut kept, mut used) = (0, 0);
-    for line in lines {
-        match line {
-            PayoutLine::CarriedForward { effect: Effect::Debit, amount } => kept += units(*amount),
-            PayoutLine::CarriedForward { effect: Effect::Credit, amount } => used += units(*amount),
-            _ => {}
-        }
-    }
-    (kept, used)
 }
 
 /// The parts of a transaction as it was stated, each with its group.

@@ -8,7 +8,8 @@ use counterfoil::protocol::money::Amount;
 
 use super::allowed::{allows_fx, listed};
 use super::arithmetic::changed;
-use super::model::{Known, MOST, Verdicted, carried_by, demand, units};
+use super::model::{Known, MOST, Verdicted, demand, units};
+use super::settlement::carried_by;
 use super::steps::{after, payout_after, payout_step_of};
 
 impl Known<'_> {

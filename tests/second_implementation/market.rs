@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 
 use counterfoil::protocol::block::EncodedEntry;
-use counterfoil::protocol::entry::{Balance, Body, Effect, Entry, Kind, PayoutLine, Role, Verdict};
+use counterfoil::protocol::entry::{
+    Balance, Body, Commission, Effect, Entry, Kind, Payout, PayoutLine, Reversal, Role, Verdict,
+};
 use counterfoil::protocol::hash::Commitment;
 use counterfoil::protocol::id::Id;
 use counterfoil::protocol::money::{Amount, Currency, Decimal};
@@ -261,11 +263,8 @@ impl Market {
         *entry != before
     }
 
+    /// Lets `body` say what `refusal` demands.
     fn mend_body(&self, body: &mut Body<Amount>, refusal: Refusal) {
-        let units = |text: &str, currency: Currency| {
-            let scale = self.ledger.chain.spec().currencies.scale(currency).unwrap_or(0);
-            Decimal::new(text).and_then(|text| text.to_amount(currency, scale)).ok()
-        };
         match (body, refusal) {
             (Body::ProgramTerms(terms), Refusal::WrongVersion { expected, .. }) => {
                 terms.version = expected;
@@ -275,52 +274,20 @@ impl Market {
                 terms.effective_until = None;
             }
             (Body::Transaction(sale), Refusal::WrongTotal { expected, .. }) => {
-                sale.amount = units(&expected, sale.currency).unwrap_or(sale.amount);
+                sale.amount = self.amount_from(&expected, sale.currency).unwrap_or(sale.amount);
             }
-            (Body::Commission(stated), refusal) => match refusal {
-                Refusal::WrongRule { expected: Some(rule), .. } => stated.rule = rule,
-                Refusal::AnotherCurrency { expected, .. } => stated.currency = expected,
-                Refusal::WrongAmount { field, expected, .. } => {
-                    let expected = units(&expected, stated.currency).unwrap();
-                    if field == "body.fee" {
-                        stated.fee = expected;
-                    } else {
-                        stated.amount = expected;
-                    }
-                }
-                Refusal::WrongLockingDate { expected } => stated.locking_date = expected,
-                Refusal::NeedlessDeviation => stated.deviation = None,
-                Refusal::NotUpline { expected: Some(upline) } => stated.affiliate = upline,
-                Refusal::SharesAboveWhole { left_ppm, .. } => {
-                    if let Role::Direct { share_ppm, .. } = &mut stated.role {
-                        *share_ppm = left_ppm;
-                    }
-                }
-                _ => {}
-            },
+            (Body::Commission(stated), refusal) => self.mend_commission(stated, refusal),
             (Body::Decision(decision), Refusal::ExtensionNotLater { earlier: Some(date), .. }) => {
                 let locking_date = date.saturating_add(DAY_MS);
                 decision.verdict = Verdict::Extend { locking_date };
             }
             (Body::Amendment(amendment), Refusal::StaleAmount { expected, .. }) => {
-                amendment.old = units(&expected, amendment.currency).unwrap();
+                amendment.old = self.amount_from(&expected, amendment.currency).unwrap();
             }
             (Body::Amendment(amendment), Refusal::AnotherCurrency { expected, .. }) => {
                 amendment.currency = expected;
             }
-            (Body::Reversal(reversal), Refusal::AnotherCurrency { field, expected, .. }) => {
-                match &mut reversal.refund {
-                    Some(refund) if field == "body.refund.currency" => refund.currency = expected,
-                    _ => reversal.currency = expected,
-                }
-            }
-            (Body::Reversal(reversal), Refusal::TooMuch { field, currency, left, .. }) => {
-                let left = units(&left, currency).unwrap();
-                match &mut reversal.refund {
-                    Some(refund) if field == "body.refund.amount" => refund.amount = left,
-                    _ => reversal.amount = left,
-                }
-            }
+            (Body::Reversal(reversal), refusal) => self.mend_reversal(reversal, refusal),
             (Body::Adjustment(adjustment), Refusal::AnotherAffiliate { expected, .. }) => {
                 adjustment.affiliate = expected;
             }
@@ -328,7 +295,7 @@ impl Market {
                 adjustment.currency = expected;
             }
             (Body::Adjustment(adjustment), Refusal::TooMuch { currency, left, .. }) => {
-                adjustment.amount = units(&left, currency).unwrap();
+                adjustment.amount = self.amount_from(&left, currency).unwrap();
             }
             (Body::Inquiry(inquiry), refusal) => match refusal {
                 Refusal::AnotherAffiliate { expected, .. } => inquiry.affiliate = expected,
@@ -337,29 +304,83 @@ impl Market {
                 _ => {}
             },
             (Body::Funding(funding), Refusal::PrepaidExceeded { currency, prepaid, given }) => {
-                let (prepaid, given) = (units(&prepaid, currency), units(&given, currency));
-                let lacks = given.unwrap().checked_sub(prepaid.unwrap()).unwrap();
+                let [prepaid, given] =
+                    [prepaid, given].map(|text| self.amount_from(&text, currency).unwrap());
+                let lacks = given.checked_sub(prepaid).unwrap();
                 funding.received = funding.received.checked_add(lacks).unwrap();
             }
-            (Body::Payout(payout), refusal) => match refusal {
-                Refusal::WrongTotal { expected, .. } => match units(&expected, payout.currency) {
+            (Body::Payout(payout), refusal) => self.mend_payout(payout, refusal),
+            (Body::PayoutEvent(event), Refusal::NotFirstPart { first }) => event.payout = first,
+            _ => {}
+        }
+    }
+
+    fn mend_commission(&self, stated: &mut Commission<Amount>, refusal: Refusal) {
+        match refusal {
+            Refusal::WrongRule { expected: Some(rule), .. } => stated.rule = rule,
+            Refusal::AnotherCurrency { expected, .. } => stated.currency = expected,
+            Refusal::WrongAmount { field, expected, .. } => {
+                let expected = self.amount_from(&expected, stated.currency).unwrap();
+                if field == "body.fee" {
+                    stated.fee = expected;
+                } else {
+                    stated.amount = expected;
+                }
+            }
+            Refusal::WrongLockingDate { expected } => stated.locking_date = expected,
+            Refusal::NeedlessDeviation => stated.deviation = None,
+            Refusal::NotUpline { expected: Some(upline) } => stated.affiliate = upline,
+            Refusal::SharesAboveWhole { left_ppm, .. } => {
+                if let Role::Direct { share_ppm, .. } = &mut stated.role {
+                    *share_ppm = left_ppm;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn mend_reversal(&self, reversal: &mut Reversal<Amount>, refusal: Refusal) {
+        match refusal {
+            Refusal::AnotherCurrency { field, expected, .. } => match &mut reversal.refund {
+                Some(refund) if field == "body.refund.currency" => refund.currency = expected,
+                _ => reversal.currency = expected,
+            },
+            Refusal::TooMuch { field, currency, left, .. } => {
+                let left = self.amount_from(&left, currency).unwrap();
+                match &mut reversal.refund {
+                    Some(refund) if field == "body.refund.amount" => refund.amount = left,
+                    _ => reversal.amount = left,
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn mend_payout(&self, payout: &mut Payout<Amount>, refusal: Refusal) {
+        match refusal {
+            Refusal::WrongTotal { expected, .. } => {
+                match self.amount_from(&expected, payout.currency) {
                     Some(total) => payout.total = Some(total),
                     // Below zero: more was taken off.
                     None => payout.lines.push(PayoutLine::CarriedForward {
                         effect: Effect::Credit,
-                        amount: units(&expected[1..], payout.currency).unwrap(),
+                        amount: self.amount_from(&expected[1..], payout.currency).unwrap(),
                     }),
-                },
-                Refusal::StillOwing { .. } | Refusal::MisplacedFx => {
-                    (payout.total, payout.fx) = (None, None);
                 }
-                Refusal::AnotherPeriod { from, until } => {
-                    (payout.period_from, payout.period_until) = (from, until);
-                }
-                _ => {}
-            },
-            (Body::PayoutEvent(event), Refusal::NotFirstPart { first }) => event.payout = first,
+            }
+            Refusal::StillOwing { .. } | Refusal::MisplacedFx => {
+                (payout.total, payout.fx) = (None, None);
+            }
+            Refusal::AnotherPeriod { from, until } => {
+                (payout.period_from, payout.period_until) = (from, until);
+            }
             _ => {}
         }
+    }
+
+    /// An amount that a refusal says in text; none if it is below zero.
+    fn amount_from(&self, text: &str, currency: Currency) -> Option<Amount> {
+        let scale = self.ledger.chain.spec().currencies.scale(currency).unwrap_or(0);
+        Decimal::new(text).and_then(|text| text.to_amount(currency, scale)).ok()
     }
 }

@@ -10,8 +10,7 @@ use super::super::{
 use super::{Row, and, another, back, earned, sold};
 
 pub(super) fn rows() -> Vec<Row> {
-    [of_amendments(), of_amended_sales(), more_of_amended_sales(), of_amended_sales_steps()]
-        .concat()
+    [of_amendments(), of_amended_parts(), of_amended_amounts(), of_amended_standings()].concat()
 }
 
 fn of_amendments() -> Vec<Row> {
@@ -83,7 +82,7 @@ fn part(group: Option<&str>, old: u64, new: u64) -> Entry {
     })
 }
 
-fn of_amended_sales() -> Vec<Row> {
+fn of_amended_parts() -> Vec<Row> {
     let given = |sale: Entry| vec![terms("T-1", |_| ()), sale];
     vec![
         (
@@ -120,7 +119,7 @@ fn of_amended_sales() -> Vec<Row> {
     ]
 }
 
-fn more_of_amended_sales() -> Vec<Row> {
+fn of_amended_amounts() -> Vec<Row> {
     let refunded = and(
         earned(),
         [reversal("R-1", |body| {
@@ -168,7 +167,7 @@ fn more_of_amended_sales() -> Vec<Row> {
     ]
 }
 
-fn of_amended_sales_steps() -> Vec<Row> {
+fn of_amended_standings() -> Vec<Row> {
     const STEP: &str = "illegal-step";
     let half = |name: &str| {
         commission(name, |body| (body.role, body.amount) = (share(500_000, None), units(500)))

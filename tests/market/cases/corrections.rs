@@ -20,7 +20,7 @@ pub(super) fn rows() -> Vec<Row> {
         of_claims(),
         of_resolutions(),
         of_imports(),
-        more_of_imports(),
+        of_imported_sums(),
     ]
     .concat()
 }
@@ -302,11 +302,12 @@ fn of_imports() -> Vec<Row> {
             affiliate("EUR", 1),
             affiliate("EUR", 0),
         ),
+        (ZERO, "body.balance.amount: must be more", vec![], merchant("EUR", 1), merchant("EUR", 0)),
     ]
 }
 
-fn more_of_imports() -> Vec<Row> {
-    const ZERO: &str = "zero-amount";
+fn of_imported_sums() -> Vec<Row> {
+    const RULE: &str = "sum-too-large";
     let merchant = |code: &str, amount: u64| {
         let (merchant, currency, amount) = (id("shop"), currency(code), units(amount));
         opening("O-9", Balance::Merchant { merchant, currency, amount })
@@ -316,16 +317,15 @@ fn more_of_imports() -> Vec<Row> {
         (body.received, body.lines) = (units(largest - 5), Vec::new());
     });
     vec![
-        (ZERO, "body.balance.amount: must be more", vec![], merchant("EUR", 1), merchant("EUR", 0)),
         (
-            "sum-too-large",
+            RULE,
             "body.balance.amount: the sum",
             vec![prepaid("O-1", 1)],
             merchant("EUR", largest - 1),
             { merchant("EUR", largest) },
         ),
         (
-            "sum-too-large",
+            RULE,
             "body.balance.amount: the sum",
             vec![paid_in],
             merchant("EUR", 5),
@@ -333,7 +333,7 @@ fn more_of_imports() -> Vec<Row> {
         ),
         // Sums are by currency.
         (
-            "sum-too-large",
+            RULE,
             "body.balance.amount: the sum",
             vec![prepaid("O-1", 1)],
             merchant("GBP", largest),

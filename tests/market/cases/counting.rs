@@ -1,6 +1,6 @@
 //! What the terms give by what was counted before: caps, tiers, subscriptions.
 
-use counterfoil::protocol::entry::{Action, Body, CapPer, Entry, Period, RewardRule, Transaction};
+use counterfoil::protocol::entry::{Action, Body, CapPer, Entry, Period, RewardRule};
 use counterfoil::protocol::money::{Amount, PPM_WHOLE};
 use counterfoil::protocol::time::DAY_MS;
 
@@ -8,12 +8,13 @@ use super::super::{
     NOW, capped, commission, counts, decision, decline, id, percent, reversal, sale, sale_amended,
     share, terms_of, units, volumes, when,
 };
-use super::{Row, and, another, earned};
+use super::{Row, and, another};
 
 const RULE: &str = "wrong-amount";
 
 pub(super) fn rows() -> Vec<Row> {
-    [of_caps(), more_of_caps(), of_tiers(), more_of_tiers(), of_subscriptions()].concat()
+    [of_capped_shares(), of_caps(), of_used_caps(), of_counts(), of_volumes(), of_subscriptions()]
+        .concat()
 }
 
 /// The whole, of so much.
@@ -31,28 +32,63 @@ fn second(amount: u64) -> Entry {
     commission("C-9", |body| (body.transaction, body.amount) = (id("S-2"), units(amount)))
 }
 
-fn ruled(rule: RewardRule<Amount>, sold: impl FnOnce(&mut Transaction<Amount>)) -> Vec<Entry> {
-    vec![terms_of("T-1", vec![rule]), sale("S-1", sold)]
+/// 10 percent, up to so much.
+fn cap(per: CapPer, amount: u64) -> RewardRule<Amount> {
+    capped(percent(100_000), per, amount)
+}
+
+/// Terms T-1 with `rules`, sale S-1 and commission C-1 for ann, and `more`.
+fn given(rules: Vec<RewardRule<Amount>>, more: Vec<Entry>) -> Vec<Entry> {
+    let terms = vec![terms_of("T-1", rules)];
+    and(and(terms, another(1, "ann")), more)
+}
+
+fn month(more: Vec<Entry>) -> Vec<Entry> {
+    given(vec![cap(CapPer::Month, 1_500)], more)
+}
+
+fn ever(more: Vec<Entry>) -> Vec<Entry> {
+    given(vec![cap(CapPer::Ever, 1_500)], more)
+}
+
+fn sold() -> Vec<Entry> {
+    vec![sale("S-2", |_| ())]
+}
+
+fn in_october() -> Vec<Entry> {
+    vec![when(NOW - 20 * DAY_MS, sale("S-2", |_| ()))]
+}
+
+fn of_capped_shares() -> Vec<Row> {
+    let by = |per: CapPer| vec![terms_of("T-1", vec![cap(per, 700)]), sale("S-1", |_| ())];
+    let (part, ever) = (by(CapPer::Part), by(CapPer::Ever));
+    vec![
+        (RULE, "must be exactly 7.00 EUR, is 10.00 EUR", part.clone(), of(700), of(1_000)),
+        (
+            RULE,
+            "must be exactly 3.50 EUR, is 5.00 EUR",
+            part,
+            of_share(500_000, None, 350),
+            of_share(500_000, None, 500),
+        ),
+        // A share is bounded by such a cap, not a cap shared.
+        (
+            RULE,
+            "must be exactly 5.00 EUR, is 3.50 EUR",
+            ever,
+            of_share(500_000, None, 500),
+            of_share(500_000, None, 350),
+        ),
+    ]
 }
 
 fn of_caps() -> Vec<Row> {
-    let cap = |per: CapPer, amount: u64| capped(percent(100_000), per, amount);
-    let given = |rule: RewardRule<Amount>, more: Vec<Entry>| {
-        let mut entries = earned();
-        entries[0] = terms_of("T-1", vec![rule]);
-        and(entries, more)
-    };
-    let sold = || vec![sale("S-2", |_| ())];
-    let in_october = || vec![when(NOW - 20 * DAY_MS, sale("S-2", |_| ()))];
     let for_bob = |amount: u64| {
         commission("C-9", |body| {
             (body.transaction, body.affiliate) = (id("S-2"), id("bob"));
             body.amount = units(amount);
         })
     };
-    let part = || ruled(cap(CapPer::Part, 700), |_| ());
-    let month = |more| given(cap(CapPer::Month, 1_500), more);
-    let ever = |more| given(cap(CapPer::Ever, 1_500), more);
     let used_up = || {
         and(
             vec![sale("S-3", |_| ())],
@@ -63,14 +99,6 @@ fn of_caps() -> Vec<Row> {
         )
     };
     vec![
-        (RULE, "must be exactly 7.00 EUR, is 10.00 EUR", part(), of(700), of(1_000)),
-        (
-            RULE,
-            "must be exactly 3.50 EUR, is 5.00 EUR",
-            part(),
-            of_share(500_000, None, 350),
-            of_share(500_000, None, 500),
-        ),
         (RULE, "must be exactly 5.00 EUR, is 10.00 EUR", month(sold()), second(500), second(1_000)),
         (
             RULE,
@@ -104,28 +132,10 @@ fn of_caps() -> Vec<Row> {
     ]
 }
 
-fn more_of_caps() -> Vec<Row> {
-    let cap = |per: CapPer, amount: u64| capped(percent(100_000), per, amount);
-    let given = |rule: RewardRule<Amount>, more: Vec<Entry>| {
-        let mut entries = earned();
-        entries[0] = terms_of("T-1", vec![rule]);
-        and(entries, more)
-    };
-    let sold = || vec![sale("S-2", |_| ())];
-    let month = |more| given(cap(CapPer::Month, 1_500), more);
-    let ever = |more| given(cap(CapPer::Ever, 1_500), more);
-    let shared = || ruled(cap(CapPer::Ever, 700), |_| ());
+fn of_used_caps() -> Vec<Row> {
     let declined = || vec![decision("D-1", "C-1", decline()), sale("S-2", |_| ())];
     let reversed = || vec![reversal("R-1", |_| ()), sale("S-2", |_| ())];
     vec![
-        // A share is bounded by such a cap, not a cap shared.
-        (
-            RULE,
-            "must be exactly 5.00 EUR, is 3.50 EUR",
-            shared(),
-            of_share(500_000, None, 500),
-            of_share(500_000, None, 350),
-        ),
         // What was declined or taken back is counted still.
         (
             RULE,
@@ -145,23 +155,37 @@ fn more_of_caps() -> Vec<Row> {
         (
             RULE,
             "must be exactly 0.00 EUR, is 0.01 EUR",
-            given(cap(CapPer::Ever, 1_000), sold()),
+            given(vec![cap(CapPer::Ever, 1_000)], sold()),
             second(0),
             second(1),
         ),
     ]
 }
 
-fn of_tiers() -> Vec<Row> {
-    let given = |rules: Vec<RewardRule<Amount>>, more: Vec<Entry>| {
-        let mut entries = vec![terms_of("T-1", rules)];
-        entries.extend(another(1, "ann"));
-        and(entries, more)
-    };
-    let sold = || vec![sale("S-2", |_| ())];
-    let in_october = || vec![when(NOW - 20 * DAY_MS, sale("S-2", |_| ()))];
+fn of_counts() -> Vec<Row> {
     let count = |period| vec![counts(period, &[(0, 100_000), (1, 200_000), (2, 300_000)])];
     let third = || and(another(3, "bob"), [sale("S-2", |_| ())]);
+    // The first rule, by which the first was earned, counts nothing.
+    let uncounted = |mut rule: RewardRule<Amount>| {
+        rule.affiliate_group = Some(id("stars"));
+        vec![rule, percent(100_000)]
+    };
+    let of_star = |amount: u64| {
+        commission("C-9", |body| {
+            (body.transaction, body.role) = (id("S-2"), super::super::grouped("stars"));
+            body.amount = units(amount);
+        })
+    };
+    let stars = || {
+        let mut entries =
+            given(uncounted(counts(Period::Ever, &[(0, 100_000), (1, 200_000)])), sold());
+        for entry in &mut entries {
+            if let Body::Commission(body) = &mut entry.body {
+                body.rule = 2;
+            }
+        }
+        entries
+    };
     vec![
         (
             RULE,
@@ -191,39 +215,13 @@ fn of_tiers() -> Vec<Row> {
             second(2_000),
             second(3_000),
         ),
+        (RULE, "must be exactly 10.00 EUR, is 20.00 EUR", stars(), of_star(1_000), of_star(2_000)),
     ]
 }
 
-fn more_of_tiers() -> Vec<Row> {
-    let given = |rules: Vec<RewardRule<Amount>>, more: Vec<Entry>| {
-        let mut entries = vec![terms_of("T-1", rules)];
-        entries.extend(another(1, "ann"));
-        and(entries, more)
-    };
-    let sold = || vec![sale("S-2", |_| ())];
+fn of_volumes() -> Vec<Row> {
     let volume = |from: u64| vec![volumes(Period::Ever, &[(0, 100_000), (from, 200_000)])];
     let amended = || vec![sale_amended("M-1", |_| ()), sale("S-2", |_| ())];
-    // The first rule, by which the first was earned, counts nothing.
-    let uncounted = |mut rule: RewardRule<Amount>| {
-        rule.affiliate_group = Some(id("stars"));
-        vec![rule, percent(100_000)]
-    };
-    let of_star = |amount: u64| {
-        commission("C-9", |body| {
-            (body.transaction, body.role) = (id("S-2"), super::super::grouped("stars"));
-            body.amount = units(amount);
-        })
-    };
-    let stars = || {
-        let mut entries =
-            given(uncounted(counts(Period::Ever, &[(0, 100_000), (1, 200_000)])), sold());
-        for entry in &mut entries {
-            if let Body::Commission(body) = &mut entry.body {
-                body.rule = 2;
-            }
-        }
-        entries
-    };
     vec![
         (
             RULE,
@@ -247,7 +245,6 @@ fn more_of_tiers() -> Vec<Row> {
             second(2_000),
             second(1_000),
         ),
-        (RULE, "must be exactly 10.00 EUR, is 20.00 EUR", stars(), of_star(1_000), of_star(2_000)),
     ]
 }
 

@@ -5,13 +5,13 @@ use counterfoil::protocol::entry::{Balance, Entry, ImportedState, Outcome, Verdi
 use counterfoil::protocol::time::DAY_MS;
 
 use super::super::{
-    NOW, amendment, at, currency, decision, decline, id, imported, resolution, reversal, units,
-    when, wrongly_declined,
+    NOW, amendment, at, currency, decision, decline, id, imported, opening, resolution, reversal,
+    units, when, wrongly_declined,
 };
 use super::{Row, and, another, back, dated, declined, earned, funded, locked};
 
 pub(super) fn rows() -> Vec<Row> {
-    [of_steps(), of_dates(), more_of_dates(), of_extensions()].concat()
+    [of_steps(), of_past_dates(), of_dates_to_come(), of_extensions()].concat()
 }
 
 fn decide(verdict: Verdict) -> Entry {
@@ -88,41 +88,58 @@ fn of_steps() -> Vec<Row> {
     ]
 }
 
-fn of_dates() -> Vec<Row> {
-    const PAST: &str = "past-locking-date";
-    let put_off = || and(dated(), [when(NOW - 1, extend("D-1", NOW + 5))]);
+/// [`dated`], and put off by 5 ms.
+fn put_off() -> Vec<Entry> {
+    and(dated(), [when(NOW - 1, extend("D-1", NOW + 5))])
+}
+
+/// Commission C-1 as it was brought in, to lock now.
+fn brought_in() -> Vec<Entry> {
+    let commission = Balance::Commission {
+        affiliate: id("ann"),
+        merchant: id("shop"),
+        currency: currency("EUR"),
+        amount: units(1_000),
+        state: ImportedState::Pending,
+        locking_date: Some(at(NOW)),
+    };
+    vec![opening("C-1", commission)]
+}
+
+fn of_past_dates() -> Vec<Row> {
+    const RULE: &str = "past-locking-date";
     let amend = || amendment("M-1", |_| ());
     vec![
         (
-            PAST,
+            RULE,
             "event_time: the locking date was 2023-11-14T22:13:20Z",
             dated(),
             when(NOW - 1, decide(decline())),
             when(NOW, decide(decline())),
         ),
         (
-            PAST,
+            RULE,
             "event_time: the locking date was 2023-11-14T22:13:20Z",
             dated(),
             when(NOW, decide(Verdict::Approve)),
             when(NOW, decide(decline())),
         ),
         (
-            PAST,
+            RULE,
             "event_time: the locking date was 2023-11-14T22:13:20Z",
             dated(),
             when(NOW - 1, extend("D-9", NOW + 1)),
             when(NOW, extend("D-9", NOW + 1)),
         ),
         (
-            PAST,
+            RULE,
             "event_time: the locking date was 2023-11-14T22:13:20Z",
             dated(),
             when(NOW - 1, back("R-1", 1)),
             when(NOW, back("R-1", 1)),
         ),
         (
-            PAST,
+            RULE,
             "event_time: the locking date was 2023-11-14T22:13:20Z",
             dated(),
             when(NOW - 1, amend()),
@@ -130,59 +147,44 @@ fn of_dates() -> Vec<Row> {
         ),
         // The date that it was put off to counts.
         (
-            PAST,
+            RULE,
             "event_time: the locking date was 2023-11-14T22:13:20.005Z",
             put_off(),
             when(NOW + 4, decide(decline())),
             when(NOW + 5, decide(decline())),
         ),
-    ]
-}
-
-fn more_of_dates() -> Vec<Row> {
-    const PAST: &str = "past-locking-date";
-    const BEFORE: &str = "before-locking-date";
-    let put_off = || and(dated(), [when(NOW - 1, extend("D-1", NOW + 5))]);
-    let import = || {
-        vec![super::super::opening(
-            "C-1",
-            Balance::Commission {
-                affiliate: id("ann"),
-                merchant: id("shop"),
-                currency: currency("EUR"),
-                amount: units(1_000),
-                state: ImportedState::Pending,
-                locking_date: Some(at(NOW)),
-            },
-        )]
-    };
-    let lock = || decide(Verdict::Lock);
-    vec![
         (
-            PAST,
+            RULE,
             "event_time: the locking date was 2023-11-14T22:13:20Z",
-            import(),
+            brought_in(),
             when(NOW - 1, back("R-1", 1)),
             when(NOW, back("R-1", 1)),
         ),
+    ]
+}
+
+fn of_dates_to_come() -> Vec<Row> {
+    const RULE: &str = "before-locking-date";
+    let lock = || decide(Verdict::Lock);
+    vec![
         (
-            BEFORE,
+            RULE,
             "event_time: the locking date is 2023-11-14T22:13:20Z",
             dated(),
             when(NOW, lock()),
             when(NOW - 1, lock()),
         ),
         (
-            BEFORE,
+            RULE,
             "event_time: the locking date is 2023-11-14T22:13:20.005Z",
             put_off(),
             when(NOW + 5, lock()),
             when(NOW + 4, lock()),
         ),
         (
-            BEFORE,
+            RULE,
             "event_time: the locking date is 2023-11-14T22:13:20Z",
-            import(),
+            brought_in(),
             when(NOW, lock()),
             when(NOW - 1, lock()),
         ),

@@ -9,7 +9,7 @@ use super::super::{
 use super::{Row, and, another, another_funded, earned, funded, locked, rich};
 
 pub(super) fn rows() -> Vec<Row> {
-    [of_payments(), of_lines(), of_parts(), of_prepaid(), more_of_prepaid()].concat()
+    [of_payments(), of_lines(), of_parts(), of_prepaid(), of_sums()].concat()
 }
 
 /// So much came in, and covers `lines`.
@@ -141,6 +141,9 @@ fn of_prepaid() -> Vec<Row> {
     const RULE: &str = "prepaid-exceeded";
     let before = |entry: Entry| and(locked(), [entry]);
     let elsewhere = before(of_tenant("other", prepaid("O-1", 5)));
+    let in_pounds = before(funding("F-1", |body| {
+        (body.currency, body.lines) = (currency("GBP"), Vec::new());
+    }));
     let used = and(and(locked(), [prepaid("O-1", 5)]), another_funded(2, "ann"));
     let paid = |received: u64| super::named("F-1", fund(received, &[]));
     let first = || fund(995, &[("C-1", 1_000)]);
@@ -176,24 +179,6 @@ fn of_prepaid() -> Vec<Row> {
             fund(1_000, &[("C-1", 1_000)]),
             first(),
         ),
-    ]
-}
-
-fn more_of_prepaid() -> Vec<Row> {
-    const RULE: &str = "prepaid-exceeded";
-    const SUM: &str = "sum-too-large";
-    let before = |entry: Entry| and(locked(), [entry]);
-    let in_pounds = before(funding("F-1", |body| {
-        (body.currency, body.lines) = (currency("GBP"), Vec::new());
-    }));
-    let largest = Amount::MAX.units();
-    let largest_of = |name: &str| fund(0, &[(name, largest)]);
-    let all_of_first = and(
-        rich(),
-        [super::named("F-1", fund(largest, &[])), super::named("F-2", largest_of("C-1"))],
-    );
-    let first = || fund(995, &[("C-1", 1_000)]);
-    vec![
         (
             RULE,
             "10.00 EUR is more than what was paid, 9.95 EUR",
@@ -201,19 +186,31 @@ fn more_of_prepaid() -> Vec<Row> {
             fund(1_000, &[("C-1", 1_000)]),
             first(),
         ),
+    ]
+}
+
+fn of_sums() -> Vec<Row> {
+    const RULE: &str = "sum-too-large";
+    let largest = Amount::MAX.units();
+    let largest_of = |name: &str| fund(0, &[(name, largest)]);
+    let all_of_first = and(
+        rich(),
+        [super::named("F-1", fund(largest, &[])), super::named("F-2", largest_of("C-1"))],
+    );
+    vec![
         (
-            SUM,
+            RULE,
             "body.received: the sum",
             vec![prepaid("O-1", 1)],
             fund(largest - 1, &[]),
             fund(largest, &[]),
         ),
         // What is covered: more than there is, even of what is an amount.
-        (SUM, "body.lines: the sum", rich(), fund(largest, &[("C-1", largest)]), {
+        (RULE, "body.lines: the sum", rich(), fund(largest, &[("C-1", largest)]), {
             fund(largest, &[("C-1", largest), ("C-2", 1)])
         }),
         (
-            SUM,
+            RULE,
             "body.lines: the sum",
             all_of_first,
             another(9, "bob").remove(0),

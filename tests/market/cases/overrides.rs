@@ -9,7 +9,7 @@ use super::super::{
 use super::{Row, and, another, back};
 
 pub(super) fn rows() -> Vec<Row> {
-    [of_direct(), of_levels(), more_of_levels(), of_amounts(), of_cycles(), of_depth()].concat()
+    [of_direct(), of_levels(), of_uplines(), of_amounts(), of_cycles(), of_depth()].concat()
 }
 
 /// Commission C-1 of ann, whose uplines are upa and, above, upb. Level 1 gets 10 percent, level
@@ -98,7 +98,6 @@ fn of_direct() -> Vec<Row> {
 
 fn of_levels() -> Vec<Row> {
     const LEVEL: &str = "no-such-level";
-    const UPLINE: &str = "not-upline";
     let taken = || and(above(), [overriding("C-2", |_| ())]);
     vec![
         (
@@ -122,59 +121,59 @@ fn of_levels() -> Vec<Row> {
             at_level(2, "upb", 50),
             at_level(1, "upa", 100),
         ),
+    ]
+}
+
+fn of_uplines() -> Vec<Row> {
+    const RULE: &str = "not-upline";
+    let moved = |to: Option<&str>| and(above(), [upline("U-9", "ann", to)]);
+    let elsewhere = and(above(), [of_tenant("other", upline("U-9", "ann", Some("upc")))]);
+    vec![
         (
-            UPLINE,
+            RULE,
             "body.affiliate: at this level stands upa",
             above(),
             at_level(1, "upa", 100),
             at_level(1, "upb", 100),
         ),
         (
-            UPLINE,
+            RULE,
             "body.affiliate: at this level stands upb",
             above(),
             at_level(2, "upb", 50),
             at_level(2, "upa", 50),
         ),
         (
-            UPLINE,
+            RULE,
             "body.affiliate: at this level stands upa",
             above(),
             at_level(1, "upa", 100),
             at_level(1, "ann", 100),
         ),
-    ]
-}
-
-fn more_of_levels() -> Vec<Row> {
-    const UPLINE: &str = "not-upline";
-    let moved = |to: Option<&str>| and(above(), [upline("U-9", "ann", to)]);
-    let elsewhere = and(above(), [of_tenant("other", upline("U-9", "ann", Some("upc")))]);
-    vec![
         // As it stands now, not when it was earned.
         (
-            UPLINE,
+            RULE,
             "body.affiliate: at this level stands upc",
             moved(Some("upc")),
             at_level(1, "upc", 100),
             at_level(1, "upa", 100),
         ),
         (
-            UPLINE,
+            RULE,
             "body.affiliate: at this level stands nobody",
             moved(None),
             sale("S-9", |_| ()),
             at_level(1, "upa", 100),
         ),
         (
-            UPLINE,
+            RULE,
             "body.affiliate: at this level stands nobody",
             moved(Some("upb")),
             at_level(1, "upb", 100),
             at_level(2, "upb", 50),
         ),
         (
-            UPLINE,
+            RULE,
             "body.affiliate: at this level stands upa",
             elsewhere,
             at_level(1, "upa", 100),

@@ -11,7 +11,7 @@ use super::super::{
 use super::{Row, and, another_funded, earned, funded, in_payout, locked, paid};
 
 pub(super) fn rows() -> Vec<Row> {
-    [of_wholes(), of_commissions(), more_of_commissions(), of_adjustments(), of_sums()].concat()
+    [of_wholes(), of_commissions(), of_commission_amounts(), of_adjustments(), of_sums()].concat()
 }
 
 /// Pays ann `lines`.
@@ -87,6 +87,7 @@ fn of_commissions() -> Vec<Row> {
     });
     let in_parts = and(funded(), [first, last, event("E-1", PaymentEvent::Completed)]);
     let failed = and(in_payout(), [event("E-1", PaymentEvent::Failed)]);
+    let returned = and(paid(), [event("E-2", PaymentEvent::Returned)]);
     let again = |given: Vec<Entry>| and(given, [closed("P-2", |_| ())]);
     vec![
         ("another-affiliate", "body.affiliate: this is bob's", for_bob, whole("C-1"), {
@@ -122,16 +123,6 @@ fn of_commissions() -> Vec<Row> {
             whole("C-2"),
             whole("C-1"),
         ),
-    ]
-}
-
-fn more_of_commissions() -> Vec<Row> {
-    const STEP: &str = "illegal-step";
-    let whole = |name: &str| pay(vec![line(name, 1_000)]);
-    let with_other = |given: Vec<Entry>| and(given, another_funded(2, "ann"));
-    let returned = and(paid(), [event("E-2", PaymentEvent::Returned)]);
-    let again = |given: Vec<Entry>| and(given, [closed("P-2", |_| ())]);
-    vec![
         (
             STEP,
             "in_payout can't be paid out",
@@ -139,21 +130,16 @@ fn more_of_commissions() -> Vec<Row> {
             whole("C-2"),
             whole("C-1"),
         ),
-        // A commission is paid in whole.
-        (
-            "wrong-amount",
-            "must be exactly 10.00 EUR, is 9.99 EUR",
-            funded(),
-            whole("C-1"),
-            pay(vec![line("C-1", 999)]),
-        ),
-        (
-            "wrong-amount",
-            "must be exactly 10.00 EUR, is 10.01 EUR",
-            funded(),
-            whole("C-1"),
-            pay(vec![line("C-1", 1_001)]),
-        ),
+    ]
+}
+
+/// A commission is paid in whole.
+fn of_commission_amounts() -> Vec<Row> {
+    const RULE: &str = "wrong-amount";
+    let of = |amount: u64| pay(vec![line("C-1", amount)]);
+    vec![
+        (RULE, "must be exactly 10.00 EUR, is 9.99 EUR", funded(), of(1_000), of(999)),
+        (RULE, "must be exactly 10.00 EUR, is 10.01 EUR", funded(), of(1_000), of(1_001)),
     ]
 }
 

@@ -10,7 +10,7 @@ use super::super::{
 use super::{Row, and, back, earned, sold};
 
 pub(super) fn rows() -> Vec<Row> {
-    [of_reversals(), of_refunds(), of_refunded_items(), more_of_refunded_items()].concat()
+    [of_reversals(), of_refunds(), of_refunded_items(), of_refunded_quantities()].concat()
 }
 
 /// Takes back 0.01 EUR of commission C-1 because of a refund.
@@ -121,15 +121,21 @@ fn of_refunds() -> Vec<Row> {
     ]
 }
 
+/// Commission C-1 of what is in a basket: two shoes and a book.
+fn basket_earned() -> Vec<Entry> {
+    vec![
+        terms("T-1", |_| ()),
+        basket("S-1", |_| ()),
+        commission("C-1", |body| body.amount = units(600)),
+    ]
+}
+
+/// Takes back 0.01 EUR because these items were sent back.
+fn sent_back(items: &[(&str, u32)]) -> Entry {
+    refunding("R-9", refund(1, items))
+}
+
 fn of_refunded_items() -> Vec<Row> {
-    let given = || {
-        vec![
-            terms("T-1", |_| ()),
-            basket("S-1", |_| ()),
-            commission("C-1", |body| body.amount = units(600)),
-        ]
-    };
-    let of = |items: &[(&str, u32)]| refunding("R-9", refund(1, items));
     let named: Vec<String> = (0..101).map(|n| format!("i-{n}")).collect();
     let small: Vec<Item<Amount>> = named[..100].iter().map(|name| item(name, 2, 1, None)).collect();
     let many = vec![
@@ -147,73 +153,66 @@ fn of_refunded_items() -> Vec<Row> {
         (
             "no-such-item",
             "body.refund.items: the transaction has no item tea",
-            given(),
-            of(&[("shoe", 1)]),
-            of(&[("tea", 1)]),
+            basket_earned(),
+            sent_back(&[("shoe", 1)]),
+            sent_back(&[("tea", 1)]),
         ),
         (
             "no-such-item",
             "body.refund.items: the transaction has no item shoe",
             earned(),
-            of(&[]),
-            of(&[("shoe", 1)]),
+            sent_back(&[]),
+            sent_back(&[("shoe", 1)]),
         ),
         (
             "zero-amount",
             "body.refund.items.quantity: must be more",
-            given(),
-            of(&[("shoe", 1)]),
-            of(&[("book", 1), ("shoe", 0)]),
-        ),
-        (
-            "too-many-items",
-            "body.refund.items: 3 of shoe is more than what is left, 2",
-            given(),
-            of(&[("shoe", 2)]),
-            of(&[("shoe", 3)]),
+            basket_earned(),
+            sent_back(&[("shoe", 1)]),
+            sent_back(&[("book", 1), ("shoe", 0)]),
         ),
     ]
 }
 
-fn more_of_refunded_items() -> Vec<Row> {
-    let given = || {
-        vec![
-            terms("T-1", |_| ()),
-            basket("S-1", |_| ()),
-            commission("C-1", |body| body.amount = units(600)),
-        ]
-    };
-    let of = |items: &[(&str, u32)]| refunding("R-9", refund(1, items));
-    let partly = and(given(), [refunding("R-1", refund(1, &[("shoe", 1), ("book", 1)]))]);
+fn of_refunded_quantities() -> Vec<Row> {
+    const RULE: &str = "too-many-items";
+    let partly = and(basket_earned(), [refunding("R-1", refund(1, &[("shoe", 1), ("book", 1)]))]);
     vec![
         (
-            "too-many-items",
-            "body.refund.items: 2 of shoe is more than what is left, 1",
-            partly.clone(),
-            of(&[("shoe", 1)]),
-            of(&[("shoe", 2)]),
+            RULE,
+            "body.refund.items: 3 of shoe is more than what is left, 2",
+            basket_earned(),
+            sent_back(&[("shoe", 2)]),
+            sent_back(&[("shoe", 3)]),
         ),
         (
-            "too-many-items",
+            RULE,
+            "body.refund.items: 2 of shoe is more than what is left, 1",
+            partly.clone(),
+            sent_back(&[("shoe", 1)]),
+            sent_back(&[("shoe", 2)]),
+        ),
+        (
+            RULE,
             "body.refund.items: 1 of book is more than what is left, 0",
             partly,
-            of(&[("shoe", 1)]),
-            of(&[("book", 1)]),
+            sent_back(&[("shoe", 1)]),
+            sent_back(&[("book", 1)]),
         ),
         // The same item twice in one refund.
         (
-            "too-many-items",
+            RULE,
             "body.refund.items: 2 of shoe is more than what is left, 1",
-            given(),
-            of(&[("shoe", 1), ("shoe", 1)]),
-            { of(&[("shoe", 1), ("shoe", 2)]) },
+            basket_earned(),
+            sent_back(&[("shoe", 1), ("shoe", 1)]),
+            { sent_back(&[("shoe", 1), ("shoe", 2)]) },
         ),
         (
-            "too-many-items",
+            RULE,
             "4294967295 of book is more than what is left, 1",
-            given(),
-            of(&[("book", 1)]),
-            of(&[("book", u32::MAX)]),
+            basket_earned(),
+            sent_back(&[("book", 1)]),
+            sent_back(&[("book", u32::MAX)]),
         ),
     ]
 }
