@@ -1,5 +1,7 @@
 //! Entries at random, of every kind, about what there is in a market.
 
+use std::sync::Arc;
+
 use counterfoil::protocol::entry::{
     Action, Adjustment, AffiliateUpline, Amended, Amendment, Balance, Body, Cap, CapPer, Claim,
     Commission, Decision, Effect, ErasureNotice, Funding, FundingLine, Fx, ImportedState, Inquiry,
@@ -218,7 +220,7 @@ fn transaction(market: &mut Market) -> Transaction<Amount> {
     }
 }
 
-fn sale(market: &mut Market) -> (Id, Option<TransactionRecord>) {
+fn sale(market: &mut Market) -> (Id, Option<Arc<TransactionRecord>>) {
     let name = market.name(Kind::Transaction);
     match market.record(Kind::Transaction, &name) {
         Some(Record::Transaction(sale)) => (name, Some(sale)),
@@ -248,7 +250,7 @@ fn commission(market: &mut Market) -> Commission<Amount> {
     {
         currency = sale.reckoning_currency();
     }
-    let (role, number) = role(market, sale.as_ref());
+    let (role, number) = role(market, sale.as_deref());
     Commission {
         transaction,
         terms,
@@ -327,11 +329,11 @@ fn amendment(market: &mut Market) -> Amendment<Amount> {
 fn reversal(market: &mut Market) -> Reversal<Amount> {
     let commission = commission_in(market, UNDECIDED);
     let record = match market.record(Kind::Commission, &commission) {
-        Some(Record::Commission(record)) => record.transaction,
+        Some(Record::Commission(record)) => record.transaction.clone(),
         _ => None,
     };
     let items = match record.and_then(|sale| market.record(Kind::Transaction, &sale)) {
-        Some(Record::Transaction(sale)) => sale.items,
+        Some(Record::Transaction(sale)) => sale.items.clone(),
         _ => Vec::new(),
     };
     let refund = market.chance(60).then(|| Refund {
@@ -408,7 +410,7 @@ fn funding(market: &mut Market) -> Funding<Amount> {
     let (mut merchant, mut currency) = (merchant(market), market.currency());
     if !due.is_empty() && market.chance(95) {
         let (_, picked, _) = market.of(&due);
-        (merchant, currency) = (picked.merchant, picked.currency);
+        (merchant, currency) = (picked.merchant.clone(), picked.currency);
     }
     due.retain(|(_, of, _)| (&of.merchant, of.currency) == (&merchant, currency));
     let mut lines = Vec::new();
@@ -440,11 +442,11 @@ fn payout(market: &mut Market) -> Payout<Amount> {
     if !open.is_empty() && market.chance(50) {
         let first = market.of(&open);
         let payout = market.payout(&first).expect("picked among those that there are");
-        (affiliate, currency) = (payout.affiliate, payout.currency);
-        continues = Some(if market.chance(95) { payout.latest } else { first });
+        (affiliate, currency) = (payout.affiliate.clone(), payout.currency);
+        continues = Some(if market.chance(95) { payout.latest.clone() } else { first });
     } else if !due.is_empty() && market.chance(90) {
         let (_, picked, _) = market.of(&due);
-        (affiliate, currency) = (picked.affiliate, picked.currency);
+        (affiliate, currency) = (picked.affiliate.clone(), picked.currency);
     }
     if market.chance(3) {
         continues = Some(market.name(Kind::Payout));

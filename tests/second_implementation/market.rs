@@ -2,6 +2,7 @@
 //! that most of them lead somewhere and every state is reached.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use counterfoil::protocol::block::EncodedEntry;
 use counterfoil::protocol::entry::{
@@ -119,7 +120,7 @@ impl Market {
     }
 
     /// The payout that `first` names.
-    pub fn payout(&self, first: &Id) -> Option<PayoutRecord> {
+    pub fn payout(&self, first: &Id) -> Option<Arc<PayoutRecord>> {
         match self.record(Kind::Payout, first)? {
             Record::Payout(payout) => Some(payout),
             _ => None,
@@ -127,7 +128,7 @@ impl Market {
     }
 
     /// Each commission, and where it stands.
-    pub fn commissions(&self) -> Vec<(Id, CommissionRecord, CommissionState)> {
+    pub fn commissions(&self) -> Vec<(Id, Arc<CommissionRecord>, CommissionState)> {
         let standing = |name: Id| match self.record(Kind::Commission, &name) {
             Some(Record::Commission(record)) => {
                 let payout = record.payout.as_ref().and_then(|first| self.payout(first));
@@ -140,7 +141,7 @@ impl Market {
     }
 
     /// Each adjustment, and where it stands.
-    pub fn adjustments(&self) -> Vec<(Id, AdjustmentRecord, AdjustmentState)> {
+    pub fn adjustments(&self) -> Vec<(Id, Arc<AdjustmentRecord>, AdjustmentState)> {
         let standing = |name: Id| match self.record(Kind::Adjustment, &name) {
             Some(Record::Adjustment(record)) => {
                 let payout = record.payout.as_ref().and_then(|first| self.payout(first));
