@@ -12,6 +12,7 @@ use super::lines::EntryLine;
 use super::marks::subject;
 use crate::protocol::block::EncodedEntry;
 use crate::protocol::entry::{Body, Kind};
+use crate::protocol::hash::StateKey;
 use crate::protocol::id::Id;
 use crate::protocol::money::Amount;
 use crate::protocol::rules::{CommissionRecord, Record, Subject};
@@ -87,7 +88,7 @@ impl Family<'_, '_> {
             }
             Record::Transaction(sale) => {
                 for commission in &sale.commissions {
-                    self.add_named(Kind::Commission, commission)?;
+                    self.add_known(commission)?;
                 }
                 let filter = self.of_merchant(&sale.merchant);
                 self.add_naming(&filter, stored.index)
@@ -132,20 +133,20 @@ impl Family<'_, '_> {
             self.rest = rest.or(self.rest.take());
         }
         if let Some(payout) = &commission.payout {
-            self.add_named(Kind::Payout, payout)?;
+            self.add_known(payout)?;
         }
         Ok(())
     }
 
     /// Adds what uplines earn on the direct commission `name`.
-    fn add_overrides(&mut self, name: &Id, transaction: &Id) -> Result<(), ExplorerError> {
-        let stored = self.reader.view.named(self.tenant, Kind::Transaction, transaction)?;
+    fn add_overrides(&mut self, name: &Id, transaction: &StateKey) -> Result<(), ExplorerError> {
+        let stored = self.reader.view.record(transaction)?;
         let Some(Record::Transaction(sale)) = stored.map(|stored| stored.record) else {
             return Ok(());
         };
         let direct = (Kind::Commission, name);
         for other in &sale.commissions {
-            let stored = self.reader.view.named(self.tenant, Kind::Commission, other)?;
+            let stored = self.reader.view.record(other)?;
             let Some(stored) = stored else { continue };
             if let Some(found) = self.reader.view.entry(stored.index)?
                 && found.entry().body.names().contains(&direct)
@@ -165,7 +166,12 @@ impl Family<'_, '_> {
     }
 
     fn add_named(&mut self, kind: Kind, name: &Id) -> Result<(), ExplorerError> {
-        if let Some(stored) = self.reader.view.named(self.tenant, kind, name)? {
+        self.add_known(&Subject::Entry(kind, name).key(self.tenant))
+    }
+
+    /// Adds the entry whose record this is.
+    fn add_known(&mut self, key: &StateKey) -> Result<(), ExplorerError> {
+        if let Some(stored) = self.reader.view.record(key)? {
             self.add(stored.index)?;
         }
         Ok(())

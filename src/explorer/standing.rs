@@ -7,6 +7,7 @@ use super::marks::{Marks, subject};
 use super::values::{Count, Moment, Money};
 use crate::protocol::block::EncodedEntry;
 use crate::protocol::entry::{Balance, Body, Effect, Entry, Kind};
+use crate::protocol::hash::StateKey;
 use crate::protocol::id::Id;
 use crate::protocol::money::{Amount, Currency};
 use crate::protocol::rules::{
@@ -130,10 +131,10 @@ impl Reader<'_> {
             })),
             Record::Transaction(sale) => self.transaction_standing(&sale).map(Some),
             Record::Commission(commission) => {
-                self.commission_standing(entry, Arc::unwrap_or_clone(commission)).map(Some)
+                self.commission_standing(Arc::unwrap_or_clone(commission)).map(Some)
             }
             Record::Adjustment(record) => {
-                self.adjustment_standing(entry, Arc::unwrap_or_clone(record)).map(Some)
+                self.adjustment_standing(Arc::unwrap_or_clone(record)).map(Some)
             }
             Record::Inquiry(inquiry) => Ok(Some(Standing::Inquiry { resolved: inquiry.resolved })),
             Record::Payout(_) | Record::PayoutPart(_) => {
@@ -185,12 +186,8 @@ impl Reader<'_> {
         }))
     }
 
-    fn commission_standing(
-        &self,
-        entry: &Entry,
-        record: CommissionRecord,
-    ) -> Result<Standing, ExplorerError> {
-        let payout = self.payout_place(entry, record.payout.as_ref())?;
+    fn commission_standing(&self, record: CommissionRecord) -> Result<Standing, ExplorerError> {
+        let payout = self.payout_place(record.payout)?;
         let state = record.standing(payout.as_ref().map(|payout| payout.state));
         let left = record.left();
         let settled = match state {
@@ -224,12 +221,8 @@ impl Reader<'_> {
         })))
     }
 
-    fn adjustment_standing(
-        &self,
-        entry: &Entry,
-        record: AdjustmentRecord,
-    ) -> Result<Standing, ExplorerError> {
-        let payout = self.payout_place(entry, record.payout.as_ref())?;
+    fn adjustment_standing(&self, record: AdjustmentRecord) -> Result<Standing, ExplorerError> {
+        let payout = self.payout_place(record.payout)?;
         Ok(Standing::Adjustment(AdjustmentStanding {
             state: record.standing(payout.as_ref().map(|payout| payout.state)),
             effect: record.effect,
@@ -281,20 +274,10 @@ impl Reader<'_> {
         }))
     }
 
-    /// Where the payout `name` stands, if there is one.
-    fn payout_place(
-        &self,
-        entry: &Entry,
-        name: Option<&Id>,
-    ) -> Result<Option<PayoutPlace>, ExplorerError> {
-        let Some(name) = name else { return Ok(None) };
-        let stored = self.view.named(&entry.tenant, Kind::Payout, name)?;
-        Ok(stored.and_then(|stored| match stored.record {
-            Record::Payout(payout) => {
-                Some(PayoutPlace { name: name.clone(), index: stored.index, state: payout.state })
-            }
-            _ => None,
-        }))
+    /// Where the payout stands that this is the record of, if there is one.
+    fn payout_place(&self, payout: Option<StateKey>) -> Result<Option<PayoutPlace>, ExplorerError> {
+        let found = self.view.payout_of(payout)?;
+        Ok(found.map(|(index, name, state)| PayoutPlace { name, index, state }))
     }
 
     /// An amount as people read it, where there is one.

@@ -232,9 +232,7 @@ pub fn standings(
         Some(Record::Commission(commission)) => {
             reading.commission(Arc::unwrap_or_clone(commission))?
         }
-        Some(Record::Adjustment(adjustment)) => {
-            reading.adjustment(Arc::unwrap_or_clone(adjustment))?
-        }
+        Some(Record::Adjustment(adjustment)) => reading.adjustment(&adjustment)?,
         Some(Record::Inquiry(inquiry)) => Standings {
             inquiry: Some(InquiryStanding { resolved: inquiry.resolved }),
             ..Standings::default()
@@ -280,10 +278,6 @@ impl Reading<'_> {
         }
     }
 
-    fn payout_state(&self, payout: Option<&Id>) -> Result<Option<PayoutState>, StoreError> {
-        self.view.payout_state(&self.entry.tenant, payout)
-    }
-
     fn transaction(&self, sale: TransactionRecord) -> Result<Standings, StoreError> {
         let decimal = |amount| self.decimal(sale.currency, amount);
         let amount = sale.amount();
@@ -292,6 +286,7 @@ impl Reading<'_> {
             Ok(PartStanding { commission_group, amount: decimal(part.amount)?, shares_ppm })
         });
         let items = sale.items.into_iter().filter(|item| item.refunded > 0);
+        let names = sale.commissions.iter().map(|commission| self.view.name_of(commission));
         let standing = TransactionStanding {
             currency: sale.currency,
             amount: decimal(amount)?,
@@ -304,15 +299,16 @@ impl Reading<'_> {
                     refunded: item.refunded,
                 })
                 .collect(),
-            commissions: sale.commissions,
+            commissions: names.collect::<Result<_, _>>()?,
         };
         Ok(Standings { transaction: Some(standing), ..Standings::default() })
     }
 
     fn commission(&self, record: CommissionRecord) -> Result<Standings, StoreError> {
         let decimal = |amount| self.decimal(record.currency, amount);
+        let payout = self.view.payout_of(record.payout)?;
         let standing = CommissionStanding {
-            state: record.standing(self.payout_state(record.payout.as_ref())?),
+            state: record.standing(payout.as_ref().map(|(_, _, state)| *state)),
             currency: record.currency,
             amount: decimal(record.amount)?,
             left: decimal(record.left())?,
@@ -329,15 +325,16 @@ impl Reading<'_> {
             override_levels: levels(record.overridden).collect(),
             affiliate: record.affiliate,
             merchant: record.merchant,
-            payout: record.payout,
+            payout: payout.map(|(_, name, _)| name),
         };
         Ok(Standings { commission: Some(standing), ..Standings::default() })
     }
 
-    fn adjustment(&self, record: AdjustmentRecord) -> Result<Standings, StoreError> {
+    fn adjustment(&self, record: &AdjustmentRecord) -> Result<Standings, StoreError> {
+        let payout = self.view.payout_of(record.payout)?;
         let standing = AdjustmentStanding {
-            state: record.standing(self.payout_state(record.payout.as_ref())?),
-            payout: record.payout,
+            state: record.standing(payout.as_ref().map(|(_, _, state)| *state)),
+            payout: payout.map(|(_, name, _)| name),
             imported: matches!(self.entry.body, Body::OpeningBalance(_)),
         };
         Ok(Standings { adjustment: Some(standing), ..Standings::default() })

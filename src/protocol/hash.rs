@@ -172,9 +172,31 @@ digest_type! {
     /// A salted commitment to something private (HMAC-SHA-256, made outside the ledger).
     Commitment
 }
-digest_type! {
-    /// The name of a record in the rules' state ([`Domain::State`]).
-    StateKey
+/// Length of a [`StateKey`], in bytes: enough that nobody can make two subjects with one.
+pub const STATE_KEY_BYTES: usize = 24;
+
+/// The name of a record in the rules' state: the beginning of a digest ([`Domain::State`]).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+pub struct StateKey(pub [u8; STATE_KEY_BYTES]);
+
+impl StateKey {
+    /// The name of the record of what `bytes` say.
+    pub fn of(bytes: &[u8]) -> Self {
+        let digest = Domain::State.digest(bytes);
+        Self(*digest.first_chunk().expect("a digest has more bytes"))
+    }
+}
+
+impl std::fmt::Display for StateKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+impl std::fmt::Debug for StateKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "StateKey({self})")
+    }
 }
 
 impl AccountsRoot {

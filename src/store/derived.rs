@@ -27,7 +27,7 @@ use super::keys;
 use super::sorted::{Cursor, Order, PageStore, RunMeta, SortedMap, SyncPages};
 use super::table::Table;
 use crate::protocol::codec;
-use crate::protocol::hash::StateKey;
+use crate::protocol::hash::{STATE_KEY_BYTES, StateKey};
 use crate::protocol::rules::StoredRecord;
 
 /// When memory is frozen.
@@ -50,9 +50,6 @@ const RECORDS_AT_HAND: usize = 16 * 1024;
 const MAX_MANIFEST_BYTES: usize = 6 * 1024;
 const MANIFEST: &[u8] = b"manifest";
 
-/// Bytes of a record's key in the map of the rules' records: enough that nobody can make two
-/// subjects with one.
-pub(super) const STATE_KEY_BYTES: usize = 24;
 /// Bytes of a posting: eight of a facet's digest, eight of a log index.
 const POSTING_BYTES: usize = 16;
 
@@ -64,7 +61,7 @@ pub(super) struct Derived {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
     /// Records that the rules read lately, as they are now.
-    at_hand: Cache<[u8; STATE_KEY_BYTES], StoredRecord>,
+    at_hand: Cache<StateKey, StoredRecord>,
 }
 
 struct Shared {
@@ -180,28 +177,19 @@ impl Derived {
         &self,
         key: &StateKey,
     ) -> Result<Option<StoredRecord>, StoreError> {
-        let key = state_key(key);
-        if let Some(record) = self.at_hand.get(&key) {
+        if let Some(record) = self.at_hand.get(key) {
             return Ok(Some(record));
         }
-        let record = self.record_at(&key)?;
+        let record = self.record(key)?;
         if let Some(record) = &record {
-            self.at_hand.insert(key, record.clone());
+            self.at_hand.insert(*key, record.clone());
         }
         Ok(record)
     }
 
     /// The latest record of the rules under `key`.
     pub(super) fn record(&self, key: &StateKey) -> Result<Option<StoredRecord>, StoreError> {
-        self.record_at(&state_key(key))
-    }
-
-    /// The same, by as much of the key as is kept.
-    pub(super) fn record_at(
-        &self,
-        key: &[u8; STATE_KEY_BYTES],
-    ) -> Result<Option<StoredRecord>, StoreError> {
-        self.shared.maps.load().state.get(key)
+        self.shared.maps.load().state.get(&key.0)
     }
 
     /// Log indexes of what has the facet `digest`, from `first` to `last`, in `order`.
@@ -238,9 +226,8 @@ impl Derived {
         let shared = &self.shared;
         let maps = shared.maps.load();
         let records = maps.state.extend(records.map(|(key, record)| {
-            let key = state_key(key);
-            self.at_hand.remove(&key);
-            (key, record.clone())
+            self.at_hand.remove(key);
+            (key.0, record.clone())
         }));
         let postings =
             maps.postings.extend(postings.map(|(digest, index)| (posting(digest, index), ())));
@@ -254,11 +241,11 @@ impl Derived {
     /// Goes through every record of the rules, in the order of their keys.
     pub(super) fn all_records(
         &self,
-        mut look: impl FnMut(&[u8], StoredRecord),
+        mut look: impl FnMut(&StateKey, StoredRecord),
     ) -> Result<(), StoreError> {
         let mut all = self.shared.maps.load().state.all()?;
         while let Some((key, value)) = all.record() {
-            look(key, SortedMap::<STATE_KEY_BYTES, StoredRecord>::decode(value)?);
+            look(&StateKey(*key), SortedMap::<STATE_KEY_BYTES, StoredRecord>::decode(value)?);
             all.advance()?;
         }
         Ok(())
@@ -322,10 +309,6 @@ impl Shared {
     }
 }
 
-pub(super) fn state_key(key: &StateKey) -> [u8; STATE_KEY_BYTES] {
-    *key.as_bytes().first_chunk().expect("a digest has more bytes")
-}
-
 fn posting(digest: u64, index: u64) -> Posting {
     keys::pair(digest, index)
 }
@@ -365,7 +348,7 @@ mod tests {
     }
 
     fn key(number: u8) -> StateKey {
-        StateKey(*blake3::hash(&[number]).as_bytes())
+        StateKey::of(&[number])
     }
 
     fn digest(number: u8) -> u64 {

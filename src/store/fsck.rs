@@ -3,11 +3,8 @@
 //! The chain is verified with rules' state kept in memory, apart from the stored one; then
 //! whatever is stored as derived is compared with what follows.
 
-use std::convert::Infallible;
-
 use super::ahead::Ahead;
 use super::commit::postings;
-use super::derived::{STATE_KEY_BYTES, state_key};
 use super::error::StoreError;
 use super::place::BlockPlace;
 use super::read::View;
@@ -15,8 +12,8 @@ use super::sorted::Order;
 use super::tiles::{Edge, FullTile, TILE_WIDTH};
 use super::{Store, body, keys};
 use crate::protocol::block::EncodedEntry;
-use crate::protocol::hash::{DigestMap, StateKey, TreeHash};
-use crate::protocol::rules::{StateReader, StoredRecord};
+use crate::protocol::hash::TreeHash;
+use crate::protocol::rules::Changes;
 use crate::protocol::tree::leaf_hash;
 use crate::protocol::verify::{self, VerifiedBlock};
 
@@ -85,7 +82,7 @@ struct Check {
     view: View,
     report: FsckReport,
     /// The rules' state, from the blocks alone.
-    state: State,
+    state: Changes,
     /// The log's tiles, from the blocks alone.
     edge: Edge,
     /// What becomes of the postings that there must be.
@@ -119,18 +116,6 @@ impl PostingSum {
     }
 }
 
-/// The rules' records under as much of their keys as the store keeps.
-#[derive(Default)]
-struct State(DigestMap<[u8; STATE_KEY_BYTES], StoredRecord>);
-
-impl StateReader for State {
-    type Error = Infallible;
-
-    fn read(&self, key: &StateKey) -> Result<Option<StoredRecord>, Infallible> {
-        Ok(self.0.get(&state_key(key)).cloned())
-    }
-}
-
 impl Check {
     fn new(store: &Store, expected: Postings) -> Self {
         let view = store.view();
@@ -139,7 +124,7 @@ impl Check {
         Self {
             report: FsckReport { height: view.head().height(), ..FsckReport::default() },
             view,
-            state: State::default(),
+            state: Changes::default(),
             edge,
             expected,
             counted: PostingSum::default(),
@@ -165,9 +150,7 @@ impl Check {
                     self.block(&verified)?;
                     tip = verified.tip().clone();
                     let changes = verified.changes().iter();
-                    self.state
-                        .0
-                        .extend(changes.map(|(key, record)| (state_key(key), record.clone())));
+                    self.state.extend(changes.map(|(key, record)| (*key, record.clone())));
                 }
                 Err(invalid) => {
                     self.report.add(format!("block {height}"), invalid);
@@ -307,15 +290,14 @@ impl Check {
         let looked = view.store.inner.derived.all_records(|key, record| {
             report.records += 1;
             let place = || format!("record of the entry at index {}", record.index);
-            let expected = <&[u8; STATE_KEY_BYTES]>::try_from(key).ok();
-            match expected.and_then(|key| state.0.get(key)) {
+            match state.get(key) {
                 Some(expected) if *expected == record => found += 1,
                 Some(_) => report.add(place(), "is not what the rules give"),
                 None => report.add(place(), "nothing accounts for it"),
             }
         });
         self.whole("records", looked)?;
-        Ok(found == self.state.0.len() as u64)
+        Ok(found == self.state.len() as u64)
     }
 
     /// Compares all stored postings with those that there must be; whether they are the same.
@@ -349,9 +331,9 @@ impl Check {
     }
 
     fn missing_records(&mut self) -> Result<(), StoreError> {
-        for (key, expected) in &self.state.0 {
+        for (key, expected) in &self.state {
             let place = || format!("record of the entry at index {}", expected.index);
-            match self.view.store.inner.derived.record_at(key) {
+            match self.view.store.inner.derived.record(key) {
                 Ok(Some(_)) => {}
                 Ok(None) => self.report.add(place(), "missing"),
                 Err(StoreError::Damaged { problem, .. }) => self.report.add(place(), problem),

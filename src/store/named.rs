@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::error::StoreError;
 use super::read::View;
 use crate::protocol::entry::{Entry, Kind};
+use crate::protocol::hash::StateKey;
 use crate::protocol::id::Id;
 use crate::protocol::rules::{
     MAX_UPLINE_DEPTH, PayoutPartRecord, PayoutRecord, PayoutState, Record, StoredRecord, Subject,
@@ -56,20 +57,38 @@ impl View {
         }
     }
 
-    /// Where the payout stands that a commission or an adjustment was last a line of, if there
-    /// is one.
+    /// The payout that a commission or an adjustment was last a line of, if there is one: the
+    /// log index and the external id of its first part, and where it stands.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn payout_state(
+    pub fn payout_of(
         &self,
-        tenant: &Id,
-        payout: Option<&Id>,
-    ) -> Result<Option<PayoutState>, StoreError> {
-        match payout {
-            Some(payout) => Ok(self.payout(tenant, payout)?.map(|(_, payout)| payout.state)),
-            None => Ok(None),
+        payout: Option<StateKey>,
+    ) -> Result<Option<(u64, Id, PayoutState)>, StoreError> {
+        let Some(key) = payout else { return Ok(None) };
+        match self.record(&key)? {
+            Some(StoredRecord { index, record: Record::Payout(payout), .. }) => {
+                Ok(Some((index, self.name_at(index)?, payout.state)))
+            }
+            _ => Err(StoreError::damaged(format!("record {key}"), "not a payout's")),
         }
+    }
+
+    /// The external id of the entry whose record is called `key`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn name_of(&self, key: &StateKey) -> Result<Id, StoreError> {
+        match self.record(key)? {
+            Some(stored) => self.name_at(stored.index),
+            None => Err(StoreError::damaged(format!("record {key}"), "not there")),
+        }
+    }
+
+    fn name_at(&self, index: u64) -> Result<Id, StoreError> {
+        let missing = || StoreError::damaged(format!("entry {index}"), "it is missing");
+        Ok(self.entry(index)?.ok_or_else(missing)?.entry().external_id.clone())
     }
 
     /// Who stands above `affiliate` now, the nearest first.

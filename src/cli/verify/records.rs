@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn the_latest_record_of_each_key_is_read() {
-        let key = |number: u64| StateKey(*blake3::hash(&number.to_be_bytes()).as_bytes());
+        let key = |number: u64| StateKey::of(&number.to_be_bytes());
         let record = |index| StoredRecord {
             index,
             height: 1,

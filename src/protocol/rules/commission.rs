@@ -9,6 +9,7 @@ use super::refusal::{AdmitError, Refusal};
 use super::state::{StateReader, Subject};
 use super::{Admission, Found, Outcome, add, bounded, same_currency};
 use crate::protocol::entry::{Commission, Kind, Period, RewardRule, Role};
+use crate::protocol::hash::StateKey;
 use crate::protocol::id::Id;
 use crate::protocol::money::{Amount, PPM_WHOLE};
 
@@ -38,11 +39,13 @@ impl<S: StateReader> Admission<'_, '_, S> {
                 let groups = (commission_group.as_ref(), affiliate_group.as_ref());
                 self.direct(commission, &mut sale.record, &terms, *share_ppm, groups)?
             }
-            Role::Override { of, level } => self.override_of(commission, &terms, of, *level)?,
+            Role::Override { of, level } => {
+                self.override_of(commission, sale.key, &terms, (of, *level))?
+            }
         };
         self.check_stated(commission, &sale.record, &terms, given.amount)?;
         let record = CommissionRecord {
-            transaction: Some(commission.transaction.clone()),
+            transaction: Some(sale.key),
             affiliate: commission.affiliate.clone(),
             merchant: sale.record.merchant.clone(),
             currency: commission.currency,
@@ -62,7 +65,7 @@ impl<S: StateReader> Admission<'_, '_, S> {
             overridden: 0,
         };
         let parties = record.parties();
-        sale.record.commissions.push(self.entry.external_id.clone());
+        sale.record.commissions.push(self.key);
         self.put_back(sale);
         Ok((record.into_record(), parties))
     }
@@ -148,14 +151,14 @@ impl<S: StateReader> Admission<'_, '_, S> {
     fn override_of(
         &mut self,
         commission: &Commission<Amount>,
+        transaction: StateKey,
         terms: &TermsRecord,
-        of: &Id,
-        level: u8,
+        (of, level): (&Id, u8),
     ) -> Result<Given, AdmitError<S::Error>> {
         let mut direct: Found<CommissionRecord> =
             self.parent("body.role.of", Kind::Commission, of)?;
         let number = direct.record.direct_rule;
-        if direct.record.transaction.as_ref() != Some(&commission.transaction) || number == 0 {
+        if direct.record.transaction != Some(transaction) || number == 0 {
             return Err(Refusal::OverrideOfAnother.into());
         }
         if commission.rule != number {

@@ -94,7 +94,9 @@ impl<S: StateReader> Admission<'_, '_, S> {
         };
         same_currency("body.currency", sale.currency, amendment.currency)?;
         for commission in &sale.commissions {
-            let (_, standing) = self.commission_at(FIELD, commission)?;
+            let found: Option<Found<CommissionRecord>> = self.look_up_key(*commission)?;
+            let found = found.expect("a transaction's commissions are on the ledger");
+            let standing = self.standing(&found.record)?;
             if !matches!(standing, CommissionState::Declined | CommissionState::Reversed) {
                 standing.after(Step::Amend)?;
             }
@@ -159,11 +161,11 @@ impl<S: StateReader> Admission<'_, '_, S> {
         refund: &Refund<Amount>,
     ) -> Result<(), AdmitError<S::Error>> {
         const FIELD: &str = "body.refund";
-        let Some(transaction) = &commission.transaction else {
+        let Some(transaction) = commission.transaction else {
             return Err(missing(FIELD, Kind::Transaction, &self.entry.external_id).into());
         };
-        let mut found: Found<TransactionRecord> =
-            self.parent(FIELD, Kind::Transaction, transaction)?;
+        let found: Option<Found<TransactionRecord>> = self.look_up_key(transaction)?;
+        let mut found = found.expect("a commission's transaction is on the ledger");
         let sale = &mut found.record;
         same_currency("body.refund.currency", sale.currency, refund.currency)?;
         bounded("body.refund.items", 0..=MAX_REFUND_ITEMS, refund.items.len())?;

@@ -85,9 +85,9 @@ pub fn admit<S: StateReader>(
     if entry.event_time > latest {
         return Err(Refusal::EventInFuture { event_time: entry.event_time, latest }.into());
     }
-    let mut admission = Admission { state, place, entry };
+    let mut admission = Admission { state, place, entry, key: encoded.key() };
     let (record, others) = match &entry.body {
-        Body::ProgramTerms(terms) => admission.program_terms(terms, encoded.key())?,
+        Body::ProgramTerms(terms) => admission.program_terms(terms)?,
         Body::Transaction(transaction) => admission.transaction(transaction)?,
         Body::Commission(commission) => admission.commission(commission)?,
         Body::Decision(decision) => admission.decision(decision)?,
@@ -125,6 +125,8 @@ struct Admission<'a, 's, S> {
     state: &'a mut Overlay<'s, S>,
     place: Place<'a>,
     entry: &'a Entry,
+    /// The name of its own record, which is written last.
+    key: StateKey,
 }
 
 /// What an entry's body leads to: its own record, and whom the entry concerns that it names.
@@ -146,7 +148,14 @@ impl<S: StateReader> Admission<'_, '_, S> {
         &self,
         subject: Subject<'_>,
     ) -> Result<Option<Found<T>>, AdmitError<S::Error>> {
-        let key = subject.key(&self.entry.tenant);
+        self.look_up_key(subject.key(&self.entry.tenant))
+    }
+
+    /// The record of this name, if there is one.
+    fn look_up_key<T: Kept>(
+        &self,
+        key: StateKey,
+    ) -> Result<Option<Found<T>>, AdmitError<S::Error>> {
         Ok(self.state.get(&key)?.map(|stored| {
             let StoredRecord { index, height, privacy, record } = stored;
             Found { key, index, height, privacy, record: T::from_record(record) }
@@ -198,21 +207,27 @@ impl<S: StateReader> Admission<'_, '_, S> {
         external_id: &Id,
     ) -> Result<(Found<CommissionRecord>, CommissionState), AdmitError<S::Error>> {
         let found: Found<CommissionRecord> = self.parent(field, Kind::Commission, external_id)?;
-        let payout = self.payout_state(found.record.payout.as_ref())?;
-        let standing = found.record.standing(payout);
+        let standing = self.standing(&found.record)?;
         Ok((found, standing))
     }
 
-    /// Where a payout stands, named by its first part.
+    /// Where a commission stands.
+    fn standing(
+        &self,
+        commission: &CommissionRecord,
+    ) -> Result<CommissionState, AdmitError<S::Error>> {
+        Ok(commission.standing(self.payout_state(commission.payout)?))
+    }
+
+    /// Where a payout stands, by its record's name.
     fn payout_state(
         &self,
-        first: Option<&Id>,
+        payout: Option<StateKey>,
     ) -> Result<Option<PayoutState>, AdmitError<S::Error>> {
-        let Some(first) = first else { return Ok(None) };
-        let found: Option<Found<PayoutRecord>> =
-            self.look_up(Subject::Entry(Kind::Payout, first))?;
+        let Some(key) = payout else { return Ok(None) };
+        let found: Option<Found<PayoutRecord>> = self.look_up_key(key)?;
         // Its own first part is written last: what a line before has taken, is in an open payout.
-        let own = *first == self.entry.external_id;
+        let own = key == self.key;
         assert!(found.is_some() || own, "what names a payout is written when that is admitted");
         Ok(Some(found.map_or(PayoutState::Open, |found| found.record.state)))
     }

@@ -13,6 +13,7 @@ use crate::protocol::entry::{
     Effect, Funding, FundingLine, Kind, MAX_FUNDING_LINES, MAX_PAYOUT_LINES, Parties, PaymentEvent,
     Payout, PayoutEvent, PayoutLine,
 };
+use crate::protocol::hash::StateKey;
 use crate::protocol::id::Id;
 use crate::protocol::money::Amount;
 
@@ -83,20 +84,19 @@ impl<S: StateReader> Admission<'_, '_, S> {
         }
         bounded("body.lines", 1..=MAX_PAYOUT_LINES, payout.lines.len())?;
         let own = &self.entry.external_id;
-        let (first, mut found) = match &payout.continues {
-            Some(previous) => {
-                let (first, found) = self.open_payout(payout, previous)?;
-                (first, Some(found))
-            }
-            None => (own.clone(), None),
+        let before = match &payout.continues {
+            Some(previous) => Some(self.open_payout(payout, previous)?),
+            None => None,
         };
-        let new = PayoutRecord::new(payout, own);
-        let record = found.as_mut().map_or(new, |found| found.record.clone());
-        let record =
-            self.pay_lines(payout, PayoutRecord { latest: own.clone(), ..record }, &first)?;
-        let own = match found {
+        let (key, record) = match &before {
+            Some((_, found)) => (found.key, found.record.clone()),
+            None => (self.key, PayoutRecord::new(payout, own)),
+        };
+        let record = PayoutRecord { latest: own.clone(), ..record };
+        let record = self.pay_lines(payout, record, key)?;
+        let own = match before {
             None => record.into_record(),
-            Some(found) => {
+            Some((first, found)) => {
                 self.put_back(Found { record, ..found });
                 Record::PayoutPart(PayoutPartRecord { first })
             }
@@ -139,7 +139,7 @@ impl<S: StateReader> Admission<'_, '_, S> {
         &mut self,
         payout: &Payout<Amount>,
         mut record: PayoutRecord,
-        first: &Id,
+        key: StateKey,
     ) -> Result<PayoutRecord, AdmitError<S::Error>> {
         let subject = Subject::Carried(&payout.affiliate, payout.currency);
         let mut carried = self.sum::<CarriedRecord>(subject)?;
@@ -149,10 +149,10 @@ impl<S: StateReader> Admission<'_, '_, S> {
             positive(LINE_AMOUNT, amount)?;
             let effect = match line {
                 PayoutLine::Commission { commission, amount } => {
-                    self.pay_commission(payout, first, commission, *amount)?
+                    self.pay_commission(payout, key, commission, *amount)?
                 }
                 PayoutLine::Adjustment { adjustment, amount } => {
-                    self.pay_adjustment(payout, first, adjustment, *amount)?
+                    self.pay_adjustment(payout, key, adjustment, *amount)?
                 }
                 PayoutLine::Fee { .. } | PayoutLine::WithheldTax { .. } => Effect::Debit,
                 PayoutLine::CarriedForward { effect, .. } => *effect,
@@ -218,7 +218,7 @@ impl<S: StateReader> Admission<'_, '_, S> {
     fn pay_commission(
         &mut self,
         payout: &Payout<Amount>,
-        first: &Id,
+        key: StateKey,
         external_id: &Id,
         amount: Amount,
     ) -> Result<Effect, AdmitError<S::Error>> {
@@ -228,7 +228,7 @@ impl<S: StateReader> Admission<'_, '_, S> {
         same_currency("body.currency", commission.currency, payout.currency)?;
         commission.state = standing.after(Step::Pay)?;
         self.exactly(LINE_AMOUNT, payout.currency, commission.left(), amount)?;
-        commission.payout = Some(first.clone());
+        commission.payout = Some(key);
         self.put_back(found);
         Ok(Effect::Credit)
     }
@@ -236,7 +236,7 @@ impl<S: StateReader> Admission<'_, '_, S> {
     fn pay_adjustment(
         &mut self,
         payout: &Payout<Amount>,
-        first: &Id,
+        key: StateKey,
         external_id: &Id,
         amount: Amount,
     ) -> Result<Effect, AdmitError<S::Error>> {
@@ -246,12 +246,12 @@ impl<S: StateReader> Admission<'_, '_, S> {
         let adjustment = &mut found.record;
         same_affiliate("body.affiliate", &adjustment.affiliate, &payout.affiliate)?;
         same_currency("body.currency", adjustment.currency, payout.currency)?;
-        let in_payout = self.payout_state(adjustment.payout.as_ref())?;
+        let in_payout = self.payout_state(adjustment.payout)?;
         if adjustment.standing(in_payout) != AdjustmentState::Free {
             return Err(Refusal::InPayout { adjustment: external_id.clone() }.into());
         }
         self.exactly(LINE_AMOUNT, payout.currency, adjustment.amount, amount)?;
-        adjustment.payout = Some(first.clone());
+        adjustment.payout = Some(key);
         let effect = adjustment.effect;
         self.put_back(found);
         Ok(effect)

@@ -251,8 +251,8 @@ pub struct TransactionRecord {
     pub items: Vec<ItemRecord>,
     /// What the buyer got back of all parts.
     pub refunded: Amount,
-    /// Its commissions, by external id.
-    pub commissions: Vec<Id>,
+    /// The records of its commissions.
+    pub commissions: Vec<StateKey>,
 }
 
 impl TransactionRecord {
@@ -294,8 +294,8 @@ pub struct ItemRecord {
 /// What is remembered of a commission. Always `reversed <= amount` and `funded <= left`.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct CommissionRecord {
-    /// Its transaction, by external id; none for one that was brought in.
-    pub transaction: Option<Id>,
+    /// Its transaction's record; none for one that was brought in.
+    pub transaction: Option<StateKey>,
     /// Who earns it.
     pub affiliate: Id,
     /// Who owes it.
@@ -319,8 +319,8 @@ pub struct CommissionRecord {
     /// Where it stands by its own word. What is in a payout stands where that says:
     /// [`CommissionRecord::standing`].
     pub state: CommissionState,
-    /// The latest payout that has it as a line, by the external id of its first part.
-    pub payout: Option<Id>,
+    /// The record of the latest payout that has it as a line.
+    pub payout: Option<StateKey>,
     /// Why it isn't what the terms give, where it isn't.
     pub deviation: Option<Reason>,
     /// Whether it was ever extended.
@@ -369,8 +369,8 @@ pub struct AdjustmentRecord {
     pub currency: Currency,
     /// How much.
     pub amount: Amount,
-    /// The latest payout that has it as a line, by the external id of its first part.
-    pub payout: Option<Id>,
+    /// The record of the latest payout that has it as a line.
+    pub payout: Option<StateKey>,
 }
 
 impl AdjustmentRecord {

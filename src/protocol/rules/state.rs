@@ -7,7 +7,7 @@ use super::records::StoredRecord;
 use super::refusal::AdmitError;
 use crate::protocol::codec;
 use crate::protocol::entry::Kind;
-use crate::protocol::hash::{DigestMap, Domain, StateKey};
+use crate::protocol::hash::{DigestMap, StateKey};
 use crate::protocol::id::Id;
 use crate::protocol::money::Currency;
 
@@ -44,7 +44,7 @@ pub enum Subject<'a> {
 impl Subject<'_> {
     /// The name of the record.
     pub fn key(self, tenant: &Id) -> StateKey {
-        let digest = |bytes: &[u8]| StateKey(Domain::State.digest(bytes));
+        let digest = StateKey::of;
         match self {
             Self::Entry(kind, external_id) => {
                 codec::with_encoded(&(0u8, tenant, kind, external_id), digest)

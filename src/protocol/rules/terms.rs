@@ -10,16 +10,11 @@ use crate::protocol::entry::{
     Action, Cap, Locking, MAX_OVERRIDE_LEVELS, MAX_REWARD_TIERS, MAX_TERMS_RULES, Parties,
     ProgramTerms, Rate, Reward, RewardRule, Tier,
 };
-use crate::protocol::hash::StateKey;
 use crate::protocol::money::Amount;
 use crate::protocol::time::Timestamp;
 
 impl<S: StateReader> Admission<'_, '_, S> {
-    pub(super) fn program_terms(
-        &mut self,
-        terms: &ProgramTerms<Amount>,
-        key: StateKey,
-    ) -> Outcome<S::Error> {
+    pub(super) fn program_terms(&mut self, terms: &ProgramTerms<Amount>) -> Outcome<S::Error> {
         self.check_terms(terms)?;
         let subject = Subject::Program(&terms.merchant, &terms.program);
         let latest: Option<Found<ProgramRecord>> = self.look_up(subject)?;
@@ -33,7 +28,7 @@ impl<S: StateReader> Admission<'_, '_, S> {
         let program = ProgramRecord {
             version: terms.version,
             effective_from: terms.effective_from,
-            latest: key,
+            latest: self.key,
         };
         self.put_new(subject, program.into_record());
         Ok((Record::Terms(Arc::new(TermsRecord::new(terms))), Parties::default()))

@@ -5,10 +5,9 @@
 
 use std::sync::{Arc, PoisonError};
 
-use super::{
-    MANIFEST, MAX_MANIFEST_BYTES, Manifest, Maps, POSTING_BYTES, STATE_KEY_BYTES, Shared, Work,
-};
+use super::{MANIFEST, MAX_MANIFEST_BYTES, Manifest, Maps, POSTING_BYTES, Shared, Work};
 use crate::protocol::codec;
+use crate::protocol::hash::STATE_KEY_BYTES;
 use crate::store::error::StoreError;
 use crate::store::sorted::{Run, SortedMap, Value};
 
