@@ -122,7 +122,7 @@ def nonzero(sums):
 
 def outcome(tenant):
     records = tenant.records
-    due = {name: [c.state, c.amount, c.left, c.funded, c.fee, c.credits, c.debits, c.locks_at]
+    due = {name: [c.state, c.amount, c.left, c.funded, c.fee, c.credited, c.debited, c.locks_at]
            for name, c in records["commission"].items()}
     extra = {name: [a.state, a.effect, a.left] for name, a in records["adjustment"].items()}
     paid = {name: [p.state, p.added, p.taken_off, p.latest]
