@@ -130,9 +130,9 @@ def outcome(tenant):
     sold = {name: [s.refunded, [[group, units] for group, units in s.parts.items()],
                    list(s.items.values())]
             for name, s in records["transaction"].items()}
-    prepaid, carried = tenant.received.copy(), tenant.carried_to.copy()
+    prepaid, carried = tenant.received.copy(), tenant.kept.copy()
     prepaid.subtract(tenant.covered)
-    carried.subtract(tenant.carried_from)
+    carried.subtract(tenant.used)
     return {
         "commissions": due, "adjustments": extra, "payouts": paid, "transactions": sold,
         "prepaid": nonzero(prepaid), "carried": nonzero(carried),
