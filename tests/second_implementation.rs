@@ -122,7 +122,7 @@ def nonzero(sums):
 
 def outcome(tenant):
     records = tenant.records
-    due = {name: [c.state, c.amount, c.left, c.funded, c.fee, c.credits, c.debits, c.locks_at]
+    due = {name: [c.state, c.amount, c.left, c.funded, c.fee, c.credited, c.debited, c.locks_at]
            for name, c in records["commission"].items()}
     extra = {name: [a.state, a.effect, a.left] for name, a in records["adjustment"].items()}
     paid = {name: [p.state, p.added, p.taken_off, p.latest]
@@ -130,9 +130,9 @@ def outcome(tenant):
     sold = {name: [s.refunded, [[group, units] for group, units in s.parts.items()],
                    list(s.items.values())]
             for name, s in records["transaction"].items()}
-    prepaid, carried = tenant.received.copy(), tenant.carried_to.copy()
+    prepaid, carried = tenant.received.copy(), tenant.kept.copy()
     prepaid.subtract(tenant.covered)
-    carried.subtract(tenant.carried_from)
+    carried.subtract(tenant.used)
     return {
         "commissions": due, "adjustments": extra, "payouts": paid, "transactions": sold,
         "prepaid": nonzero(prepaid), "carried": nonzero(carried),
