@@ -27,7 +27,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use counterfoil::protocol::block::EncodedEntry;
-use counterfoil::protocol::entry::{Effect, Kind};
+use counterfoil::protocol::entry::Effect;
 use counterfoil::protocol::hash::StateKey;
 use counterfoil::protocol::id::Id;
 use counterfoil::protocol::key::SealingKey;
@@ -343,10 +343,10 @@ impl Sealed {
     }
 
     /// Where a payout stands.
-    fn payout(&self, first: &Id) -> PayoutState {
-        match self.sum(Subject::Entry(Kind::Payout, first)) {
+    fn payout(&self, payout: &StateKey) -> PayoutState {
+        match self.state.get(payout).map(|stored| &stored.record) {
             Some(Record::Payout(payout)) => payout.state,
-            other => panic!("{first} is no payout: {other:?}"),
+            other => panic!("{payout} is no payout: {other:?}"),
         }
     }
 }

@@ -15,7 +15,7 @@ use counterfoil::protocol::hash::StateKey;
 use counterfoil::protocol::id::Id;
 use counterfoil::protocol::key::SealingKey;
 use counterfoil::protocol::money::Amount;
-use counterfoil::protocol::rules::{CommissionState, PayoutState, Record, StoredRecord, Subject};
+use counterfoil::protocol::rules::{CommissionState, PayoutState, Record, StoredRecord};
 use counterfoil::protocol::spec::{
     ChainSpec, Currencies, Governance, Limits, MAX_LEAF_BYTES, RULES_VERSION,
 };
@@ -192,9 +192,8 @@ fn a_history_leaves_commissions_in_every_state() {
     assert!(amended > 20 && deviating > 10 && imported == 4, "{amended} {deviating} {imported}");
 }
 
-fn payout_state(state: &HashMap<StateKey, StoredRecord>, payout: &Id) -> PayoutState {
-    let subject = Subject::Entry(Kind::Payout, payout);
-    match &state[&subject.key(&"demo".parse().unwrap())].record {
+fn payout_state(state: &HashMap<StateKey, StoredRecord>, payout: &StateKey) -> PayoutState {
+    match &state[payout].record {
         Record::Payout(payout) => payout.state,
         other => panic!("a payout's record is {other:?}"),
     }

@@ -270,7 +270,12 @@ fn role(market: &mut Market, sale: Option<&TransactionRecord>) -> (Role, u16) {
     let earlier = sale.map_or(&[][..], |sale| &sale.commissions);
     let rule = market.of(&[1, 1, 1, 2, 3, 0]);
     if !earlier.is_empty() && market.chance(60) {
-        let of = if market.chance(95) { market.of(earlier) } else { market.name(Kind::Commission) };
+        let of = if market.chance(95) {
+            let earlier = market.of(earlier);
+            market.name_of(Kind::Commission, &earlier)
+        } else {
+            market.name(Kind::Commission)
+        };
         let level = market.of(&[1, 1, 1, 2, 2, 3, 0, 255]);
         return (Role::Override { of, level }, rule);
     }
@@ -329,10 +334,10 @@ fn amendment(market: &mut Market) -> Amendment<Amount> {
 fn reversal(market: &mut Market) -> Reversal<Amount> {
     let commission = commission_in(market, UNDECIDED);
     let record = match market.record(Kind::Commission, &commission) {
-        Some(Record::Commission(record)) => record.transaction.clone(),
+        Some(Record::Commission(record)) => record.transaction,
         _ => None,
     };
-    let items = match record.and_then(|sale| market.record(Kind::Transaction, &sale)) {
+    let items = match record.and_then(|sale| market.record_at(&sale)) {
         Some(Record::Transaction(sale)) => sale.items.clone(),
         _ => Vec::new(),
     };

@@ -8,12 +8,12 @@ use counterfoil::protocol::block::EncodedEntry;
 use counterfoil::protocol::entry::{
     Balance, Body, Commission, Effect, Entry, Kind, Payout, PayoutLine, Reversal, Role, Verdict,
 };
-use counterfoil::protocol::hash::Commitment;
+use counterfoil::protocol::hash::{Commitment, StateKey};
 use counterfoil::protocol::id::Id;
 use counterfoil::protocol::money::{Amount, Currency, Decimal};
 use counterfoil::protocol::rules::{
     AdjustmentRecord, AdjustmentState, AdmitError, CommissionRecord, CommissionState, PayoutRecord,
-    Record, Refusal, Subject,
+    PayoutState, Record, Refusal, Subject,
 };
 use counterfoil::protocol::time::{DAY_MS, Timestamp};
 
@@ -115,8 +115,25 @@ impl Market {
     }
 
     pub fn record(&self, kind: Kind, name: &Id) -> Option<Record> {
-        let key = Subject::Entry(kind, name).key(&self.tenant);
-        self.ledger.state().get(&key).map(|stored| stored.record.clone())
+        self.record_at(&Subject::Entry(kind, name).key(&self.tenant))
+    }
+
+    pub fn record_at(&self, key: &StateKey) -> Option<Record> {
+        self.ledger.state().get(key).map(|stored| stored.record.clone())
+    }
+
+    /// The name of the entry of `kind` whose record this is.
+    pub fn name_of(&self, kind: Kind, key: &StateKey) -> Id {
+        let found = |name: &Id| Subject::Entry(kind, name).key(&self.tenant) == *key;
+        self.names(kind).into_iter().find(found).expect("it was stated")
+    }
+
+    /// Where the payout stands whose record this is.
+    fn payout_state(&self, payout: Option<StateKey>) -> Option<PayoutState> {
+        match self.record_at(&payout?)? {
+            Record::Payout(payout) => Some(payout.state),
+            other => panic!("a payout's record is {other:?}"),
+        }
     }
 
     /// The payout that `first` names.
@@ -131,8 +148,7 @@ impl Market {
     pub fn commissions(&self) -> Vec<(Id, Arc<CommissionRecord>, CommissionState)> {
         let standing = |name: Id| match self.record(Kind::Commission, &name) {
             Some(Record::Commission(record)) => {
-                let payout = record.payout.as_ref().and_then(|first| self.payout(first));
-                let standing = record.standing(payout.map(|payout| payout.state));
+                let standing = record.standing(self.payout_state(record.payout));
                 (name, record, standing)
             }
             other => panic!("{name}: {other:?}"),
@@ -144,8 +160,7 @@ impl Market {
     pub fn adjustments(&self) -> Vec<(Id, Arc<AdjustmentRecord>, AdjustmentState)> {
         let standing = |name: Id| match self.record(Kind::Adjustment, &name) {
             Some(Record::Adjustment(record)) => {
-                let payout = record.payout.as_ref().and_then(|first| self.payout(first));
-                let standing = record.standing(payout.map(|payout| payout.state));
+                let standing = record.standing(self.payout_state(record.payout));
                 (name, record, standing)
             }
             other => panic!("{name}: {other:?}"),
