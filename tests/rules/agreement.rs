@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use counterfoil::protocol::entry::{Body, Entry, Kind, PaymentEvent, Role};
+use counterfoil::protocol::hash::StateKey;
 use counterfoil::protocol::id::Id;
 use counterfoil::protocol::money::Amount;
 use counterfoil::protocol::rules::{AdmitError, PayoutState, Record, StateReader, Subject};
@@ -153,9 +154,10 @@ fn compare(market: &Market, tenant: &Id, known: &Known<'_>) -> Result<(), String
         let Ok(stored) = market.state.read(&subject.key(tenant));
         stored.map(|stored| stored.record)
     };
-    let payout_state = |first: &Option<Id>| -> Option<PayoutState> {
-        match record(Subject::Entry(Kind::Payout, first.as_ref()?)) {
-            Some(Record::Payout(payout)) => Some(payout.state),
+    let payout_state = |payout: Option<StateKey>| -> Option<PayoutState> {
+        let Ok(stored) = market.state.read(&payout?);
+        match stored?.record {
+            Record::Payout(payout) => Some(payout.state),
             _ => None,
         }
     };
@@ -167,7 +169,7 @@ fn compare(market: &Market, tenant: &Id, known: &Known<'_>) -> Result<(), String
             else {
                 return Err(format!("no record of commission {name}"));
             };
-            let standing = found.standing(payout_state(&found.payout));
+            let standing = found.standing(payout_state(found.payout));
             let ours = (
                 found.affiliate.clone(),
                 found.merchant.clone(),
@@ -191,7 +193,7 @@ fn compare(market: &Market, tenant: &Id, known: &Known<'_>) -> Result<(), String
             else {
                 return Err(format!("no record of adjustment {name}"));
             };
-            let standing = found.standing(payout_state(&found.payout));
+            let standing = found.standing(payout_state(found.payout));
             let ours = (found.affiliate.clone(), found.effect, units(found.amount));
             let theirs = (model.affiliate.clone(), model.effect, model.amount);
             pairs.push((
