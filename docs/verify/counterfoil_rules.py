@@ -393,6 +393,7 @@ class Tenant:
         if body["total"] is not None:
             demand(body["total"] == payout.added - payout.taken_off, "wrong-total")
             owner = payout.affiliate, payout.currency
+            self.kept[owner] = an_amount(self.kept[owner] + payout.kept)
             owing = self.used[owner] > self.kept[owner]
             demand(body["total"] == 0 or not owing, "still-owing")
             payout.take("close")
@@ -426,14 +427,15 @@ class Tenant:
             payout.used += amount
             self.used[owner] = an_amount(self.used[owner] + amount)
         else:
+            # Nothing shows where it comes from until the payout is closed.
             payout.kept += amount
-            self.kept[owner] = an_amount(self.kept[owner] + amount)
 
     # 13.14: what becomes of payouts.
 
     def payout_event(self, body):
         payout, step = self.find("payout", body["payout"]), PAYOUT_STEP_OF[body["event"]["type"]]
         demand(payout.first == body["payout"], "not-first-part")
+        was_closed = payout.state != "open"
         payout.take(step)
         if step != "send":
             for record in payout.paid:
@@ -441,7 +443,7 @@ class Tenant:
         if step in ("fail", "return"):
             owner = payout.affiliate, payout.currency
             self.used[owner] -= payout.used
-            self.kept[owner] -= payout.kept
+            self.kept[owner] -= payout.kept if was_closed else 0
 
     # 13.15: uplines.
 

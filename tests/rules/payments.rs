@@ -55,19 +55,21 @@ impl Known<'_> {
         let before = self.carried(&body.affiliate, body.currency);
         let so_far = |place: usize| {
             let lines = earlier.iter().copied().chain(&body.lines[..place]);
-            let (kept, used) = carried_by(&body.lines[..place]);
-            (self.sums(lines), (before.0 + kept, before.1 + used))
+            let (_, used) = carried_by(&body.lines[..place]);
+            (self.sums(lines), before.1 + used)
         };
         for (place, line) in body.lines.iter().enumerate() {
             demand(units(*line.amount()) != 0, "zero-amount")?;
             self.allows_line(body, place, line)?;
             let (sums, carried) = so_far(place + 1);
-            let all = [sums.0, sums.1, carried.0, carried.1];
+            let all = [sums.0, sums.1, carried];
             demand(all.into_iter().all(|sum| sum <= MOST), "sum-too-large")?;
         }
-        let ((added, taken_off), (kept, used)) = so_far(body.lines.len());
+        let ((added, taken_off), used) = so_far(body.lines.len());
         if let Some(total) = body.total {
             demand(added == taken_off + units(total), "wrong-total")?;
+            let kept = before.0 + carried_by(earlier.iter().copied().chain(&body.lines)).0;
+            demand(kept <= MOST, "sum-too-large")?;
             demand(units(total) == 0 || used <= kept, "still-owing")?;
         }
         let Some(fx) = &body.fx else { return Ok(()) };

@@ -124,14 +124,22 @@ impl<'m> Known<'m> {
         (added, taken_off)
     }
 
-    /// What was ever kept for an affiliate, and what was ever added from there.
+    /// What closed payouts ever kept for an affiliate, and what was ever added from there.
     pub fn carried(&self, affiliate: &Id, currency: Currency) -> (u128, u128) {
-        let payouts = self.payouts().into_iter().map(|(_, payout)| payout);
-        let live = payouts.filter(|payout| !["failed", "returned"].contains(&payout.standing));
-        let parts = live.flat_map(|payout| payout.parts);
-        let parts = parts
-            .filter(|(_, payout)| (&payout.affiliate, payout.currency) == (affiliate, currency));
-        carried_by(parts.flat_map(|(_, payout)| &payout.lines))
+        let (mut kept, mut used) = (0, 0);
+        for (_, payout) in self.payouts() {
+            let whose =
+                payout.parts.iter().map(|(_, part)| (&part.affiliate, part.currency)).next();
+            if whose != Some((affiliate, currency))
+                || ["failed", "returned"].contains(&payout.standing)
+            {
+                continue;
+            }
+            let sums = carried_by(payout.parts.iter().flat_map(|(_, part)| &part.lines));
+            kept += if payout.standing == "open" { 0 } else { sums.0 };
+            used += sums.1;
+        }
+        (kept, used)
     }
 
     /// All that a merchant paid, and all that it covers.

@@ -143,7 +143,7 @@ impl<S: StateReader> Admission<'_, '_, S> {
     ) -> Result<PayoutRecord, AdmitError<S::Error>> {
         let subject = Subject::Carried(&payout.affiliate, payout.currency);
         let mut carried = self.sum::<CarriedRecord>(subject)?;
-        let mut moves = false;
+        let before = carried.record;
         for line in &payout.lines {
             let amount = *line.amount();
             positive(LINE_AMOUNT, amount)?;
@@ -162,18 +162,21 @@ impl<S: StateReader> Admission<'_, '_, S> {
                 Effect::Debit => &mut record.taken_off,
             };
             *sum = add("body.lines", *sum, amount)?;
-            if let PayoutLine::CarriedForward { effect, .. } = line {
-                moves = true;
-                let (of_payout, of_all) = match effect {
-                    Effect::Credit => (&mut record.used, &mut carried.record.used),
-                    Effect::Debit => (&mut record.kept, &mut carried.record.kept),
-                };
-                *of_payout = add("body.lines", *of_payout, amount)?;
-                *of_all = add("body.lines", *of_all, amount)?;
+            match line {
+                // What was kept is gone at once. What is kept is there when the payout is closed:
+                // before that, nothing says where it comes from.
+                PayoutLine::CarriedForward { effect: Effect::Credit, .. } => {
+                    record.used = add("body.lines", record.used, amount)?;
+                    carried.record.used = add("body.lines", carried.record.used, amount)?;
+                }
+                PayoutLine::CarriedForward { effect: Effect::Debit, .. } => {
+                    record.kept = add("body.lines", record.kept, amount)?;
+                }
+                _ => {}
             }
         }
         if let Some(total) = payout.total {
-            self.close(payout, &mut record, &carried.record, total)?;
+            self.close(payout, &mut record, &mut carried.record, total)?;
         }
         if let Some(fx) = &payout.fx {
             let total = payout.total.ok_or(Refusal::MisplacedFx)?;
@@ -181,7 +184,7 @@ impl<S: StateReader> Admission<'_, '_, S> {
             self.changed(total, payout.currency, Some((fx.to, fx.rate)))
                 .ok_or(Refusal::SumTooLarge { field: "body.total" })?;
         }
-        if moves {
+        if carried.record != before {
             self.put_back(carried);
         }
         Ok(record)
@@ -191,7 +194,7 @@ impl<S: StateReader> Admission<'_, '_, S> {
         &self,
         payout: &Payout<Amount>,
         record: &mut PayoutRecord,
-        carried: &CarriedRecord,
+        carried: &mut CarriedRecord,
         total: Amount,
     ) -> Result<(), Refusal> {
         let decimal = |amount: Amount| self.decimal(payout.currency, amount);
@@ -205,6 +208,7 @@ impl<S: StateReader> Admission<'_, '_, S> {
             let field = "body.total";
             return Err(Refusal::WrongTotal { field, expected, given: decimal(total) });
         }
+        carried.kept = add("body.lines", carried.kept, record.kept)?;
         if let Some(owed) = carried.used.checked_sub(carried.kept)
             && owed > Amount::ZERO
             && total > Amount::ZERO
@@ -264,7 +268,8 @@ impl<S: StateReader> Admission<'_, '_, S> {
         }
         let mut found: Found<PayoutRecord> = self.parent("body.payout", Kind::Payout, &first)?;
         let payout = &mut found.record;
-        payout.state = payout.state.after(match event.event {
+        let before = payout.state;
+        payout.state = before.after(match event.event {
             PaymentEvent::Sent { .. } => PayoutStep::Send,
             PaymentEvent::Completed => PayoutStep::Complete,
             PaymentEvent::Failed => PayoutStep::Fail,
@@ -277,7 +282,9 @@ impl<S: StateReader> Admission<'_, '_, S> {
             let less = |all: Amount, of_payout: Amount| {
                 all.checked_sub(of_payout).expect("it was counted when the payout was admitted")
             };
-            carried.record.kept = less(carried.record.kept, payout.kept);
+            if before != PayoutState::Open {
+                carried.record.kept = less(carried.record.kept, payout.kept);
+            }
             carried.record.used = less(carried.record.used, payout.used);
             self.put_back(carried);
         }

@@ -445,7 +445,7 @@ pub struct PrepaidRecord {
 /// What payouts carry forward for an affiliate in a currency, failed and returned ones aside.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct CarriedRecord {
-    /// All that was kept.
+    /// All that closed payouts kept.
     pub kept: Amount,
     /// All that was added from there. More than was kept, for an affiliate who owes.
     pub used: Amount,

@@ -214,9 +214,15 @@ fn of_sums() -> Vec<Row> {
     let next = |lines: Vec<PayoutLine<Amount>>| {
         payout("P-9", |body| (body.continues, body.lines) = (Some(id("P-1")), lines))
     };
-    let kept = vec![open(vec![carried(Effect::Debit, largest - 1)])];
+    // All that there is was kept by a payout that is closed.
+    let keep = |name: &str, adjustment: &str, amount: u64| {
+        let lines = vec![adjusting(adjustment, amount), carried(Effect::Debit, amount)];
+        pay_all(name, lines, 0)
+    };
+    let kept = and(given(), [keep("P-1", "A-1", largest)]);
+    let opened = vec![open(vec![carried(Effect::Debit, largest - 1)])];
     let used = vec![open(vec![carried(Effect::Credit, largest - 1)])];
-    let failed = and(kept.clone(), [event("E-1", PaymentEvent::Failed)]);
+    let failed = and(opened, [event("E-1", PaymentEvent::Failed)]);
     vec![
         (RULE, "body.lines: the sum", given(), pay(vec![adjusting("A-1", largest)]), {
             pay(vec![adjusting("A-1", largest), adjusting("A-2", 1)])
@@ -243,8 +249,8 @@ fn of_sums() -> Vec<Row> {
             next(vec![fee(2)]),
         ),
         // Over all payouts of the affiliate.
-        (RULE, "body.lines: the sum", kept, pay(vec![carried(Effect::Debit, 1)]), {
-            pay(vec![carried(Effect::Debit, 2)])
+        (RULE, "body.lines: the sum", kept, pay_all("P-9", vec![adjusting("A-2", 1)], 1), {
+            keep("P-9", "A-2", 1)
         }),
         (RULE, "body.lines: the sum", used, pay(vec![carried(Effect::Credit, 1)]), {
             pay(vec![carried(Effect::Credit, 2)])

@@ -110,6 +110,19 @@ fn of_owing() -> Vec<Row> {
             { owed("P-9") },
             pay_all("P-9", vec![carried(Effect::Credit, 1)], 1),
         ),
+        // Nor what a payout keeps that isn't closed: nothing shows where it comes from.
+        (
+            RULE,
+            "body.total: must be zero while the affiliate owes 4.00",
+            and(
+                and(funded(), another_funded(2, "ann")),
+                [payout("P-1", |body| {
+                    body.lines = vec![carried(Effect::Debit, 400)];
+                })],
+            ),
+            pay_all("P-9", vec![line("C-2", 1_000)], 1_000),
+            use_up(400),
+        ),
         // What a payout kept that failed isn't there.
         (
             RULE,
