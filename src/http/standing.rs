@@ -286,7 +286,8 @@ impl Reading<'_> {
             Ok(PartStanding { commission_group, amount: decimal(part.amount)?, shares_ppm })
         });
         let items = sale.items.into_iter().filter(|item| item.refunded > 0);
-        let names = sale.commissions.iter().map(|commission| self.view.name_of(commission));
+        let names = sale.commissions.iter();
+        let names = names.filter_map(|commission| self.view.name_of(commission).transpose());
         let standing = TransactionStanding {
             currency: sale.currency,
             amount: decimal(amount)?,

@@ -49,9 +49,7 @@ impl View {
             Some(Record::Payout(payout)) => Ok(Some((part.clone(), Arc::unwrap_or_clone(payout)))),
             Some(Record::PayoutPart(PayoutPartRecord { first })) => match record(&first)? {
                 Some(Record::Payout(payout)) => Ok(Some((first, Arc::unwrap_or_clone(payout)))),
-                _ => {
-                    Err(StoreError::damaged(format!("record of payout {first}"), "not a payout's"))
-                }
+                _ => Ok(None),
             },
             _ => Ok(None),
         }
@@ -60,6 +58,9 @@ impl View {
     /// The payout that a commission or an adjustment was last a line of, if there is one: the
     /// log index and the external id of its first part, and where it stands.
     ///
+    /// Of a record there is only the latest, so what this view doesn't have yet may be named
+    /// already: then there is none.
+    ///
     /// # Errors
     /// [`StoreError`].
     pub fn payout_of(
@@ -67,28 +68,26 @@ impl View {
         payout: Option<StateKey>,
     ) -> Result<Option<(u64, Id, PayoutState)>, StoreError> {
         let Some(key) = payout else { return Ok(None) };
-        match self.record(&key)? {
-            Some(StoredRecord { index, record: Record::Payout(payout), .. }) => {
-                Ok(Some((index, self.name_at(index)?, payout.state)))
-            }
-            _ => Err(StoreError::damaged(format!("record {key}"), "not a payout's")),
-        }
+        let Some(StoredRecord { index, record: Record::Payout(payout), .. }) = self.record(&key)?
+        else {
+            return Ok(None);
+        };
+        Ok(self.name_at(index)?.map(|name| (index, name, payout.state)))
     }
 
-    /// The external id of the entry whose record is called `key`.
+    /// The external id of the entry whose record is called `key`, as long as this view has it.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn name_of(&self, key: &StateKey) -> Result<Id, StoreError> {
+    pub fn name_of(&self, key: &StateKey) -> Result<Option<Id>, StoreError> {
         match self.record(key)? {
             Some(stored) => self.name_at(stored.index),
-            None => Err(StoreError::damaged(format!("record {key}"), "not there")),
+            None => Ok(None),
         }
     }
 
-    fn name_at(&self, index: u64) -> Result<Id, StoreError> {
-        let missing = || StoreError::damaged(format!("entry {index}"), "it is missing");
-        Ok(self.entry(index)?.ok_or_else(missing)?.entry().external_id.clone())
+    fn name_at(&self, index: u64) -> Result<Option<Id>, StoreError> {
+        Ok(self.entry(index)?.map(|found| found.entry().external_id.clone()))
     }
 
     /// Who stands above `affiliate` now, the nearest first.
