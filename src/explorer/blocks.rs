@@ -15,7 +15,7 @@ use crate::protocol::block::Header;
 use crate::store::StoredHeader;
 
 /// How many blocks a page lists.
-const BLOCKS_A_PAGE: u64 = 50;
+const BLOCKS_A_PAGE: u8 = 50;
 
 /// What `/blocks` can be asked for.
 #[derive(Deserialize)]
@@ -51,10 +51,9 @@ fn block_list<'a>(reader: &Reader<'a>, from: Option<u64>) -> Result<BlockList<'a
     let head = reader.view.head().height();
     let from = from.unwrap_or(head).min(head);
     let at = |height: u64| query(&[("from", Some(height.to_string()))]);
-    let newer = (from < head).then(|| at(from.saturating_add(BLOCKS_A_PAGE).min(head)));
-    let older = from.checked_sub(BLOCKS_A_PAGE).map(at);
-    let count = usize::try_from(BLOCKS_A_PAGE).expect("a few");
-    let blocks = reader.block_lines(from, count)?;
+    let newer = (from < head).then(|| at(from.saturating_add(BLOCKS_A_PAGE.into()).min(head)));
+    let older = from.checked_sub(BLOCKS_A_PAGE.into()).map(at);
+    let blocks = reader.block_lines(from, BLOCKS_A_PAGE.into())?;
     Ok(BlockList { frame: reader.frame(Section::Blocks), blocks, newer, older })
 }
 

@@ -4,10 +4,14 @@
 //! may be finer than ISO 4217's. In text an amount is a decimal string; [`Decimal`] is such
 //! a string whose currency has not been looked at yet, [`Amount`] is what it comes to.
 
-use std::borrow::Cow;
+mod currency;
+mod rate;
 
 use bincode::{Decode, Encode, de::Decoder, enc::Encoder, error::DecodeError, error::EncodeError};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+pub use self::currency::Currency;
+pub use self::rate::ExchangeRate;
 
 /// Parts per million: the unit of rates and shares. 1,000,000 is the whole.
 pub const PPM_WHOLE: u32 = 1_000_000;
@@ -17,9 +21,6 @@ pub const MAX_SCALE_DIGITS: u8 = 9;
 
 /// The longest decimal string, in characters: 19 digits, a point, a leading zero.
 const MAX_DECIMAL_CHARACTERS: usize = 21;
-
-/// The shortest and the longest currency code, in characters.
-const CURRENCY_CHARACTERS: std::ops::RangeInclusive<usize> = 3..=8;
 
 /// Why a text or a number is no money.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -48,85 +49,6 @@ pub enum MoneyError {
     /// Beyond [`Amount::MAX`].
     #[error("amount is too large")]
     TooLarge,
-}
-
-/// A currency's code: three to eight upper-case letters or digits, usually ISO 4217.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Currency {
-    /// The code, padded with zeros.
-    code: [u8; 8],
-}
-
-impl Currency {
-    /// Checks `code`.
-    ///
-    /// # Errors
-    /// [`MoneyError::BadCurrency`].
-    pub fn new(code: &str) -> Result<Self, MoneyError> {
-        let plain = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
-        if !CURRENCY_CHARACTERS.contains(&code.len()) || !code.bytes().all(plain) {
-            return Err(MoneyError::BadCurrency);
-        }
-        let mut padded = [0; 8];
-        for (slot, byte) in padded.iter_mut().zip(code.bytes()) {
-            *slot = byte;
-        }
-        Ok(Self { code: padded })
-    }
-
-    /// The code.
-    pub fn as_str(&self) -> &str {
-        let end = self.code.iter().position(|byte| *byte == 0).unwrap_or(self.code.len());
-        std::str::from_utf8(self.code.get(..end).unwrap_or_default()).expect("checked as ASCII")
-    }
-}
-
-impl std::fmt::Display for Currency {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-impl std::fmt::Debug for Currency {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl std::str::FromStr for Currency {
-    type Err = MoneyError;
-
-    fn from_str(text: &str) -> Result<Self, MoneyError> {
-        Self::new(text)
-    }
-}
-
-impl Encode for Currency {
-    fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
-        self.as_str().encode(encoder)
-    }
-}
-
-impl<Context> Decode<Context> for Currency {
-    fn decode<D: Decoder<Context = Context>>(decoder: &mut D) -> Result<Self, DecodeError> {
-        let code = String::decode(decoder)?;
-        Self::new(&code).map_err(|error| DecodeError::OtherString(error.to_string()))
-    }
-}
-
-bincode::impl_borrow_decode!(Currency);
-
-impl Serialize for Currency {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
-    }
-}
-
-impl<'de> Deserialize<'de> for Currency {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = Cow::<'de, str>::deserialize(deserializer)?;
-        Self::new(&text).map_err(de::Error::custom)
-    }
 }
 
 /// An amount of money in units of its currency's ledger scale: 12.50 EUR at scale 2 is 1250.
@@ -176,7 +98,7 @@ impl Amount {
     pub fn changed(self, rate: ExchangeRate, from_scale: u8, to_scale: u8) -> Option<Self> {
         let power = |digits: u8| 10u128.checked_pow(u32::from(digits));
         // 63 + 64 bits fit; where more decimals overflow, the result is no amount either.
-        let product = u128::from(self.0) * u128::from(rate.0);
+        let product = u128::from(self.0) * u128::from(rate.billionths());
         let product = product.checked_mul(power(to_scale.saturating_sub(from_scale))?)?;
         let divisor = power(ExchangeRate::DECIMALS + from_scale.saturating_sub(to_scale))?;
         Self::rounded(product, divisor)
@@ -217,49 +139,6 @@ impl<Context> Decode<Context> for Amount {
 }
 
 bincode::impl_borrow_decode!(Amount);
-
-/// How much one unit of a currency is in another, in billionths: 1.25 is 1250000000.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
-#[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
-#[cfg_attr(feature = "node", schema(value_type = String, example = "1.083200000"))]
-pub struct ExchangeRate(u64);
-
-impl ExchangeRate {
-    /// How many decimals a rate has.
-    const DECIMALS: u8 = 9;
-
-    /// A rate of so many billionths.
-    pub const fn from_billionths(billionths: u64) -> Self {
-        Self(billionths)
-    }
-
-    /// The rate in billionths.
-    pub const fn billionths(self) -> u64 {
-        self.0
-    }
-}
-
-impl std::fmt::Display for ExchangeRate {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let one = 10u64.pow(Self::DECIMALS.into());
-        write!(f, "{}.{:09}", self.0 / one, self.0 % one)
-    }
-}
-
-impl Serialize for ExchangeRate {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for ExchangeRate {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        const RATE: &str = "a rate is a decimal string of at most nine decimals, such as \"1.25\"";
-        let decimal = Decimal::deserialize(deserializer)?;
-        let units = decimal.units(Self::DECIMALS);
-        units.map(Self).ok_or_else(|| de::Error::custom(RATE))
-    }
-}
 
 /// An amount in text, such as `12.50`: checked in form, not yet against a currency.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -454,7 +333,7 @@ mod tests {
             (1, MAX + 1, 0, 9, None),
         ];
         for (units, rate, from, to, expected) in cases {
-            let changed = Amount(units).changed(ExchangeRate(rate), from, to);
+            let changed = Amount(units).changed(ExchangeRate::from_billionths(rate), from, to);
             assert_eq!(changed.map(Amount::units), expected, "{units} at {rate}, {from} to {to}");
         }
     }
@@ -493,7 +372,7 @@ mod tests {
         ) {
             let dividend = u128::from(units) * u128::from(rate) * 10u128.pow(to.into());
             let divisor = 10u128.pow(u32::from(ExchangeRate::DECIMALS + from));
-            match Amount(units).changed(ExchangeRate(rate), from, to) {
+            match Amount(units).changed(ExchangeRate::from_billionths(rate), from, to) {
                 Some(changed) => {
                     let off = dividend.abs_diff(u128::from(changed.0) * divisor) * 2;
                     prop_assert!(off < divisor || off == divisor && changed.0.is_multiple_of(2));
