@@ -97,6 +97,8 @@ problem_types! {
         "An event lies at most a little ahead of the time of its block (`limits.event_ahead_ms` of the chain spec).";
     MissingParent "missing-parent" UNPROCESSABLE_ENTITY "The entry refers to one that is not there":
         "An entry that is named must stand on the ledger before, or earlier in the same request, under the same tenant.";
+    BeforeParent "before-parent" UNPROCESSABLE_ENTITY "Dated before what it names":
+        "Nothing happens to a transaction, commission, adjustment, inquiry or payout before it happened itself: `event_time` is at least that of what is named.";
     UnknownProgram "unknown-program" UNPROCESSABLE_ENTITY "The program has no terms":
         "A transaction or an inquiry needs a program of its merchant whose terms are on the ledger.";
     UnknownCurrency "unknown-currency" UNPROCESSABLE_ENTITY "The currency is unknown":
@@ -155,10 +157,12 @@ problem_types! {
         "Levels count from 1, for the direct affiliate's upline, as far as the rule has override rates.";
     OverrideOfAnother "override-of-another" UNPROCESSABLE_ENTITY "An override of another sale":
         "An override is on a direct commission of its own transaction.";
+    OverrideOfNothing "override-of-nothing" UNPROCESSABLE_ENTITY "An override of what was taken back":
+        "An override rests on a direct commission that is neither declined nor reversed.";
     OverrideTaken "override-taken" UNPROCESSABLE_ENTITY "This level has its override":
         "A direct commission has at most one override of each level.";
-    NotUpline "not-upline" UNPROCESSABLE_ENTITY "Somebody else stands at this level":
-        "An override is for who stands that many levels above the direct affiliate, as the ledger's uplines have it now.";
+    NotUpline "not-upline" UNPROCESSABLE_ENTITY "Somebody else stood at this level":
+        "An override is for who stood that many levels above the direct affiliate when the direct commission was admitted. `detail` has who.";
     NeedlessDeviation "needless-deviation" UNPROCESSABLE_ENTITY "The deviation deviates from nothing":
         "The amount is what the terms give; leave `deviation` out.";
     WrongLockingDate "wrong-locking-date" UNPROCESSABLE_ENTITY "The locking date is not what the terms give":
@@ -166,7 +170,7 @@ problem_types! {
     IllegalStep "illegal-step" UNPROCESSABLE_ENTITY "The commission can't take this step":
         "A commission is pending, then extended, approved or declined, then locked or reversed, then funded, in a payout, and paid; steps out of that order are refused. What is locked is touched by adjustments only.";
     PastLockingDate "past-locking-date" UNPROCESSABLE_ENTITY "The locking date has passed":
-        "From its locking date on a commission isn't declined, extended, amended or reversed: correct it by an adjustment.";
+        "From its locking date on a commission isn't declined, extended, amended or reversed: correct it by an adjustment. Where the commission was recorded ahead of that date, what counts is when the step is recorded, whatever time it says.";
     BeforeLockingDate "before-locking-date" UNPROCESSABLE_ENTITY "The locking date is still to come":
         "A commission locks on its locking date or later.";
     ExtendedBefore "extended-before" UNPROCESSABLE_ENTITY "It was extended before":
@@ -183,6 +187,10 @@ problem_types! {
         "What a buyer sends back is an item of the transaction.";
     TooManyItems "too-many-items" UNPROCESSABLE_ENTITY "More than was bought":
         "All refunds of an item together are at most its quantity.";
+    NotAdjustable "not-adjustable" UNPROCESSABLE_ENTITY "This is not adjusted":
+        "An adjustment names a commission, an adjustment, an inquiry or a transaction.";
+    CreditOnly "credit-only" UNPROCESSABLE_ENTITY "A debit names what it takes back":
+        "What is taken from an affiliate names the commission or the adjustment that it takes from, so that it can't be more than that. An inquiry or a transaction leads to credits only.";
     InquiryResolved "inquiry-resolved" UNPROCESSABLE_ENTITY "The inquiry was resolved before":
         "An inquiry is resolved once; who still disagrees asks anew.";
     PrepaidExceeded "prepaid-exceeded" UNPROCESSABLE_ENTITY "More than was paid":

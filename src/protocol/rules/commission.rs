@@ -24,6 +24,8 @@ struct Given {
     amount: Amount,
     /// The rule's number, of a direct commission; 0 for an override.
     direct_rule: u16,
+    /// Who may earn overrides of it, the nearest first.
+    uplines: Vec<Id>,
 }
 
 impl<S: StateReader> Admission<'_, '_, S> {
@@ -46,6 +48,7 @@ impl<S: StateReader> Admission<'_, '_, S> {
         self.check_stated(commission, &sale.record, &terms, given.amount)?;
         let record = CommissionRecord {
             transaction: Some(sale.key),
+            time: self.entry.event_time,
             affiliate: commission.affiliate.clone(),
             merchant: sale.record.merchant.clone(),
             currency: commission.currency,
@@ -56,12 +59,14 @@ impl<S: StateReader> Admission<'_, '_, S> {
             credited: Amount::ZERO,
             debited: Amount::ZERO,
             locks_at: commission.locking_date,
+            dated_ahead: self.is_ahead(commission.locking_date),
             state: CommissionState::Pending,
             payout: None,
             deviation: commission.deviation,
             extended: false,
             amended: false,
             direct_rule: given.direct_rule,
+            uplines: given.uplines,
             overridden: 0,
         };
         let parties = record.parties();
@@ -117,14 +122,41 @@ impl<S: StateReader> Admission<'_, '_, S> {
         } else {
             rule.amount(base, &rate, share_ppm, before)
         };
-        for (_, mut found) in counted {
+        let earlier = match &counted[..] {
+            [] => Vec::new(),
+            _ => self.earlier_rules(sale, commission, terms)?,
+        };
+        for (period, mut found) in counted {
             let counted = &mut found.record;
-            counted.count = counted.count.saturating_add(1);
+            // However many shares and parts of it are the affiliate's: it is one transaction.
+            if !earlier.iter().any(|earlier| earlier.periods().any(|of| of == period)) {
+                counted.count = counted.count.saturating_add(1);
+            }
             counted.volume = add("body.amount", counted.volume, share(base, share_ppm))?;
             counted.earned = add("body.amount", counted.earned, commission.amount)?;
             self.put_back(found);
         }
-        Ok(Given { amount, direct_rule: number })
+        let uplines = self.uplines(&commission.affiliate, rule.override_ppm.len())?;
+        Ok(Given { amount, direct_rule: number, uplines })
+    }
+
+    /// The rules of the affiliate's other direct commissions of the transaction.
+    fn earlier_rules<'t>(
+        &self,
+        sale: &TransactionRecord,
+        commission: &Commission<Amount>,
+        terms: &'t TermsRecord,
+    ) -> Result<Vec<&'t RewardRule<Amount>>, AdmitError<S::Error>> {
+        let mut rules = Vec::new();
+        for key in &sale.commissions {
+            let found: Option<Found<CommissionRecord>> = self.look_up_key(*key)?;
+            let earlier = found.expect("a transaction's commissions are on the ledger").record;
+            if earlier.affiliate == commission.affiliate {
+                // All follow the same terms: one version is in force for a transaction.
+                rules.extend(terms.rule(earlier.direct_rule));
+            }
+        }
+        Ok(rules)
     }
 
     /// What was counted for the affiliate before, in the periods that `rule` looks back on.
@@ -165,6 +197,10 @@ impl<S: StateReader> Admission<'_, '_, S> {
             let (expected, given) = (Some(number), commission.rule);
             return Err(Refusal::WrongRule { expected, given }.into());
         }
+        let state = self.standing(&direct.record)?;
+        if matches!(state, CommissionState::Declined | CommissionState::Reversed) {
+            return Err(Refusal::OverrideOfNothing { state }.into());
+        }
         let rule = terms.rule(number);
         let rates = rule.map_or(&[][..], |rule| &rule.override_ppm);
         let at = usize::from(level).checked_sub(1);
@@ -176,14 +212,14 @@ impl<S: StateReader> Admission<'_, '_, S> {
             return Err(Refusal::OverrideTaken { level }.into());
         }
         direct.record.overridden |= bit;
-        let expected = self.upline_at(&direct.record.affiliate, level)?;
-        if expected.as_ref() != Some(&commission.affiliate) {
-            return Err(Refusal::NotUpline { expected }.into());
+        let expected = at.and_then(|at| direct.record.uplines.get(at));
+        if expected != Some(&commission.affiliate) {
+            return Err(Refusal::NotUpline { expected: expected.cloned() }.into());
         }
         same_currency("body.currency", direct.record.currency, commission.currency)?;
-        let amount = share(direct.record.amount, *ppm);
+        let amount = share(direct.record.left(), *ppm);
         self.put_back(direct);
-        Ok(Given { amount, direct_rule: 0 })
+        Ok(Given { amount, direct_rule: 0, uplines: Vec::new() })
     }
 
     /// Compares what is stated with what the terms give.

@@ -3,7 +3,7 @@
 
 use super::lifecycle::{CommissionState, Step};
 use super::records::{
-    AdjustmentRecord, CommissionRecord, InquiryRecord, Kept, Record, TransactionRecord,
+    Adjusted, AdjustmentRecord, CommissionRecord, InquiryRecord, Kept, Record, TransactionRecord,
 };
 use super::refusal::{AdmitError, Refusal};
 use super::state::StateReader;
@@ -37,6 +37,7 @@ impl<S: StateReader> Admission<'_, '_, S> {
             Verdict::Extend { locking_date } => {
                 self.before_locking(commission)?;
                 extend(commission, locking_date)?;
+                commission.dated_ahead = self.is_ahead(commission.locks_at);
             }
         }
         let parties = commission.parties();
@@ -186,55 +187,85 @@ impl<S: StateReader> Admission<'_, '_, S> {
     pub(super) fn adjustment(&mut self, adjustment: &Adjustment<Amount>) -> Outcome<S::Error> {
         self.known("body.currency", adjustment.currency)?;
         positive("body.amount", adjustment.amount)?;
-        let related = &adjustment.related;
-        let parties = if related.kind == Kind::Commission {
-            self.adjust(adjustment, &related.external_id)?
-        } else {
-            let related: Found<Record> =
-                self.parent("body.related", related.kind, &related.external_id)?;
-            related.record.parties()
-        };
+        let parties = self.adjust(adjustment)?;
         let record = AdjustmentRecord {
             affiliate: adjustment.affiliate.clone(),
             effect: adjustment.effect,
             currency: adjustment.currency,
             amount: adjustment.amount,
+            time: self.entry.event_time,
+            credited: Amount::ZERO,
+            debited: Amount::ZERO,
             payout: None,
         };
         Ok((record.into_record(), parties))
     }
 
-    /// Links an adjustment to a commission; the parties of that.
-    fn adjust(
-        &mut self,
+    /// Links an adjustment to what it names; the parties of that.
+    fn adjust(&mut self, adjustment: &Adjustment<Amount>) -> Result<Parties, AdmitError<S::Error>> {
+        const FIELD: &str = "body.related";
+        let (kind, external_id) = (adjustment.related.kind, &adjustment.related.external_id);
+        Ok(match kind {
+            Kind::Commission => {
+                let (mut found, standing) = self.commission_at(FIELD, external_id)?;
+                let commission = &mut found.record;
+                same_affiliate("body.affiliate", &commission.affiliate, &adjustment.affiliate)?;
+                same_currency("body.currency", commission.currency, adjustment.currency)?;
+                standing.after(Step::Adjust)?;
+                self.count_adjustment(adjustment, commission.adjusted())?;
+                let parties = commission.parties();
+                self.put_back(found);
+                parties
+            }
+            Kind::Adjustment => {
+                let mut found: Found<AdjustmentRecord> = self.parent(FIELD, kind, external_id)?;
+                let earlier = &mut found.record;
+                same_affiliate("body.affiliate", &earlier.affiliate, &adjustment.affiliate)?;
+                same_currency("body.currency", earlier.currency, adjustment.currency)?;
+                self.count_adjustment(adjustment, earlier.adjusted())?;
+                self.put_back(found);
+                Parties::default()
+            }
+            Kind::Inquiry => {
+                let found: Found<InquiryRecord> = self.parent(FIELD, kind, external_id)?;
+                same_affiliate("body.affiliate", &found.record.affiliate, &adjustment.affiliate)?;
+                credit_only(adjustment.effect)?;
+                Parties::merchant(&found.record.merchant)
+            }
+            Kind::Transaction => {
+                let found: Found<TransactionRecord> = self.parent(FIELD, kind, external_id)?;
+                credit_only(adjustment.effect)?;
+                Parties::merchant(&found.record.merchant)
+            }
+            kind => return Err(Refusal::NotAdjustable { kind }.into()),
+        })
+    }
+
+    /// Counts an adjustment for or against what it names.
+    fn count_adjustment(
+        &self,
         adjustment: &Adjustment<Amount>,
-        external_id: &Id,
-    ) -> Result<Parties, AdmitError<S::Error>> {
+        named: Adjusted<'_>,
+    ) -> Result<(), Refusal> {
         const FIELD: &str = "body.amount";
-        let (mut found, standing) = self.commission_at("body.related", external_id)?;
-        let commission = &mut found.record;
-        same_affiliate("body.affiliate", &commission.affiliate, &adjustment.affiliate)?;
-        same_currency("body.currency", commission.currency, adjustment.currency)?;
-        standing.after(Step::Adjust)?;
+        let Adjusted { base, credited, debited } = named;
         let given = adjustment.amount;
         match adjustment.effect {
             Effect::Debit => {
-                let left = commission.left().checked_add(commission.credited);
-                let left = left.and_then(|all| all.checked_sub(commission.debited));
+                let left = base.checked_add(*credited);
+                let left = left.and_then(|all| all.checked_sub(*debited));
                 let left = left.expect("debits are admitted up to this, credits up to an amount");
                 if given > left {
-                    return Err(self.too_much(FIELD, adjustment.currency, left, given).into());
+                    return Err(self.too_much(FIELD, adjustment.currency, left, given));
                 }
-                commission.debited = add(FIELD, commission.debited, given)?;
+                *debited = add(FIELD, *debited, given)?;
             }
             Effect::Credit => {
-                commission.credited = add(FIELD, commission.credited, given)?;
-                add(FIELD, commission.credited, commission.left())?;
+                *credited = add(FIELD, *credited, given)?;
+                add(FIELD, *credited, base)?;
             }
         }
-        let parties = commission.parties();
-        self.put_back(found);
-        Ok(parties)
+        Ok(())
     }
 
     pub(super) fn inquiry(&mut self, inquiry: &Inquiry<Amount>) -> Outcome<S::Error> {
@@ -254,6 +285,7 @@ impl<S: StateReader> Admission<'_, '_, S> {
         let record = InquiryRecord {
             affiliate: inquiry.affiliate.clone(),
             merchant: inquiry.merchant.clone(),
+            time: self.entry.event_time,
             reopens: match &inquiry.claim {
                 Claim::Declined { commission } => Some(commission.clone()),
                 Claim::Untracked { .. } | Claim::Incorrect { .. } => None,
@@ -283,14 +315,20 @@ impl<S: StateReader> Admission<'_, '_, S> {
         Ok((Record::Stated, parties))
     }
 
-    /// Until its locking date a commission may be taken back, and from then on no more.
+    /// Until its locking date a commission may be taken back, and from then on no more. What was
+    /// recorded ahead of that date can't be taken back later by dating that back.
     fn before_locking(&self, commission: &CommissionRecord) -> Result<(), Refusal> {
-        match commission.locks_at {
-            Some(locks_at) if self.entry.event_time >= locks_at => {
-                Err(Refusal::PastLockingDate { locks_at })
-            }
-            _ => Ok(()),
+        let Some(locks_at) = commission.locks_at else { return Ok(()) };
+        let late = commission.dated_ahead && self.place.block_time >= locks_at;
+        if late || self.entry.event_time >= locks_at {
+            return Err(Refusal::PastLockingDate { locks_at });
         }
+        Ok(())
+    }
+
+    /// Whether a locking date lies ahead of what is recorded now.
+    pub(super) fn is_ahead(&self, locks_at: Option<Timestamp>) -> bool {
+        locks_at.is_some_and(|locks_at| self.place.block_time < locks_at)
     }
 
     fn after_locking(&self, commission: &CommissionRecord) -> Result<(), Refusal> {
@@ -300,6 +338,13 @@ impl<S: StateReader> Admission<'_, '_, S> {
             }
             _ => Ok(()),
         }
+    }
+}
+
+fn credit_only(effect: Effect) -> Result<(), Refusal> {
+    match effect {
+        Effect::Credit => Ok(()),
+        Effect::Debit => Err(Refusal::CreditOnly),
     }
 }
 

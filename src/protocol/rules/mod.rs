@@ -142,6 +142,13 @@ struct Found<T> {
     record: T,
 }
 
+impl<T: Kept> Found<T> {
+    fn new(key: StateKey, stored: StoredRecord) -> Self {
+        let StoredRecord { index, height, privacy, record } = stored;
+        Self { key, index, height, privacy, record: T::from_record(record) }
+    }
+}
+
 impl<S: StateReader> Admission<'_, '_, S> {
     /// The record about `subject`, if there is one.
     fn look_up<T: Kept>(
@@ -156,21 +163,26 @@ impl<S: StateReader> Admission<'_, '_, S> {
         &self,
         key: StateKey,
     ) -> Result<Option<Found<T>>, AdmitError<S::Error>> {
-        Ok(self.state.get(&key)?.map(|stored| {
-            let StoredRecord { index, height, privacy, record } = stored;
-            Found { key, index, height, privacy, record: T::from_record(record) }
-        }))
+        Ok(self.state.get(&key)?.map(|stored| Found::new(key, stored)))
     }
 
-    /// The record of an entry that this one names in `field`.
+    /// The record of an entry that this one names in `field`, and isn't dated before.
     fn parent<T: Kept>(
         &self,
         field: &'static str,
         kind: Kind,
         external_id: &Id,
     ) -> Result<Found<T>, AdmitError<S::Error>> {
-        self.look_up(Subject::Entry(kind, external_id))?
-            .ok_or_else(|| missing(field, kind, external_id).into())
+        let key = Subject::Entry(kind, external_id).key(&self.entry.tenant);
+        let Some(stored) = self.state.get(&key)? else {
+            return Err(missing(field, kind, external_id).into());
+        };
+        if let Some(time) = stored.record.time()
+            && self.entry.event_time < time
+        {
+            return Err(Refusal::BeforeParent { field, kind, time }.into());
+        }
+        Ok(Found::new(key, stored))
     }
 
     /// The sum about `subject`, and where to put it back; nothing, where there is none yet.

@@ -16,6 +16,7 @@ use crate::protocol::entry::{
 use crate::protocol::hash::StateKey;
 use crate::protocol::id::Id;
 use crate::protocol::money::Amount;
+use crate::protocol::time::Timestamp;
 
 const LINE_AMOUNT: &str = "body.lines.amount";
 
@@ -90,7 +91,7 @@ impl<S: StateReader> Admission<'_, '_, S> {
         };
         let (key, record) = match &before {
             Some((_, found)) => (found.key, found.record.clone()),
-            None => (self.key, PayoutRecord::new(payout, own)),
+            None => (self.key, PayoutRecord::new(payout, own, self.entry.event_time)),
         };
         let record = PayoutRecord { latest: own.clone(), ..record };
         let record = self.pay_lines(payout, record, key)?;
@@ -296,10 +297,11 @@ impl<S: StateReader> Admission<'_, '_, S> {
 
 impl PayoutRecord {
     /// A payout whose first part is `payout`, none of its lines counted yet.
-    fn new(payout: &Payout<Amount>, external_id: &Id) -> Self {
+    fn new(payout: &Payout<Amount>, external_id: &Id, time: Timestamp) -> Self {
         Self {
             affiliate: payout.affiliate.clone(),
             currency: payout.currency,
+            time,
             period_from: payout.period_from,
             period_until: payout.period_until,
             latest: external_id.clone(),

@@ -157,6 +157,18 @@ impl Kept for Record {
 }
 
 impl Record {
+    /// When the entry of this record happened, where others mustn't be dated before it.
+    pub(super) fn time(&self) -> Option<Timestamp> {
+        match self {
+            Self::Transaction(sale) => Some(sale.time),
+            Self::Commission(commission) => Some(commission.time),
+            Self::Adjustment(adjustment) => Some(adjustment.time),
+            Self::Inquiry(inquiry) => Some(inquiry.time),
+            Self::Payout(payout) => Some(payout.time),
+            _ => None,
+        }
+    }
+
     /// Whom the entry of this record concerns, as far as is remembered.
     pub fn parties(&self) -> Parties {
         match self {
@@ -182,7 +194,8 @@ pub struct TermsRecord {
     pub effective_from: Timestamp,
     /// Until when they hold by their own word.
     pub effective_until: Option<Timestamp>,
-    /// From when a later version holds instead, and where that stands in the log.
+    /// From when a later version holds instead, and where that stands in the log. Of terms that
+    /// were withdrawn, from their own beginning on.
     pub superseded: Option<(Timestamp, u64)>,
     /// What earns commissions.
     pub actions: Vec<Action>,
@@ -226,6 +239,8 @@ pub struct ProgramRecord {
     pub effective_from: Timestamp,
     /// The record of those.
     pub latest: StateKey,
+    /// The record of those before, withdrawn ones aside.
+    pub before: Option<StateKey>,
 }
 
 /// What is remembered of a transaction.
@@ -296,6 +311,8 @@ pub struct ItemRecord {
 pub struct CommissionRecord {
     /// Its transaction's record; none for one that was brought in.
     pub transaction: Option<StateKey>,
+    /// When it was earned, by the submitter's word.
+    pub time: Timestamp,
     /// Who earns it.
     pub affiliate: Id,
     /// Who owes it.
@@ -316,6 +333,8 @@ pub struct CommissionRecord {
     pub debited: Amount,
     /// When it is due to lock; on no date, when absent.
     pub locks_at: Option<Timestamp>,
+    /// Whether that date lay ahead when it was recorded.
+    pub dated_ahead: bool,
     /// Where it stands by its own word. What is in a payout stands where that says:
     /// [`CommissionRecord::standing`].
     pub state: CommissionState,
@@ -329,6 +348,9 @@ pub struct CommissionRecord {
     pub amended: bool,
     /// Of a direct commission, the number of its rule; 0 for any other.
     pub direct_rule: u16,
+    /// Of a direct commission whose rule has overrides, who stood above its affiliate when it was
+    /// admitted, level 1 first.
+    pub uplines: Vec<Id>,
     /// The levels of its overrides: bit 0 is level 1.
     pub overridden: u16,
 }
@@ -358,6 +380,24 @@ impl CommissionRecord {
     }
 }
 
+impl CommissionRecord {
+    /// What it comes to, and all adjustments for and against the affiliate that name it.
+    pub(super) fn adjusted(&mut self) -> Adjusted<'_> {
+        let base = self.left();
+        Adjusted { base, credited: &mut self.credited, debited: &mut self.debited }
+    }
+}
+
+/// What adjustments may take from: something, and the adjustments that name it.
+pub(super) struct Adjusted<'r> {
+    /// What it comes to by itself.
+    pub base: Amount,
+    /// All adjustments for the affiliate.
+    pub credited: &'r mut Amount,
+    /// All adjustments against the affiliate.
+    pub debited: &'r mut Amount,
+}
+
 /// What is remembered of an adjustment, or of an affiliate's balance that was brought in.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct AdjustmentRecord {
@@ -369,11 +409,26 @@ pub struct AdjustmentRecord {
     pub currency: Currency,
     /// How much.
     pub amount: Amount,
+    /// When it was made, by the submitter's word.
+    pub time: Timestamp,
+    /// All adjustments for the affiliate that name it.
+    pub credited: Amount,
+    /// All adjustments against the affiliate that name it.
+    pub debited: Amount,
     /// The record of the latest payout that has it as a line.
     pub payout: Option<StateKey>,
 }
 
 impl AdjustmentRecord {
+    /// What it comes to, and all adjustments for and against the affiliate that name it.
+    pub(super) fn adjusted(&mut self) -> Adjusted<'_> {
+        let base = match self.effect {
+            Effect::Credit => self.amount,
+            Effect::Debit => Amount::ZERO,
+        };
+        Adjusted { base, credited: &mut self.credited, debited: &mut self.debited }
+    }
+
     /// Where it stands, when its payout, if it has one, stands at `payout`.
     pub fn standing(&self, payout: Option<PayoutState>) -> AdjustmentState {
         match payout.map(PayoutState::of_commissions) {
@@ -391,6 +446,8 @@ pub struct InquiryRecord {
     pub affiliate: Id,
     /// About whose program.
     pub merchant: Id,
+    /// When it was asked, by the submitter's word.
+    pub time: Timestamp,
     /// The commission to reopen if it was wrongly declined, by external id.
     pub reopens: Option<Id>,
     /// Whether it was resolved.
@@ -404,6 +461,8 @@ pub struct PayoutRecord {
     pub affiliate: Id,
     /// In which currency.
     pub currency: Currency,
+    /// When its first part was stated, by the submitter's word.
+    pub time: Timestamp,
     /// The period that it pays for, from.
     pub period_from: Timestamp,
     /// The period that it pays for, until.
@@ -425,7 +484,7 @@ pub struct PayoutRecord {
 /// What is counted for tiers and caps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct CountedRecord {
-    /// How many direct commissions.
+    /// How many transactions that earned direct commissions.
     pub count: u64,
     /// The affiliate's share in the parts' amounts.
     pub volume: Amount,

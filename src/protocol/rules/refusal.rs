@@ -64,6 +64,16 @@ rules! {
         /// Its external id.
         external_id: Id,
     };
+    /// Nothing is dated before what it names.
+    #[error("event_time: {time}, the time of the {kind} that {field} names, is later")]
+    "before-parent", Some("event_time") => BeforeParent {
+        /// Where it is named.
+        field: &'static str,
+        /// Its kind.
+        kind: Kind,
+        /// When that happened.
+        time: Timestamp,
+    };
     /// Whatever is about a program needs its terms on the ledger.
     #[error("body.program: merchant {merchant} has no terms for program {program}")]
     "unknown-program", Some("body.program") => UnknownProgram {
@@ -264,16 +274,22 @@ rules! {
     /// An override is on a direct commission of the same transaction.
     #[error("body.role.of: no direct commission of this transaction")]
     "override-of-another", Some("body.role.of") => OverrideOfAnother;
+    /// An override rests on a commission that stands.
+    #[error("body.role.of: that commission is {state}")]
+    "override-of-nothing", Some("body.role.of") => OverrideOfNothing {
+        /// Where it stands.
+        state: CommissionState,
+    };
     /// A commission has one override of each level.
     #[error("body.role.level: level {level} has its override already")]
     "override-taken", Some("body.role.level") => OverrideTaken {
         /// The level.
         level: u8,
     };
-    /// An override is for who stands at its level.
-    #[error("body.affiliate: at this level stands {}", expected.as_ref().map_or("nobody", Id::as_str))]
+    /// An override is for who stood at its level when the direct commission was stated.
+    #[error("body.affiliate: at this level stood {}", expected.as_ref().map_or("nobody", Id::as_str))]
     "not-upline", Some("body.affiliate") => NotUpline {
-        /// Who it is, if there is anybody.
+        /// Who it was, if there was anybody.
         expected: Option<Id>,
     };
     /// A deviation deviates.
@@ -293,7 +309,8 @@ rules! {
         /// What was to happen.
         step: Step,
     };
-    /// From its locking date on, nothing is taken back.
+    /// From its locking date on, nothing is taken back; of what was recorded ahead of that date,
+    /// nothing that is recorded later, whatever time it says.
     #[error("event_time: the locking date was {locks_at}")]
     "past-locking-date", Some("event_time") => PastLockingDate {
         /// The locking date.
@@ -349,6 +366,15 @@ rules! {
         /// How many were to be sent back.
         given: u32,
     };
+    /// An adjustment corrects something that can be corrected.
+    #[error("body.related: a {kind} isn't adjusted")]
+    "not-adjustable", Some("body.related.kind") => NotAdjustable {
+        /// The kind of what is named.
+        kind: Kind,
+    };
+    /// Against an affiliate, an adjustment names what it takes back: a commission or adjustment.
+    #[error("body.effect: what takes from an affiliate names a commission or an adjustment")]
+    "credit-only", Some("body.effect") => CreditOnly;
     /// An inquiry is resolved once.
     #[error("body.inquiry: was resolved already")]
     "inquiry-resolved", Some("body.inquiry") => InquiryResolved;

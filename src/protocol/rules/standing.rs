@@ -37,20 +37,20 @@ impl<S: StateReader> Admission<'_, '_, S> {
         Ok((Record::Stated, Parties::default()))
     }
 
-    /// Who stands so many levels above `affiliate`, if anybody.
-    pub(super) fn upline_at(
+    /// Who stands above `affiliate`, the nearest first, for so many levels at most.
+    pub(super) fn uplines(
         &self,
         affiliate: &Id,
-        level: u8,
-    ) -> Result<Option<Id>, AdmitError<S::Error>> {
-        let mut above = Some(affiliate.clone());
-        for _ in 0..level {
-            above = match above {
-                Some(affiliate) => self.upline_of(&affiliate)?,
-                None => return Ok(None),
-            };
+        levels: usize,
+    ) -> Result<Vec<Id>, AdmitError<S::Error>> {
+        let mut uplines: Vec<Id> = Vec::new();
+        while uplines.len() < levels {
+            match self.upline_of(uplines.last().unwrap_or(affiliate))? {
+                Some(upline) => uplines.push(upline),
+                None => break,
+            }
         }
-        Ok(above)
+        Ok(uplines)
     }
 
     fn upline_of(&self, affiliate: &Id) -> Result<Option<Id>, AdmitError<S::Error>> {
@@ -74,6 +74,7 @@ impl<S: StateReader> Admission<'_, '_, S> {
                 };
                 let record = CommissionRecord {
                     transaction: None,
+                    time: self.entry.event_time,
                     affiliate: affiliate.clone(),
                     merchant: merchant.clone(),
                     currency: *currency,
@@ -84,12 +85,14 @@ impl<S: StateReader> Admission<'_, '_, S> {
                     credited: Amount::ZERO,
                     debited: Amount::ZERO,
                     locks_at: *locking_date,
+                    dated_ahead: self.is_ahead(*locking_date),
                     state,
                     payout: None,
                     deviation: None,
                     extended: false,
                     amended: false,
                     direct_rule: 0,
+                    uplines: Vec::new(),
                     overridden: 0,
                 };
                 let subject = Subject::Entry(Kind::Commission, own);
@@ -102,6 +105,9 @@ impl<S: StateReader> Admission<'_, '_, S> {
                     effect: *effect,
                     currency: *currency,
                     amount: *amount,
+                    time: self.entry.event_time,
+                    credited: Amount::ZERO,
+                    debited: Amount::ZERO,
                     payout: None,
                 };
                 let subject = Subject::Entry(Kind::Adjustment, own);

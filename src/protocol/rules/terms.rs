@@ -10,6 +10,7 @@ use crate::protocol::entry::{
     Action, Cap, Locking, MAX_OVERRIDE_LEVELS, MAX_REWARD_TIERS, MAX_TERMS_RULES, Parties,
     ProgramTerms, Rate, Reward, RewardRule, Tier,
 };
+use crate::protocol::hash::StateKey;
 use crate::protocol::money::Amount;
 use crate::protocol::time::Timestamp;
 
@@ -22,13 +23,15 @@ impl<S: StateReader> Admission<'_, '_, S> {
         if terms.version != expected {
             return Err(Refusal::WrongVersion { expected, given: terms.version }.into());
         }
-        if let Some(latest) = latest {
-            self.supersede(&latest.record, terms.effective_from)?;
-        }
+        let before = match latest {
+            Some(latest) => self.follow(&latest.record, terms.effective_from)?,
+            None => None,
+        };
         let program = ProgramRecord {
             version: terms.version,
             effective_from: terms.effective_from,
             latest: self.key,
+            before,
         };
         self.put_new(subject, program.into_record());
         Ok((Record::Terms(Arc::new(TermsRecord::new(terms))), Parties::default()))
@@ -100,24 +103,41 @@ impl<S: StateReader> Admission<'_, '_, S> {
     }
 
     /// A later version begins no earlier than it is recorded, so that it never changes a time
-    /// that an earlier one already governs.
-    fn supersede(
+    /// that an earlier one already governs. One that governs nothing yet gives way to it as a
+    /// whole. What comes before it from now on.
+    fn follow(
         &mut self,
         latest: &ProgramRecord,
         from: Timestamp,
-    ) -> Result<(), AdmitError<S::Error>> {
-        let earliest = self.place.block_time.max(latest.effective_from);
+    ) -> Result<Option<StateKey>, AdmitError<S::Error>> {
+        let now = self.place.block_time;
+        let governs = now.saturating_add(self.place.spec.limits.event_ahead_ms);
+        let withdrawn = latest.effective_from > governs;
+        let earliest = if withdrawn { now } else { now.max(latest.effective_from) };
         if from < earliest {
             return Err(Refusal::TermsReachBack { earliest, given: from }.into());
         }
-        let Some(mut stored) = self.state.get(&latest.latest)? else {
+        if !withdrawn {
+            self.supersede(latest.latest, from)?;
+            return Ok(Some(latest.latest));
+        }
+        self.supersede(latest.latest, latest.effective_from)?;
+        if let Some(before) = latest.before {
+            self.supersede(before, from)?;
+        }
+        Ok(latest.before)
+    }
+
+    /// Lets the terms of this record hold no more `from` then on.
+    fn supersede(&mut self, key: StateKey, from: Timestamp) -> Result<(), AdmitError<S::Error>> {
+        let Some(mut stored) = self.state.get(&key)? else {
             unreachable!("a program's record names terms that are on the ledger");
         };
         let Record::Terms(terms) = &mut stored.record else {
             unreachable!("a program's record names terms");
         };
         Arc::make_mut(terms).superseded = Some((from, self.place.index));
-        self.state.put(latest.latest, stored);
+        self.state.put(key, stored);
         Ok(())
     }
 }
