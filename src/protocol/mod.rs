@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`entry`] | a fact that a marketplace states; [`text`] is its JSON |
 //! | [`rules`] | whether it may be stated |
+//! | [`accounts`] | what it comes to for each party |
 //! | [`block`] | a run of entries, closed by a header |
 //! | [`tree`] | the log over all leaves, and its proofs |
 //! | [`checkpoint`] | what the authority signs |
@@ -17,6 +18,7 @@
 //! Below them: [`codec`] (canonical bytes), `json` (strict text), [`hash`], [`key`], [`id`],
 //! [`money`], [`time`].
 
+pub mod accounts;
 pub mod block;
 pub mod checkpoint;
 pub mod codec;

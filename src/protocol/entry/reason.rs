@@ -47,6 +47,30 @@ pub enum Reason {
     NetworkCorrection,
 }
 
+impl Reason {
+    /// Every reason, in the order of their numbers.
+    pub const ALL: [Self; 18] = [
+        Self::ReturnedItem,
+        Self::CancelledOrder,
+        Self::OrderError,
+        Self::DuplicateOrder,
+        Self::PaymentFailed,
+        Self::Chargeback,
+        Self::ConsumerFraud,
+        Self::AffiliateTermsViolation,
+        Self::InvalidVoucher,
+        Self::SelfReferral,
+        Self::WrongAttribution,
+        Self::WrongAmount,
+        Self::CurrencyCorrection,
+        Self::TestTransaction,
+        Self::OutOfScopeProduct,
+        Self::MerchantDispute,
+        Self::Goodwill,
+        Self::NetworkCorrection,
+    ];
+}
+
 codec::numbered! {
     Reason {
         1 => ReturnedItem {},

@@ -51,6 +51,7 @@ impl<S: StateReader> Admission<'_, '_, S> {
             time: self.entry.event_time,
             affiliate: commission.affiliate.clone(),
             merchant: sale.record.merchant.clone(),
+            program: Some(sale.record.program.clone()),
             currency: commission.currency,
             amount: commission.amount,
             fee: commission.fee,

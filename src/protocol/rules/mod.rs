@@ -38,7 +38,7 @@ pub use records::{
 };
 pub use refusal::{AdmitError, Refusal};
 pub use standing::MAX_UPLINE_DEPTH;
-pub use state::{Changes, Mark, Overlay, StateReader, Subject};
+pub use state::{Changed, Changes, Mark, Overlay, StateReader, Subject};
 
 use super::block::EncodedEntry;
 use super::entry::{Body, Entry, Fx, Kind, Parties};
@@ -108,6 +108,7 @@ pub fn admit<S: StateReader>(
         None => Privacy::Nothing,
     };
     let (index, height) = (place.index, place.height);
+    state.take_note(encoded.key(), None, &record);
     state.put(encoded.key(), StoredRecord { index, height, privacy, record });
     Ok(entry.body.parties().or(others))
 }
@@ -140,12 +141,15 @@ struct Found<T> {
     height: u64,
     privacy: Privacy,
     record: T,
+    /// What it was, where accounts move by it.
+    before: Option<Record>,
 }
 
 impl<T: Kept> Found<T> {
     fn new(key: StateKey, stored: StoredRecord) -> Self {
         let StoredRecord { index, height, privacy, record } = stored;
-        Self { key, index, height, privacy, record: T::from_record(record) }
+        let before = record.moves_accounts().then(|| record.clone());
+        Self { key, index, height, privacy, record: T::from_record(record), before }
     }
 }
 
@@ -196,12 +200,14 @@ impl<S: StateReader> Admission<'_, '_, S> {
             height: self.place.height,
             privacy: Privacy::Nothing,
             record: T::default(),
+            before: None,
         }))
     }
 
     fn put_back<T: Kept>(&mut self, found: Found<T>) {
-        let Found { key, index, height, privacy, record } = found;
+        let Found { key, index, height, privacy, record, before } = found;
         let record = record.into_record();
+        self.state.take_note(key, before, &record);
         self.state.put(key, StoredRecord { index, height, privacy, record });
     }
 
@@ -209,6 +215,7 @@ impl<S: StateReader> Admission<'_, '_, S> {
     fn put_new(&mut self, subject: Subject<'_>, record: Record) {
         let (index, height, privacy) = (self.place.index, self.place.height, Privacy::Nothing);
         let key = subject.key(&self.entry.tenant);
+        self.state.take_note(key, None, &record);
         self.state.put(key, StoredRecord { index, height, privacy, record });
     }
 

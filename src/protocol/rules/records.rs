@@ -157,6 +157,14 @@ impl Kept for Record {
 }
 
 impl Record {
+    /// Whether accounts may move when it changes.
+    pub(super) fn moves_accounts(&self) -> bool {
+        matches!(
+            self,
+            Self::Commission(_) | Self::Adjustment(_) | Self::Payout(_) | Self::Prepaid(_)
+        )
+    }
+
     /// When the entry of this record happened, where others mustn't be dated before it.
     pub(super) fn time(&self) -> Option<Timestamp> {
         match self {
@@ -317,6 +325,8 @@ pub struct CommissionRecord {
     pub affiliate: Id,
     /// Who owes it.
     pub merchant: Id,
+    /// Under which program; none for one that was brought in.
+    pub program: Option<Id>,
     /// The currency of its amounts.
     pub currency: Currency,
     /// What it is stated at, as amended.

@@ -77,6 +77,7 @@ impl<S: StateReader> Admission<'_, '_, S> {
                     time: self.entry.event_time,
                     affiliate: affiliate.clone(),
                     merchant: merchant.clone(),
+                    program: None,
                     currency: *currency,
                     amount: *amount,
                     fee: Amount::ZERO,

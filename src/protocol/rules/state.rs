@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::records::StoredRecord;
+use super::records::{Record, StoredRecord};
 use super::refusal::AdmitError;
 use crate::protocol::codec;
 use crate::protocol::entry::Kind;
@@ -97,16 +97,32 @@ pub struct Overlay<'a, S> {
     changes: Changes,
     /// What stood in `changes` before each write, the latest last.
     undo: Vec<(StateKey, Option<StoredRecord>)>,
+    /// Every change of a record by which accounts may move, the latest last.
+    changed: Vec<Changed>,
+}
+
+/// A record by which accounts may move, before and after an entry changed it.
+#[derive(Clone, Debug)]
+pub struct Changed {
+    /// Its name.
+    pub key: StateKey,
+    /// What it was, if it was there.
+    pub before: Option<Record>,
+    /// What it is.
+    pub after: Record,
 }
 
 /// A point to roll back to.
 #[derive(Clone, Copy, Debug)]
-pub struct Mark(usize);
+pub struct Mark {
+    undo: usize,
+    changed: usize,
+}
 
 impl<'a, S: StateReader> Overlay<'a, S> {
     /// No changes on top of `base`.
     pub fn new(base: &'a S) -> Self {
-        Self { base, changes: Changes::default(), undo: Vec::new() }
+        Self { base, changes: Changes::default(), undo: Vec::new(), changed: Vec::new() }
     }
 
     /// The record under `key`, the latest.
@@ -128,12 +144,13 @@ impl<'a, S: StateReader> Overlay<'a, S> {
 
     /// The point that the changes have reached.
     pub fn mark(&self) -> Mark {
-        Mark(self.undo.len())
+        Mark { undo: self.undo.len(), changed: self.changed.len() }
     }
 
     /// Takes back every change since `mark`.
     pub fn roll_back(&mut self, mark: Mark) {
-        for (key, before) in self.undo.drain(mark.0..).rev() {
+        self.changed.truncate(mark.changed);
+        for (key, before) in self.undo.drain(mark.undo..).rev() {
             match before {
                 Some(record) => self.changes.insert(key, record),
                 None => self.changes.remove(&key),
@@ -141,8 +158,21 @@ impl<'a, S: StateReader> Overlay<'a, S> {
         }
     }
 
-    /// Every changed record.
-    pub fn into_changes(self) -> Changes {
-        self.changes
+    /// Takes note of a record that is changed, if accounts may move by it.
+    pub(super) fn take_note(&mut self, key: StateKey, before: Option<Record>, after: &Record) {
+        if after.moves_accounts() {
+            self.changed.push(Changed { key, before, after: after.clone() });
+        }
+    }
+
+    /// How many records that accounts may move by were changed so far.
+    pub fn changed(&self) -> usize {
+        self.changed.len()
+    }
+
+    /// Every record that there is now in the place of another, and every change by which accounts
+    /// may move, in order.
+    pub fn into_changes(self) -> (Changes, Vec<Changed>) {
+        (self.changes, self.changed)
     }
 }

@@ -6,7 +6,7 @@ use crate::protocol::checkpoint::Checkpoint;
 use crate::protocol::entry::Parties;
 use crate::protocol::hash::{AccountsRoot, TreeHash};
 use crate::protocol::key::{SealingKey, Signature};
-use crate::protocol::rules::{self, AdmitError, Changes, Overlay, Place, StateReader};
+use crate::protocol::rules::{self, AdmitError, Changed, Changes, Overlay, Place, StateReader};
 use crate::protocol::spec::FORMAT_VERSION;
 use crate::protocol::time::Timestamp;
 use crate::protocol::tree::{Frontier, leaf_hash};
@@ -19,6 +19,8 @@ pub struct Draft<'a, S> {
     state: Overlay<'a, S>,
     entries: Vec<EncodedEntry>,
     parties: Vec<Parties>,
+    /// How many changes by which accounts may move there were after each entry.
+    changed: Vec<usize>,
     /// The sum of the leaves' lengths.
     bytes: usize,
 }
@@ -41,6 +43,7 @@ impl<'a, S: StateReader> Draft<'a, S> {
             state: Overlay::new(state),
             entries: Vec::new(),
             parties: Vec::new(),
+            changed: Vec::new(),
             bytes: 0,
         }
     }
@@ -67,6 +70,7 @@ impl<'a, S: StateReader> Draft<'a, S> {
                 self.bytes += entry.leaf().len();
                 self.entries.push(entry);
                 self.parties.push(parties);
+                self.changed.push(self.state.changed());
                 Ok(index)
             }
             Err(error) => {
@@ -106,6 +110,7 @@ impl<'a, S: StateReader> Draft<'a, S> {
         self.state.roll_back(mark.state);
         self.entries.truncate(mark.entries);
         self.parties.truncate(mark.entries);
+        self.changed.truncate(mark.entries);
         self.bytes = mark.bytes;
     }
 
@@ -142,6 +147,7 @@ impl<'a, S: StateReader> Draft<'a, S> {
         let header_leaf = header.to_leaf();
         let header_leaf_hash = leaf_hash(&header_leaf);
         tree.push(header_leaf_hash);
+        let (changes, changed) = self.state.into_changes();
         Closed {
             origin: self.chain.spec().origin.clone(),
             tip: Tip::new(&header, tree),
@@ -150,7 +156,9 @@ impl<'a, S: StateReader> Draft<'a, S> {
             header_leaf_hash,
             entries: self.entries,
             parties: self.parties,
-            changes: self.state.into_changes(),
+            changes,
+            changed,
+            changed_until: self.changed,
         }
     }
 }
@@ -173,6 +181,9 @@ pub(super) struct Closed {
     entries: Vec<EncodedEntry>,
     parties: Vec<Parties>,
     changes: Changes,
+    changed: Vec<Changed>,
+    /// Where the changes by each entry end.
+    changed_until: Vec<usize>,
     tip: Tip,
 }
 
@@ -229,6 +240,16 @@ impl VerifiedBlock {
     /// Whom each entry concerns, in the same order.
     pub fn parties(&self) -> &[Parties] {
         &self.closed.parties
+    }
+
+    /// Each entry, and the records that it changed by which accounts may move.
+    pub fn changed(&self) -> impl Iterator<Item = (&EncodedEntry, &[Changed])> {
+        let mut from = 0;
+        self.closed.entries.iter().zip(&self.closed.changed_until).map(move |(entry, until)| {
+            let changed = self.closed.changed.get(from..*until).unwrap_or_default();
+            from = *until;
+            (entry, changed)
+        })
     }
 
     /// Every record that the rules changed.
