@@ -59,6 +59,11 @@ impl Timestamp {
         (year - 1970) * 12 + month - 1
     }
 
+    /// The day of the month, 1 to 31, in UTC.
+    pub fn day_of_month(self) -> u8 {
+        u8::try_from(self.date().day()).expect("1 to 31")
+    }
+
     /// 00:00 UTC of `day` (1 to 28) in the calendar month that comes `months` after this one's,
     /// or [`Timestamp::MAX`].
     #[must_use]

@@ -33,6 +33,7 @@ use std::sync::Arc;
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
+use super::accounts;
 use super::error::StoreError;
 use super::facets::{self, Facet};
 use super::guard::Guard;
@@ -174,7 +175,8 @@ impl Committer {
         for tile in &full {
             inner.tiles.put(tile)?;
         }
-        inner.derived.apply(head.height(), block.changes().iter(), postings(block))?;
+        let counted = accounts::count(&inner.derived, block)?;
+        inner.derived.apply(head.height(), block.changes().iter(), postings(block), counted)?;
         let head = Arc::new(head);
         inner.head.store(head.clone());
         Ok(head)

@@ -1,5 +1,5 @@
-//! Everything that follows from the blocks and is looked up by key: the rules' records and the
-//! search index, two sorted maps.
+//! Everything that follows from the blocks and is looked up by key: the rules' records, the search
+//! index, the lines of accounts and who has dealings with whom: four sorted maps.
 //!
 //! Invariants:
 //! - What a block leads to is in memory when its commit returns. Whoever drafts the next one
@@ -22,10 +22,12 @@ use arc_swap::ArcSwap;
 use bincode::{Decode, Encode};
 use quick_cache::sync::Cache;
 
+use super::accounts::{self, Counted, Dealing, Dealings, LINE_KEY_BYTES, Line, Lines, ReadShares};
 use super::error::StoreError;
 use super::keys;
-use super::sorted::{Cursor, Order, PageStore, RunMeta, SortedMap, SyncPages};
+use super::sorted::{Cursor, Order, PageStore, RunMeta, SortedMap, SyncPages, Value};
 use super::table::Table;
+use crate::protocol::accounts::{AccountKey, Sums};
 use crate::protocol::codec;
 use crate::protocol::hash::{STATE_KEY_BYTES, StateKey};
 use crate::protocol::rules::StoredRecord;
@@ -79,6 +81,8 @@ struct Shared {
 struct Maps {
     state: SortedMap<STATE_KEY_BYTES, StoredRecord>,
     postings: SortedMap<POSTING_BYTES, ()>,
+    lines: Lines,
+    dealings: Dealings,
 }
 
 /// What changes hands between the writer and the two threads. Whoever swaps the maps holds it.
@@ -101,6 +105,8 @@ struct Manifest {
     next_run: u64,
     state: Vec<RunMeta>,
     postings: Vec<RunMeta>,
+    lines: Vec<RunMeta>,
+    dealings: Vec<RunMeta>,
 }
 
 impl Derived {
@@ -122,6 +128,8 @@ impl Derived {
         let maps = Maps {
             state: SortedMap::open(&pages, &stored.state)?,
             postings: SortedMap::open(&pages, &stored.postings)?,
+            lines: SortedMap::open(&pages, &stored.lines)?,
+            dealings: SortedMap::open(&pages, &stored.dealings)?,
         };
         pages.set_used(maps.used_slots());
         let work = Work {
@@ -213,12 +221,33 @@ impl Derived {
         })
     }
 
+    /// What the lines of an account up to the log index `last` come to.
+    pub(super) fn sums(&self, account: AccountKey, last: u64) -> Result<Sums, StoreError> {
+        accounts::sums(&self.shared.maps.load().lines, account, last)
+    }
+
+    /// The lines of all accounts, as they are now.
+    pub(super) fn lines(&self) -> Lines {
+        self.shared.maps.load().lines.clone()
+    }
+
+    /// At most `limit` of what is listed under a party or payout, from the number `from` on.
+    pub(super) fn dealings(
+        &self,
+        of: AccountKey,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<([u8; LINE_KEY_BYTES], Dealing)>, StoreError> {
+        accounts::dealings(&self.shared.maps.load().dealings, of, from, limit)
+    }
+
     /// Takes in what a block leads to. Waits where too much is still to be written out.
     pub(super) fn apply<'a>(
         &self,
         height: u64,
         records: impl Iterator<Item = (&'a StateKey, &'a StoredRecord)>,
         postings: impl Iterator<Item = (u64, u64)>,
+        counted: Counted,
     ) -> Result<(), StoreError> {
         if let Some(cause) = &self.shared.work().failed {
             return Err(StoreError::NotWrittenOut(cause.clone()));
@@ -231,10 +260,13 @@ impl Derived {
         }));
         let postings =
             maps.postings.extend(postings.map(|(digest, index)| (posting(digest, index), ())));
+        let lines = maps.lines.extend(counted.lines.into_iter());
+        let dealings = maps.dealings.extend(counted.dealings.into_iter());
         let mut work = shared.work();
         work.active = height;
         let blocks = height - work.frozen;
-        let full = records + postings >= shared.bounds.records || blocks >= shared.bounds.blocks;
+        let all = records + postings + lines + dealings;
+        let full = all >= shared.bounds.records || blocks >= shared.bounds.blocks;
         if full { shared.freeze(work) } else { Ok(()) }
     }
 
@@ -251,10 +283,39 @@ impl Derived {
         Ok(())
     }
 
-    /// Looks whether everything that is there can be found.
-    pub(super) fn check_filters(&self) -> Result<(), StoreError> {
+    /// Looks whether everything that is there can be found, and sums are of what is there.
+    pub(super) fn check_runs(&self) -> Result<(), StoreError> {
         let maps = self.shared.maps.load();
-        maps.state.check_filters().and_then(|()| maps.postings.check_filters())
+        maps.state.check_runs()?;
+        maps.postings.check_runs()?;
+        maps.lines.check_runs()?;
+        maps.dealings.check_runs()
+    }
+
+    /// Goes through every line of every account, in the order of their keys.
+    pub(super) fn all_lines(
+        &self,
+        mut look: impl FnMut(&[u8; LINE_KEY_BYTES], &Line),
+    ) -> Result<(), StoreError> {
+        let mut all = self.shared.maps.load().lines.all()?;
+        while let Some((key, value)) = all.record() {
+            look(key, &Lines::decode(value)?);
+            all.advance()?;
+        }
+        Ok(())
+    }
+
+    /// Goes through all dealings and shares of payouts, in the order of their keys.
+    pub(super) fn all_dealings(
+        &self,
+        mut look: impl FnMut(&[u8; LINE_KEY_BYTES], &Dealing),
+    ) -> Result<(), StoreError> {
+        let mut all = self.shared.maps.load().dealings.all()?;
+        while let Some((key, value)) = all.record() {
+            look(key, &Dealings::decode(value)?);
+            all.advance()?;
+        }
+        Ok(())
     }
 
     /// Goes through every posting, a facet's digest and a log index, in order.
@@ -283,7 +344,33 @@ impl Drop for Derived {
 impl Maps {
     fn used_slots(&self) -> Vec<u32> {
         let state = self.state.runs().iter().flat_map(|run| run.used_slots());
-        state.chain(self.postings.runs().iter().flat_map(|run| run.used_slots())).collect()
+        let postings = self.postings.runs().iter().flat_map(|run| run.used_slots());
+        let lines = self.lines.runs().iter().flat_map(|run| run.used_slots());
+        let dealings = self.dealings.runs().iter().flat_map(|run| run.used_slots());
+        state.chain(postings).chain(lines).chain(dealings).collect()
+    }
+}
+
+impl Value for StoredRecord {
+    type Running = ();
+}
+
+impl Value for Dealing {
+    type Running = ();
+}
+
+impl ReadShares for Derived {
+    type Error = StoreError;
+
+    fn share(&self, key: &[u8; LINE_KEY_BYTES]) -> Result<Option<Dealing>, StoreError> {
+        self.shared.maps.load().dealings.get(key)
+    }
+
+    fn shares(
+        &self,
+        payout: AccountKey,
+    ) -> Result<Vec<([u8; LINE_KEY_BYTES], Dealing)>, StoreError> {
+        self.dealings(payout, 0, usize::MAX)
     }
 }
 
@@ -302,8 +389,12 @@ impl Shared {
         }
         work.frozen = work.active;
         let maps = self.maps.load();
-        let (state, postings) = (maps.state.freeze(), maps.postings.freeze());
-        self.maps.store(Arc::new(Maps { state, postings }));
+        self.maps.store(Arc::new(Maps {
+            state: maps.state.freeze(),
+            postings: maps.postings.freeze(),
+            lines: maps.lines.freeze(),
+            dealings: maps.dealings.freeze(),
+        }));
         self.wake.notify_all();
         Ok(())
     }
@@ -370,7 +461,7 @@ mod tests {
         let records = keys.iter().map(|key| (key, &record));
         let facets = (height * 100..).zip(&step.facets);
         let postings = facets.map(|(index, number)| (digest(*number), index));
-        derived.apply(height, records, postings).unwrap();
+        derived.apply(height, records, postings, Counted::default()).unwrap();
     }
 
     fn open(database: &sled::Db) -> Derived {

@@ -3,6 +3,9 @@
 //! The chain is verified with rules' state kept in memory, apart from the stored one; then
 //! whatever is stored as derived is compared with what follows.
 
+use std::collections::BTreeMap;
+
+use super::accounts::{self, Dealing, LINE_KEY_BYTES, ReadShares, line_bytes, line_key};
 use super::ahead::Ahead;
 use super::commit::postings;
 use super::error::StoreError;
@@ -11,6 +14,7 @@ use super::read::View;
 use super::sorted::Order;
 use super::tiles::{Edge, FullTile, TILE_WIDTH};
 use super::{Store, body, keys};
+use crate::protocol::accounts::AccountKey;
 use crate::protocol::block::EncodedEntry;
 use crate::protocol::hash::TreeHash;
 use crate::protocol::rules::Changes;
@@ -66,7 +70,8 @@ pub(super) fn fsck(store: &Store, mut progress: impl FnMut(u64)) -> Result<FsckR
     check.chain(&mut progress)?;
     if check.report.verified_height == check.report.height {
         let sound = check.records()? & check.postings()?;
-        check.filters()?;
+        check.accounts()?;
+        check.runs()?;
         if !sound && check.report.is_clean() {
             // Something is missing: once more, and slower, to say what.
             check = Check::new(store, Postings::LookedUp);
@@ -88,7 +93,31 @@ struct Check {
     /// What becomes of the postings that there must be.
     expected: Postings,
     /// Those, as far as they were counted.
-    counted: PostingSum,
+    counted: Tally,
+    /// The lines of accounts that there must be.
+    lines: Tally,
+    /// The dealings and shares of payouts, from the blocks alone.
+    dealings: ExpectedDealings,
+}
+
+/// Dealings and shares of payouts that there must be.
+#[derive(Default)]
+struct ExpectedDealings(BTreeMap<[u8; LINE_KEY_BYTES], Dealing>);
+
+impl ReadShares for ExpectedDealings {
+    type Error = StoreError;
+
+    fn share(&self, key: &[u8; LINE_KEY_BYTES]) -> Result<Option<Dealing>, StoreError> {
+        Ok(self.0.get(key).cloned())
+    }
+
+    fn shares(
+        &self,
+        payout: AccountKey,
+    ) -> Result<Vec<([u8; LINE_KEY_BYTES], Dealing)>, StoreError> {
+        let all = self.0.range(line_key(payout, 0)..=line_key(payout, u64::MAX));
+        Ok(all.map(|(key, dealing)| (*key, dealing.clone())).collect())
+    }
 }
 
 /// How postings are checked.
@@ -100,16 +129,16 @@ enum Postings {
     LookedUp,
 }
 
-/// A sum over postings that doesn't depend on their order.
+/// A sum over what was met that doesn't depend on its order.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-struct PostingSum {
+struct Tally {
     count: u64,
     digests: u128,
 }
 
-impl PostingSum {
-    fn add(&mut self, digest: u64, index: u64) {
-        let hash = *blake3::hash(&keys::pair(digest, index)).as_bytes();
+impl Tally {
+    fn add(&mut self, bytes: &[u8]) {
+        let hash = *blake3::hash(bytes).as_bytes();
         let half = hash.first_chunk().expect("a digest has more bytes");
         self.digests = self.digests.wrapping_add(u128::from_be_bytes(*half));
         self.count += 1;
@@ -127,7 +156,9 @@ impl Check {
             state: Changes::default(),
             edge,
             expected,
-            counted: PostingSum::default(),
+            counted: Tally::default(),
+            lines: Tally::default(),
+            dealings: ExpectedDealings::default(),
         }
     }
 
@@ -178,10 +209,13 @@ impl Check {
         self.place(block);
         for (digest, index) in postings(block) {
             match self.expected {
-                Postings::Counted => self.counted.add(digest, index),
+                Postings::Counted => self.counted.add(&keys::pair(digest, index)),
                 Postings::LookedUp => self.look_up(digest, index)?,
             }
         }
+        let counted = accounts::count(&self.dealings, block)?;
+        counted.lines.iter().for_each(|(key, line)| self.lines.add(&line_bytes(key, line)));
+        self.dealings.0.extend(counted.dealings);
         Ok(())
     }
 
@@ -302,9 +336,9 @@ impl Check {
 
     /// Compares all stored postings with those that there must be; whether they are the same.
     fn postings(&mut self) -> Result<bool, StoreError> {
-        let mut found = PostingSum::default();
+        let mut found = Tally::default();
         let derived = &self.view.store.inner.derived;
-        let looked = derived.all_postings(|digest, index| found.add(digest, index));
+        let looked = derived.all_postings(|digest, index| found.add(&keys::pair(digest, index)));
         self.whole("postings", looked)?;
         if found.count > self.counted.count {
             let problem = format!("{} are there, must be {}", found.count, self.counted.count);
@@ -313,10 +347,36 @@ impl Check {
         Ok(found == self.counted)
     }
 
+    /// Compares all stored lines of accounts, and all dealings, with what the blocks give.
+    fn accounts(&mut self) -> Result<(), StoreError> {
+        let mut found = Tally::default();
+        let derived = &self.view.store.inner.derived;
+        let looked = derived.all_lines(|key, line| found.add(&line_bytes(key, line)));
+        let (there, expected) = (found.count, self.lines.count);
+        self.whole("lines of accounts", looked)?;
+        if found != self.lines {
+            let problem = format!("{there} are there, of {expected}, or one isn't what it must be");
+            self.report.add("lines of accounts", problem);
+        }
+        let Self { view, report, dealings, .. } = self;
+        let mut as_they_must = 0;
+        let looked = view.store.inner.derived.all_dealings(|key, dealing| {
+            if dealings.0.get(key) == Some(dealing) {
+                as_they_must += 1;
+            } else {
+                report.add("dealings", "one isn't what the blocks give");
+            }
+        });
+        if as_they_must != dealings.0.len() {
+            report.add("dealings", "some are missing");
+        }
+        self.whole("dealings", looked)
+    }
+
     /// What is there must be found, too.
-    fn filters(&mut self) -> Result<(), StoreError> {
-        let looked = self.view.store.inner.derived.check_filters();
-        self.whole("filters", looked)
+    fn runs(&mut self) -> Result<(), StoreError> {
+        let looked = self.view.store.inner.derived.check_runs();
+        self.whole("runs", looked)
     }
 
     /// Takes note of damage met while everything was gone through.

@@ -26,10 +26,12 @@
 //! | `doubt.rs`, `room.rs` | after a failed write: what must be written again, and when it may go on |
 //! | `body.rs`, `place.rs`, `tiles.rs`, `facets.rs` | how leaves, hashes and indexes are laid out |
 //! | `derived.rs` | the rules' records and the search index: two sorted maps and their manifest |
+//! | `accounts/` | the lines of accounts, and their sums at any height |
 //! | `sorted/` | sorted maps: they take writes at the speed of the disk |
 //! | `read.rs`, `named.rs`, `search.rs`, `ahead.rs` | reading at one head |
 //! | `fsck.rs` | re-verifying everything |
 
+mod accounts;
 mod ahead;
 mod body;
 mod commit;
@@ -70,6 +72,7 @@ use slots::Slots;
 use table::Table;
 use tiles::TileStore;
 
+pub use accounts::{AccountLine, DealingsWith};
 pub use ahead::Ahead;
 pub use commit::Committer;
 #[doc(hidden)]
@@ -82,6 +85,7 @@ pub use read::{StoredHeader, View};
 pub use recovery::Standing;
 pub use room::{MIN_FREE_BYTES, RESUME_FREE_BYTES, check_free, try_writing};
 pub use search::{Direction, EntryHit, Filter, MAX_SCANNED_ENTRIES, Page};
+pub use sorted::Order;
 pub use tiles::TILE_WIDTH;
 
 use crate::protocol::block::Header;

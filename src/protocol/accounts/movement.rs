@@ -146,9 +146,10 @@ fn commission<'a>(
 
 /// Counts a commission that wasn't there before.
 fn state_anew(after: &CommissionRecord, sums: &mut Sums) {
-    let (count, amount) = match after.imported() {
-        true => (Slot::IMPORTED, Slot::IMPORTED_AMOUNT),
-        false => (Slot::STATED, Slot::STATED_AMOUNT),
+    let (count, amount) = if after.imported() {
+        (Slot::IMPORTED, Slot::IMPORTED_AMOUNT)
+    } else {
+        (Slot::STATED, Slot::STATED_AMOUNT)
     };
     sums.add(count, 1);
     sums.add(amount, units(after.amount));
@@ -156,12 +157,7 @@ fn state_anew(after: &CommissionRecord, sums: &mut Sums) {
 }
 
 /// Counts what happened to a commission.
-fn take_step(
-    entry: &Entry,
-    before: &CommissionRecord,
-    after: &CommissionRecord,
-    sums: &mut Sums,
-) {
+fn take_step(entry: &Entry, before: &CommissionRecord, after: &CommissionRecord, sums: &mut Sums) {
     sums.add(Slot::AMENDED_AMOUNT, units(after.amount) - units(before.amount));
     match &entry.body {
         Body::Decision(decision) => match decision.verdict {
@@ -187,10 +183,7 @@ fn take_step(
     }
 }
 
-fn adjustment<'a>(
-    before: Option<&AdjustmentRecord>,
-    after: &'a AdjustmentRecord,
-) -> Movement<'a> {
+fn adjustment<'a>(before: Option<&AdjustmentRecord>, after: &'a AdjustmentRecord) -> Movement<'a> {
     type InState = fn(AdjustmentState) -> Slot;
     let (slot, flow): (InState, _) = match after.effect {
         Effect::Credit => (Slot::credit, Slot::CREDITED),

@@ -1,11 +1,13 @@
 //! What is summed up for an account.
 
+use bincode::{Decode, Encode};
+
 use crate::protocol::entry::{Kind, Reason};
 use crate::protocol::rules::{AdjustmentState, CommissionState};
 
 /// One of the numbers that are kept for an account. Amounts are in units of the account's
 /// currency.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub struct Slot(u8);
 
 /// What a family of slots begins at. They must not overlap: see the test below.
@@ -111,23 +113,13 @@ impl Slot {
     pub const fn amount_of_kind(kind: Kind) -> Self {
         Self(family::KIND_AMOUNT + kind as u8)
     }
-
-    /// The slot's number, where sums are stored.
-    pub const fn number(self) -> u8 {
-        self.0
-    }
-
-    /// The slot of a number that was stored.
-    pub const fn from_number(number: u8) -> Self {
-        Self(number)
-    }
 }
 
 /// A number for each slot, 0 where it isn't said.
 ///
 /// A number is a sum of amounts, or of how many there were: with 2^63 entries of 2^63 units each it
 /// is still one of 128 bits.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Sums(
     /// In the order of slots, none of them 0.
     Vec<(Slot, i128)>,

@@ -147,7 +147,7 @@ impl<'a, S: StateReader> Draft<'a, S> {
         let header_leaf = header.to_leaf();
         let header_leaf_hash = leaf_hash(&header_leaf);
         tree.push(header_leaf_hash);
-        let (changes, changed) = self.state.into_changes();
+        let (changes, moves) = self.state.into_changes();
         Closed {
             origin: self.chain.spec().origin.clone(),
             tip: Tip::new(&header, tree),
@@ -157,7 +157,7 @@ impl<'a, S: StateReader> Draft<'a, S> {
             entries: self.entries,
             parties: self.parties,
             changes,
-            changed,
+            changed: moves,
             changed_until: self.changed,
         }
     }

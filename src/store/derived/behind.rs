@@ -8,6 +8,7 @@ use std::sync::{Arc, PoisonError};
 use super::{MANIFEST, MAX_MANIFEST_BYTES, Manifest, Maps, POSTING_BYTES, Shared, Work};
 use crate::protocol::codec;
 use crate::protocol::hash::STATE_KEY_BYTES;
+use crate::store::accounts::LINE_KEY_BYTES;
 use crate::store::error::StoreError;
 use crate::store::sorted::{Run, SortedMap, Value};
 
@@ -30,30 +31,43 @@ impl Shared {
     }
 
     fn flush(&self, maps: &Maps) -> Result<(), StoreError> {
-        let number = self.take_numbers(2);
+        let number = self.take_numbers(4);
         let state = maps.state.write_frozen(&self.pages, number)?;
         let postings = maps.postings.write_frozen(&self.pages, number + 1)?;
+        let lines = maps.lines.write_frozen(&self.pages, number + 2)?;
+        let dealings = maps.dealings.write_frozen(&self.pages, number + 3)?;
         (self.sync)()?;
         let mut work = self.work();
         work.durable = work.frozen;
         let before = self.maps.load();
-        let (state, postings) = (before.state.flushed(state), before.postings.flushed(postings));
-        self.install(&work, Maps { state, postings })
+        let maps = Maps {
+            state: before.state.flushed(state),
+            postings: before.postings.flushed(postings),
+            lines: before.lines.flushed(lines),
+            dealings: before.dealings.flushed(dealings),
+        };
+        self.install(&work, maps)
     }
 
     pub(super) fn merge_loop(&self) {
         enum Due {
             State(Vec<Arc<Run<STATE_KEY_BYTES>>>),
             Postings(Vec<Arc<Run<POSTING_BYTES>>>),
+            Lines(Vec<Arc<Run<LINE_KEY_BYTES>>>),
+            Dealings(Vec<Arc<Run<LINE_KEY_BYTES>>>),
         }
         let due = |maps: &Maps| {
             let state = maps.state.due().map(Due::State);
-            state.or_else(|| maps.postings.due().map(Due::Postings))
+            let state = state.or_else(|| maps.postings.due().map(Due::Postings));
+            let state = state.or_else(|| maps.lines.due().map(Due::Lines));
+            state.or_else(|| maps.dealings.due().map(Due::Dealings))
         };
         while let Some(due) = self.wait_for(due) {
             let merged = match due {
                 Due::State(runs) => self.merge(&runs, |maps| &mut maps.state),
                 Due::Postings(runs) => self.merge(&runs, |maps| &mut maps.postings),
+                Due::Lines(runs) => self.merge(&runs, |maps| &mut maps.lines),
+                Due::Dealings(runs) => self.merge(&runs, |maps| &mut maps.dealings),
             };
             if let Err(error) = merged {
                 return self.fail(error);
@@ -90,6 +104,8 @@ impl Shared {
             next_run: work.next_run,
             state: maps.state.metas(),
             postings: maps.postings.metas(),
+            lines: maps.lines.metas(),
+            dealings: maps.dealings.metas(),
         });
         assert!(manifest.len() <= MAX_MANIFEST_BYTES, "some dozens of runs are described in less");
         self.manifest.insert(MANIFEST, manifest)?;

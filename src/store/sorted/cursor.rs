@@ -10,7 +10,7 @@ use crate::store::error::StoreError;
 
 /// In which order records come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::store) enum Order {
+pub enum Order {
     /// The least key first.
     Ascending,
     /// The greatest key first.

@@ -21,9 +21,25 @@ const LAST_LEVEL: u8 = 2;
 const RECORDS_A_TURN: usize = 32;
 
 /// What a map keeps under a key. `()` takes no bytes.
-pub(in crate::store) trait Value: Encode + Decode<()> + Clone {}
+pub(in crate::store) trait Value: Encode + Decode<()> + Clone {
+    /// What the records of a run come to so far, for values that say something of that.
+    type Running: Default;
 
-impl<V: Encode + Decode<()> + Clone> Value for V {}
+    /// Writes a value as it stands in a run, after all those of smaller keys there.
+    fn write_in_order(
+        _: &mut Self::Running,
+        _key: &[u8],
+        value: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), StoreError> {
+        out.extend_from_slice(value);
+        Ok(())
+    }
+}
+
+impl Value for () {
+    type Running = ();
+}
 
 /// A sorted map from keys of `K` bytes to values. A clone has the same memories, and keeps the
 /// runs of its time.
@@ -85,6 +101,18 @@ impl<const K: usize, V: Value> SortedMap<K, V> {
         last: [u8; K],
         order: Order,
     ) -> Result<impl Cursor<K> + use<K, V>, StoreError> {
+        let sources = self.sources(first, last, order)?;
+        Ok(Merge::new(sources, order))
+    }
+
+    /// The records from `first` to `last`, which share their first eight bytes, of each memory and
+    /// each run by themselves, the newest first.
+    pub(in crate::store) fn sources(
+        &self,
+        first: [u8; K],
+        last: [u8; K],
+        order: Order,
+    ) -> Result<Vec<Box<dyn Cursor<K> + Send>>, StoreError> {
         debug_assert_eq!(prefix(&first), prefix(&last), "a filter knows one prefix at a time");
         let mut sources: Vec<Box<dyn Cursor<K> + Send>> = Vec::new();
         for memory in self.memories() {
@@ -95,7 +123,7 @@ impl<const K: usize, V: Value> SortedMap<K, V> {
         for run in self.runs.iter().filter(|run| run.may_have(prefix(&first))) {
             sources.push(Box::new(RunCursor::new(run, first, last, order)?));
         }
-        Ok(Merge::new(sources, order))
+        Ok(sources)
     }
 
     /// All records, in the order of their keys.
@@ -109,14 +137,22 @@ impl<const K: usize, V: Value> SortedMap<K, V> {
         Ok(Merge::new(sources, Order::Ascending))
     }
 
-    /// Looks whether each run's filter knows all its keys: one that doesn't would hide some.
-    pub(in crate::store) fn check_filters(&self) -> Result<(), StoreError> {
+    /// Looks whether each run's filter knows all its keys: one that doesn't would hide some. And
+    /// whether its values say of those before them what they must.
+    pub(in crate::store) fn check_runs(&self) -> Result<(), StoreError> {
         for run in &self.runs {
             let mut all = RunCursor::new(run, [0; K], [u8::MAX; K], Order::Ascending)?;
-            while let Some((key, _)) = all.record() {
+            let (mut running, mut expected) = (V::Running::default(), Vec::new());
+            while let Some((key, value)) = all.record() {
                 if !run.may_have(prefix(key)) {
                     let place = format!("filter of run {}", run.meta.number);
                     return Err(StoreError::damaged(place, "it doesn't know a key of the run"));
+                }
+                expected.clear();
+                V::write_in_order(&mut running, key, value, &mut expected)?;
+                if expected != value {
+                    let place = format!("run {}", run.meta.number);
+                    return Err(StoreError::damaged(place, "a sum isn't what comes before it"));
                 }
                 all.advance()?;
             }
@@ -147,8 +183,11 @@ impl<const K: usize, V: Value> SortedMap<K, V> {
     ) -> Result<Arc<Run<K>>, StoreError> {
         let frozen = self.frozen.as_deref().map(read);
         let mut writer = RunWriter::new::<V>(pages, number, 0);
+        let (mut running, mut written) = (V::Running::default(), Vec::new());
         for (key, value) in frozen.iter().flat_map(|memory| memory.sorted()) {
-            writer.push(key, &codec::encode(value))?;
+            written.clear();
+            V::write_in_order(&mut running, key, &codec::encode(value), &mut written)?;
+            writer.push(key, &written)?;
         }
         writer.finish()
     }
@@ -179,8 +218,11 @@ impl<const K: usize, V: Value> SortedMap<K, V> {
         let level = runs.first().map_or(0, |run| run.meta.level) + 1;
         let mut writer = RunWriter::new::<V>(pages, number, level);
         let mut merge = Merge::new(cursors(runs)?, Order::Ascending);
+        let (mut running, mut written) = (V::Running::default(), Vec::new());
         while let Some((key, value)) = merge.record() {
-            writer.push(key, value)?;
+            written.clear();
+            V::write_in_order(&mut running, key, value, &mut written)?;
+            writer.push(key, &written)?;
             merge.advance()?;
         }
         writer.finish()

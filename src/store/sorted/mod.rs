@@ -38,7 +38,8 @@ mod page;
 mod pages;
 mod run;
 
-pub(super) use cursor::{Cursor, Order};
+pub(super) use cursor::Cursor;
+pub use cursor::Order;
 pub(super) use map::{SortedMap, Value};
 pub(super) use pages::{PageStore, SyncPages};
 pub(super) use run::{Run, RunMeta};

@@ -1,0 +1,147 @@
+//! Sums and lines of accounts, as they were at some index.
+
+use super::{AccountKey, Dealing, LINE_KEY_BYTES, Line, line_key, split_line_key};
+use crate::protocol::accounts::{Account, Party, Sums};
+use crate::protocol::codec;
+use crate::protocol::id::Id;
+use crate::protocol::money::Currency;
+use crate::store::error::StoreError;
+use crate::store::read::View;
+use crate::store::sorted::{Cursor, Order, SortedMap};
+
+/// What moved of an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountLine {
+    /// The log index of the entry; of the last entry, where a line is of a whole block.
+    pub index: u64,
+    /// By events of which day of the month, in the account of a month; 0 in others.
+    pub day: u8,
+    /// By how much.
+    pub moved: Sums,
+}
+
+/// With whom a party has dealings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DealingsWith {
+    /// What tells them apart from others of the party; in no order that means anything.
+    pub key: u64,
+    /// Who owes.
+    pub merchant: Id,
+    /// Under which program; none for what was brought in.
+    pub program: Option<Id>,
+    /// Who earns.
+    pub affiliate: Id,
+    /// In which currency.
+    pub currency: Currency,
+}
+
+/// The lines of all accounts.
+pub(in crate::store) type Lines = SortedMap<LINE_KEY_BYTES, Line>;
+/// All dealings and shares of payouts.
+pub(in crate::store) type Dealings = SortedMap<LINE_KEY_BYTES, Dealing>;
+
+/// What the lines of an account up to `last` come to.
+pub(in crate::store) fn sums(
+    lines: &Lines,
+    account: AccountKey,
+    last: u64,
+) -> Result<Sums, StoreError> {
+    let mut sums = Sums::default();
+    let (first, last) = (line_key(account, 0), line_key(account, last));
+    for mut source in lines.sources(first, last, Order::Descending)? {
+        while let Some((_, value)) = source.record() {
+            let line = Lines::decode(value)?;
+            if let Some(of_run) = &line.sums {
+                sums.add_all(of_run);
+                break;
+            }
+            sums.add_all(&line.moved);
+            source.advance()?;
+        }
+    }
+    Ok(sums)
+}
+
+/// All that is listed under a party or payout, with the keys.
+pub(in crate::store) fn dealings(
+    dealings: &Dealings,
+    of: AccountKey,
+    from: u64,
+    limit: usize,
+) -> Result<Vec<([u8; LINE_KEY_BYTES], Dealing)>, StoreError> {
+    let (first, last) = (line_key(of, from), line_key(of, u64::MAX));
+    let mut found = dealings.range(first, last, Order::Ascending)?;
+    let mut all = Vec::new();
+    while let Some((key, value)) = found.record()
+        && all.len() < limit
+    {
+        all.push((*key, Dealings::decode(value)?));
+        found.advance()?;
+    }
+    Ok(all)
+}
+
+impl View {
+    /// What moved of an account up to the log index `last`, that included.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn sums(&self, tenant: &Id, account: Account<'_>, last: u64) -> Result<Sums, StoreError> {
+        let last = last.min(self.last_index());
+        self.store.inner.derived.sums(account.key(tenant), last)
+    }
+
+    /// The lines of an account between two log indexes, those included.
+    pub fn account_lines(
+        &self,
+        tenant: &Id,
+        account: Account<'_>,
+        (first, last): (u64, u64),
+        order: Order,
+    ) -> impl Iterator<Item = Result<AccountLine, StoreError>> + use<> {
+        let (key, last) = (account.key(tenant), last.min(self.last_index()));
+        let lines = self.store.inner.derived.lines();
+        let mut cursor =
+            Some(lines.range(line_key(key, first.min(last)), line_key(key, last), order));
+        // After an error there is nothing more.
+        std::iter::from_fn(move || match cursor.take()? {
+            Err(error) => Some(Err(error)),
+            Ok(mut found) => {
+                let (key, value) = found.record()?;
+                let (_, index) = split_line_key(key);
+                let line = Lines::decode(value);
+                cursor = Some(found.advance().map(|()| found));
+                Some(line.map(|Line { day, moved, .. }| AccountLine { index, day, moved }))
+            }
+        })
+    }
+
+    /// With whom a party has dealings: at most `limit`, from the one with this key on.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn dealings(
+        &self,
+        tenant: &Id,
+        party: Party<'_>,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<DealingsWith>, StoreError> {
+        let found = self.store.inner.derived.dealings(party.key(tenant), from, limit)?;
+        let with = found.into_iter().filter_map(|(key, dealing)| {
+            let Dealing { merchant, program, affiliate, currency, .. } = dealing;
+            let (_, key) = split_line_key(&key);
+            Some(DealingsWith { key, merchant: merchant?, program, affiliate, currency })
+        });
+        Ok(with.collect())
+    }
+
+    fn last_index(&self) -> u64 {
+        self.head().size().saturating_sub(1)
+    }
+}
+
+/// What a line says by itself, for those who compare.
+pub(in crate::store) fn line_bytes(key: &[u8; LINE_KEY_BYTES], line: &Line) -> Vec<u8> {
+    codec::encode(&(key, line.day, &line.moved))
+}
