@@ -18,6 +18,9 @@ pub mod http;
 pub mod ledger;
 
 #[cfg(feature = "node")]
+pub mod query;
+
+#[cfg(feature = "node")]
 pub mod store;
 
 #[cfg(feature = "node")]

@@ -2,9 +2,9 @@
 
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequestParts, Query};
-use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, Uri};
 use bytes::BytesMut;
 use futures::StreamExt;
 use serde::de::DeserializeOwned;
@@ -25,20 +25,30 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Parameters<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let rejection = match Query::<T>::try_from_uri(&parts.uri) {
-            Ok(Query(parameters)) => return Ok(Self(parameters)),
-            Err(rejection) => rejection.body_text(),
-        };
-        let detail = rejection.split_once(": ").map_or(rejection.as_str(), |(_, detail)| detail);
-        let problem = Problem::new(ProblemType::BadParameter, detail);
-        // The message begins with the name of a parameter that has a wrong value.
-        let named = detail.split_once(": ").map(|(name, _)| name);
-        let named = named.filter(|name| !name.contains(' '));
-        Err(match named.or_else(|| named_field(detail)) {
-            Some(name) => problem.at(name),
-            None => problem,
-        })
+        parameters(parts.uri.query().unwrap_or("")).map(Self)
     }
+}
+
+/// The parameters that a query, such as `tenant=acme&limit=5`, has.
+///
+/// # Errors
+/// [`ProblemType::BadParameter`].
+pub fn parameters<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
+    let uri = Uri::builder().path_and_query(format!("/?{query}")).build();
+    let rejection = match uri.map(|uri| Query::<T>::try_from_uri(&uri)) {
+        Ok(Ok(Query(parameters))) => return Ok(parameters),
+        Ok(Err(rejection)) => rejection.body_text(),
+        Err(error) => error.to_string(),
+    };
+    let detail = rejection.split_once(": ").map_or(rejection.as_str(), |(_, detail)| detail);
+    let problem = Problem::new(ProblemType::BadParameter, detail);
+    // The message begins with the name of a parameter that has a wrong value.
+    let named = detail.split_once(": ").map(|(name, _)| name);
+    let named = named.filter(|name| !name.contains(' '));
+    Err(match named.or_else(|| named_field(detail)) {
+        Some(name) => problem.at(name),
+        None => problem,
+    })
 }
 
 /// A media type that a body may have.

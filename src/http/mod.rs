@@ -6,6 +6,8 @@
 //! | `results.rs` | what became of each entry |
 //! | `entries.rs`, `blocks.rs`, `chain.rs` | what is on the ledger |
 //! | `entry_view.rs`, `standing.rs`, `paging.rs` | how entries are shown, where they stand, lists of them |
+//! | `affiliates.rs` | what affiliates ask |
+//! | `report.rs` | answers to questions: pages, CSV, NDJSON |
 //! | `log.rs`, `tile_path.rs` | the log itself, as C2SP `tlog-tiles` |
 //! | `verify.rs`, `verify_range.rs` | verifying for those who ask |
 //! | `health.rs` | whether the node is well |
@@ -14,6 +16,7 @@
 //! | `openapi.rs`, `schema.rs` | the description of all this |
 
 mod access;
+mod affiliates;
 mod blocks;
 mod chain;
 mod entries;
@@ -27,6 +30,7 @@ mod openapi;
 mod paging;
 mod problem;
 mod problem_type;
+mod report;
 mod results;
 mod schema;
 mod standing;
@@ -132,6 +136,7 @@ fn timed_routes() -> OpenApiRouter<Shared> {
         .routes(routes!(chain::get_chain))
         .routes(routes!(chain::get_spec))
         .routes(routes!(verify::verify_receipt))
+        .routes(routes!(affiliates::get_affiliate_balances))
         .routes(routes!(log::get_checkpoint))
         .routes(routes!(log::get_tile))
         .routes(routes!(log::get_entry_bundle))

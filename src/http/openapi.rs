@@ -44,6 +44,7 @@ const PROBLEMS: &[(&str, &[ProblemType])] = &[
     ("get_entry", &[BadParameter, NotFound]),
     ("get_receipt", &[BadParameter, NotFound]),
     ("get_leaf", &[BadParameter, NotFound]),
+    ("get_affiliate_balances", &[BadParameter, BadCursor]),
     ("list_blocks", &[BadParameter, BadCursor]),
     ("get_block", &[BadParameter, BadCursor, NotFound]),
     ("get_chain", &[MethodNotAllowed]),
@@ -89,8 +90,9 @@ node's log has more.
 Amounts are decimal strings. Times are RFC 3339. Lists go on with the cursor in `next`. Parameters \
 and fields that aren't known are refused, not ignored.";
 
-const TAGS: [(&str, &str); 7] = [
+const TAGS: [(&str, &str); 8] = [
     ("entries", "Facts: submitting, finding and proving them."),
+    ("queries", "Questions about affiliates, merchants and everything, answered as of any height."),
     ("blocks", "Runs of entries, each sealed and signed."),
     ("chain", "Which ledger this is, and where it stands."),
     ("verify", "Verification by the node, for those who ask it."),

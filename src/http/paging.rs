@@ -23,8 +23,17 @@ impl Query {
 
     /// The cursor that goes on after `position`.
     pub fn cursor(&self, position: u64) -> String {
+        self.encode([position])
+    }
+
+    /// The cursor that goes on after `position`, in the ledger as it was at `height`.
+    pub fn cursor_in(&self, position: u64, height: u64) -> String {
+        self.encode([position, height])
+    }
+
+    fn encode<const N: usize>(&self, numbers: [u64; N]) -> String {
         let mut bytes = self.0.to_vec();
-        bytes.extend_from_slice(&position.to_be_bytes());
+        bytes.extend(numbers.iter().flat_map(|number| number.to_be_bytes()));
         BASE64_URL_SAFE_NO_PAD.encode(bytes)
     }
 
@@ -33,16 +42,31 @@ impl Query {
     /// # Errors
     /// [`ProblemType::BadCursor`].
     pub fn position(&self, cursor: Option<&str>) -> Result<Option<u64>, Problem> {
+        Ok(self.decode(cursor)?.map(|[position]| position))
+    }
+
+    /// The position and the height of a cursor of this query.
+    ///
+    /// # Errors
+    /// [`ProblemType::BadCursor`].
+    pub fn place(&self, cursor: Option<&str>) -> Result<Option<(u64, u64)>, Problem> {
+        Ok(self.decode(cursor)?.map(|[position, height]| (position, height)))
+    }
+
+    fn decode<const N: usize>(&self, cursor: Option<&str>) -> Result<Option<[u64; N]>, Problem> {
         let Some(cursor) = cursor else { return Ok(None) };
         let refused = |detail| Problem::new(ProblemType::BadCursor, detail).at("cursor");
         let bytes = BASE64_URL_SAFE_NO_PAD
             .decode(cursor)
             .map_err(|_| refused("this is no cursor that a list gave"))?;
         match bytes.split_first_chunk() {
-            Some((digest, position)) if *digest == self.0 => position
-                .try_into()
-                .map(|position| Some(u64::from_be_bytes(position)))
-                .map_err(|_| refused("this is no cursor that a list gave")),
+            Some((digest, rest)) if *digest == self.0 => {
+                let (numbers, rest) = rest.as_chunks();
+                let numbers: Option<&[_; N]> = numbers.try_into().ok();
+                let numbers = numbers.filter(|_| rest.is_empty());
+                let numbers = numbers.ok_or_else(|| refused("this is no cursor that a list gave"));
+                numbers.map(|numbers| Some(numbers.map(u64::from_be_bytes)))
+            }
             _ => Err(refused("this cursor is of another query: repeat yours without it")),
         }
     }

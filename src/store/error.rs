@@ -165,7 +165,7 @@ impl StoreError {
     }
 
     /// Something that isn't what was written.
-    pub(super) fn damaged(place: impl Into<String>, problem: impl std::fmt::Display) -> Self {
+    pub(crate) fn damaged(place: impl Into<String>, problem: impl std::fmt::Display) -> Self {
         Self::Damaged { place: place.into(), problem: format!("{problem}") }
     }
 }
