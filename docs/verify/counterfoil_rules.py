@@ -89,7 +89,7 @@ class Tenant:
         self.time, self.external_id = entry["event_time"], external_id
         self.block_time, self.latest_event = block_time, latest_event
         record = getattr(self, body["kind"])(body)
-        # A payout's further parts leave the record of the first, which keeps its time.
+        # A payout's further parts leave the record of the first as it is.
         if isinstance(record, Dated) and record.time is None:
             record.time, record.recorded = self.time, block_time
         for kind in names:
@@ -101,8 +101,13 @@ class Tenant:
     def find(self, kind, external_id):
         demand(external_id in self.records[kind], "missing-parent")
         record = self.records[kind][external_id]
-        demand(kind not in DATED or record.time <= self.time, "before-parent")
+        # A payout's further parts have no time of their own.
+        if kind in DATED and (kind != "payout" or record.first == external_id):
+            self.check_order(record)
         return record
+
+    def check_order(self, named):
+        demand(named.time <= self.time, "before-parent")
 
     def check_currency(self, currency):
         demand(currency in self.scales, "unknown-currency")
@@ -417,6 +422,7 @@ class Tenant:
         payout = Payout(body, self.external_id)
         if body["continues"] is not None:
             whole = self.find("payout", body["continues"])
+            self.check_order(whole)
             latest_open = (whole.latest, whole.state) == (body["continues"], "open")
             demand(latest_open, "payout-not-open")
             demand(whole.affiliate == payout.affiliate, "another-affiliate")
