@@ -17,6 +17,8 @@ mod agreement;
 mod allowed;
 #[path = "rules/arithmetic.rs"]
 mod arithmetic;
+#[path = "rules/dates.rs"]
+mod dates;
 #[path = "rules/histories.rs"]
 mod histories;
 #[path = "rules/lifecycle.rs"]
