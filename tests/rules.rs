@@ -19,6 +19,8 @@ mod allowed;
 mod arithmetic;
 #[path = "rules/dates.rs"]
 mod dates;
+#[path = "rules/deadlines.rs"]
+mod deadlines;
 #[path = "rules/histories.rs"]
 mod histories;
 #[path = "rules/lifecycle.rs"]
