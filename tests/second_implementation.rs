@@ -124,7 +124,8 @@ def outcome(tenant):
     records = tenant.records
     due = {name: [c.state, c.amount, c.left, c.funded, c.fee, c.credited, c.debited, c.locks_at]
            for name, c in records["commission"].items()}
-    extra = {name: [a.state, a.effect, a.left] for name, a in records["adjustment"].items()}
+    extra = {name: [a.state, a.effect, a.left, a.credited, a.debited]
+             for name, a in records["adjustment"].items()}
     paid = {name: [p.state, p.added, p.taken_off, p.latest]
             for name, p in records["payout"].items() if p.first == name}
     sold = {name: [s.refunded, [[group, units] for group, units in s.parts.items()],

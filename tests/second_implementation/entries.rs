@@ -367,7 +367,13 @@ fn reversal(market: &mut Market) -> Reversal<Amount> {
 }
 
 fn reference(market: &mut Market) -> Reference {
-    let kind = if market.chance(60) { Kind::Commission } else { market.of(Kind::ALL) };
+    let kind = match market.random.below(20) {
+        0..11 => Kind::Commission,
+        11..15 => Kind::Adjustment,
+        15 => Kind::Inquiry,
+        16 => Kind::Transaction,
+        _ => market.of(Kind::ALL),
+    };
     Reference { kind, external_id: market.name(kind) }
 }
 
