@@ -7,6 +7,9 @@
     reason = "a test may stop where it fails"
 )]
 
+#[path = "market/mod.rs"]
+#[allow(dead_code, reason = "each test uses its part of this")]
+mod cases;
 #[path = "second_implementation/entries.rs"]
 mod entries;
 #[path = "second_implementation/market.rs"]
@@ -141,8 +144,8 @@ def outcome(tenant):
     }
 
 for line in sys.stdin:
-    if line == "market\n":
-        state = counterfoil_rules.State({"EUR": 2, "JPY": 0, "USD": 4}, 300000)
+    if line.startswith("market "):
+        state = counterfoil_rules.State(json.loads(line.removeprefix("market ")), 300000)
         before = pickle.dumps(state)
     elif line == "outcome\n":
         tenants = sorted(state.tenants.items())
@@ -160,6 +163,26 @@ for line in sys.stdin:
 "#;
 
 #[test]
+fn the_scripts_tell_what_is_legal_from_what_just_isnt() {
+    let (mut input, mut expected) = (String::new(), Vec::new());
+    for case in cases::cases::cases() {
+        input.push_str("market {\"EUR\": 2, \"GBP\": 2, \"JPY\": 0}\n");
+        expected.extend(case.given.iter().map(|_| "admitted"));
+        expected.extend([case.rule, "admitted"]);
+        for entry in cases::encoded(&[case.given, vec![case.broken, case.legal]].concat()) {
+            writeln!(input, "{} {}", cases::NOW, hex::encode(entry.leaf())).unwrap();
+        }
+    }
+    let answers = run(APPLY, &input);
+    let answers: Vec<&str> = answers.lines().collect();
+    for (place, (answer, expected)) in answers.iter().zip(&expected).enumerate() {
+        let leaves = input.lines().filter(|line| !line.starts_with("market "));
+        assert_eq!(answer, expected, "{}", leaves.skip(place).next().unwrap());
+    }
+    assert_eq!(answers.len(), expected.len());
+}
+
+#[test]
 fn the_scripts_know_exactly_the_rules() {
     let mut seeds = Random::seeded(SEED);
     let (mut input, mut markets) = (String::new(), Vec::new());
@@ -168,7 +191,7 @@ fn the_scripts_know_exactly_the_rules() {
         for _ in 0..RANDOM_ENTRIES {
             market.step();
         }
-        input.push_str("market\n");
+        input.push_str("market {\"EUR\": 2, \"JPY\": 0, \"USD\": 4}\n");
         for offer in &market.offers {
             writeln!(input, "{} {}", offer.time.as_millis(), hex::encode(&offer.leaf)).unwrap();
         }
