@@ -5,7 +5,7 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`entry`] | a fact that a marketplace states; [`text`] is its JSON |
+//! | [`entry`] | a fact that a marketplace states; [`text`] is its JSON, [`difference`] compares two |
 //! | [`rules`] | whether it may be stated |
 //! | [`block`] | a run of entries, closed by a header |
 //! | [`tree`] | the log over all leaves, and its proofs |
@@ -20,6 +20,7 @@
 pub mod block;
 pub mod checkpoint;
 pub mod codec;
+pub mod difference;
 pub mod entry;
 pub mod hash;
 pub mod id;
