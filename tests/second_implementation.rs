@@ -8,8 +8,7 @@
 )]
 
 #[path = "market/mod.rs"]
-#[allow(dead_code, reason = "each test uses its part of this")]
-mod cases;
+mod catalogue;
 #[path = "second_implementation/entries.rs"]
 mod entries;
 #[path = "second_implementation/market.rs"]
@@ -165,19 +164,19 @@ for line in sys.stdin:
 #[test]
 fn the_scripts_tell_what_is_legal_from_what_just_isnt() {
     let (mut input, mut expected) = (String::new(), Vec::new());
-    for case in cases::cases::cases() {
+    for case in catalogue::cases::cases() {
         input.push_str("market {\"EUR\": 2, \"GBP\": 2, \"JPY\": 0}\n");
         expected.extend(case.given.iter().map(|_| "admitted"));
         expected.extend([case.rule, "admitted"]);
-        for entry in cases::encoded(&[case.given, vec![case.broken, case.legal]].concat()) {
-            writeln!(input, "{} {}", cases::NOW, hex::encode(entry.leaf())).unwrap();
+        for entry in catalogue::encoded(&[case.given, vec![case.broken, case.legal]].concat()) {
+            writeln!(input, "{} {}", catalogue::NOW, hex::encode(entry.leaf())).unwrap();
         }
     }
     let answers = run(APPLY, &input);
     let answers: Vec<&str> = answers.lines().collect();
     for (place, (answer, expected)) in answers.iter().zip(&expected).enumerate() {
-        let leaves = input.lines().filter(|line| !line.starts_with("market "));
-        assert_eq!(answer, expected, "{}", leaves.skip(place).next().unwrap());
+        let mut leaves = input.lines().filter(|line| !line.starts_with("market "));
+        assert_eq!(answer, expected, "{}", leaves.nth(place).unwrap());
     }
     assert_eq!(answers.len(), expected.len());
 }

@@ -152,5 +152,13 @@ fn of_parts() -> Vec<Row> {
         row(SAYS, vec![first()], go_on("P-2", "P-1")),
         row(SAYS, late(), go_on("P-3", "P-2")),
         row(SAYS, paid, go_on("P-2", "P-1")),
+        // A further part has no time of its own.
+        (
+            RULE,
+            "the time of the payout that body.entry names, is later",
+            [first(), go_on("P-2", "P-1")].map(committed).to_vec(),
+            when(NOW - 1, erasure("X-1", Kind::Payout, "P-2")),
+            when(NOW - 1, erasure("X-1", Kind::Payout, "P-1")),
+        ),
     ]
 }
