@@ -18,22 +18,33 @@ pub struct Difference {
 }
 
 /// The fields in which two entries differ, in the order of their names. A list differs as a whole.
-/// Of two kinds, as a commission and one that was brought in under its name, it is the bodies
-/// that differ.
+/// Of two kinds, as a commission and one that was brought in under its name, those and the bodies are
+/// what differs.
 pub fn differences(one: &Entry, other: &Entry, currencies: &Currencies) -> Vec<Difference> {
     let json = |entry: &Entry| {
         let text = EntryText::new(entry, currencies).ok();
         text.and_then(|text| serde_json::to_value(text).ok()).unwrap_or_default()
     };
-    let deepest = if one.kind() == other.kind() { usize::MAX } else { 1 };
+    let (mut one_json, mut other_json) = (json(one), json(other));
     let mut found = Vec::new();
-    collect(String::new(), json(one), json(other), deepest, &mut found);
+    if one.kind() != other.kind() {
+        for name in ["kind", "body"] {
+            let (one, other) = (take(&mut one_json, name), take(&mut other_json, name));
+            found.push(Difference { path: name.to_owned(), one, other });
+        }
+        return found;
+    }
+    collect(String::new(), one_json, other_json, &mut found);
     found
 }
 
-fn collect(path: String, one: Value, other: Value, deepest: usize, found: &mut Vec<Difference>) {
+fn take(object: &mut Value, name: &str) -> Value {
+    object.get_mut(name).map(Value::take).unwrap_or_default()
+}
+
+fn collect(path: String, one: Value, other: Value, found: &mut Vec<Difference>) {
     match (one, other) {
-        (Value::Object(mut one), Value::Object(mut other)) if deepest > 0 => {
+        (Value::Object(mut one), Value::Object(mut other)) => {
             let names: std::collections::BTreeSet<String> =
                 one.keys().chain(other.keys()).cloned().collect();
             for name in names {
@@ -41,7 +52,7 @@ fn collect(path: String, one: Value, other: Value, deepest: usize, found: &mut V
                 let of =
                     |object: &mut serde_json::Map<_, _>| object.remove(&name).unwrap_or_default();
                 let (one, other) = (of(&mut one), of(&mut other));
-                collect(format!("{path}{dot}{name}"), one, other, deepest - 1, found);
+                collect(format!("{path}{dot}{name}"), one, other, found);
             }
         }
         (one, other) if one != other => found.push(Difference { path, one, other }),
