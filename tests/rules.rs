@@ -17,6 +17,10 @@ mod agreement;
 mod allowed;
 #[path = "rules/arithmetic.rs"]
 mod arithmetic;
+#[path = "rules/dates.rs"]
+mod dates;
+#[path = "rules/deadlines.rs"]
+mod deadlines;
 #[path = "rules/histories.rs"]
 mod histories;
 #[path = "rules/lifecycle.rs"]

@@ -7,6 +7,8 @@
     reason = "a test may stop where it fails"
 )]
 
+#[path = "market/mod.rs"]
+mod catalogue;
 #[path = "second_implementation/entries.rs"]
 mod entries;
 #[path = "second_implementation/market.rs"]
@@ -124,7 +126,8 @@ def outcome(tenant):
     records = tenant.records
     due = {name: [c.state, c.amount, c.left, c.funded, c.fee, c.credited, c.debited, c.locks_at]
            for name, c in records["commission"].items()}
-    extra = {name: [a.state, a.effect, a.left] for name, a in records["adjustment"].items()}
+    extra = {name: [a.state, a.effect, a.left, a.credited, a.debited]
+             for name, a in records["adjustment"].items()}
     paid = {name: [p.state, p.added, p.taken_off, p.latest]
             for name, p in records["payout"].items() if p.first == name}
     sold = {name: [s.refunded, [[group, units] for group, units in s.parts.items()],
@@ -140,8 +143,8 @@ def outcome(tenant):
     }
 
 for line in sys.stdin:
-    if line == "market\n":
-        state = counterfoil_rules.State({"EUR": 2, "JPY": 0, "USD": 4}, 300000)
+    if line.startswith("market "):
+        state = counterfoil_rules.State(json.loads(line.removeprefix("market ")), 300000)
         before = pickle.dumps(state)
     elif line == "outcome\n":
         tenants = sorted(state.tenants.items())
@@ -159,6 +162,26 @@ for line in sys.stdin:
 "#;
 
 #[test]
+fn the_scripts_tell_what_is_legal_from_what_just_isnt() {
+    let (mut input, mut expected) = (String::new(), Vec::new());
+    for case in catalogue::cases::cases() {
+        input.push_str("market {\"EUR\": 2, \"GBP\": 2, \"JPY\": 0}\n");
+        expected.extend(case.given.iter().map(|_| "admitted"));
+        expected.extend([case.rule, "admitted"]);
+        for entry in catalogue::encoded(&[case.given, vec![case.broken, case.legal]].concat()) {
+            writeln!(input, "{} {}", catalogue::NOW, hex::encode(entry.leaf())).unwrap();
+        }
+    }
+    let answers = run(APPLY, &input);
+    let answers: Vec<&str> = answers.lines().collect();
+    for (place, (answer, expected)) in answers.iter().zip(&expected).enumerate() {
+        let mut leaves = input.lines().filter(|line| !line.starts_with("market "));
+        assert_eq!(answer, expected, "{}", leaves.nth(place).unwrap());
+    }
+    assert_eq!(answers.len(), expected.len());
+}
+
+#[test]
 fn the_scripts_know_exactly_the_rules() {
     let mut seeds = Random::seeded(SEED);
     let (mut input, mut markets) = (String::new(), Vec::new());
@@ -167,7 +190,7 @@ fn the_scripts_know_exactly_the_rules() {
         for _ in 0..RANDOM_ENTRIES {
             market.step();
         }
-        input.push_str("market\n");
+        input.push_str("market {\"EUR\": 2, \"JPY\": 0, \"USD\": 4}\n");
         for offer in &market.offers {
             writeln!(input, "{} {}", offer.time.as_millis(), hex::encode(&offer.leaf)).unwrap();
         }

@@ -79,10 +79,14 @@ def counted_periods(rule):
 class Counted:
     """What was counted of an affiliate's direct commissions in a period."""
 
-    commissions = volume = earned = 0
+    volume = earned = 0
 
-    def add(self, volume, earned):
-        self.commissions += 1
+    def __init__(self):
+        # By number, each once.
+        self.transactions = set()
+
+    def add(self, transaction, volume, earned):
+        self.transactions.add(transaction)
         self.volume = an_amount(self.volume + volume)
         self.earned = an_amount(self.earned + earned)
 
@@ -98,7 +102,7 @@ def rate_that_applies(reward, counted):
     if tiers is None:
         return reward
     period = counted[reward["period"]]
-    reached = period.commissions if reward["type"] == "count_tiers" else period.volume
+    reached = len(period.transactions) if reward["type"] == "count_tiers" else period.volume
     return [tier["rate"] for tier in tiers if tier["from"] <= reached][-1]
 
 

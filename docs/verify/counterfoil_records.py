@@ -47,7 +47,13 @@ PAYOUT_STEPS = {
 }
 
 
-class Record:
+class Dated:
+    """Something that happened: when, and at what time of its block it was recorded."""
+
+    time = recorded = None
+
+
+class Record(Dated):
     """Something that is in a state, and goes from one to another by steps."""
 
     def can(self, step):
@@ -66,6 +72,8 @@ class Commission(Record):
     fee, extended = 0, False
     # One that was brought in has neither.
     transaction = role = None
+    # Of a direct one: who stood above its affiliate, level by level, as far as that is paid for.
+    uplines = ()
 
     def __init__(self, body, merchant, locks_at, state):
         self.affiliate, self.merchant = body["affiliate"], merchant
@@ -76,9 +84,15 @@ class Commission(Record):
     def left(self):
         return self.amount - self.reversed
 
-    def locks_by(self, time):
-        """Whether its locking date has come; None if it has no date."""
-        return None if self.locks_at is None else self.locks_at <= time
+    def locks_after(self, time):
+        return self.locks_at is not None and time < self.locks_at
+
+    def in_time(self, time, block_time):
+        """Whether a step of this time, in a block of that time, comes before it locks."""
+        if self.locks_at is None:
+            return True
+        recorded_ahead = self.recorded < self.locks_at
+        return self.locks_after(time) and (not recorded_ahead or self.locks_after(block_time))
 
     def is_direct(self):
         return self.role is not None and self.role["type"] == "direct"
@@ -86,6 +100,8 @@ class Commission(Record):
 
 class Adjustment(Record):
     steps, refusal = ADJUSTMENT_STEPS, "in-payout"
+    # What other adjustments that name it come to.
+    credited = debited = 0
 
     def __init__(self, body):
         self.affiliate, self.effect = body["affiliate"], body["effect"]
@@ -108,33 +124,44 @@ class Payout(Record):
         self.paid = []
 
 
-class Inquiry:
-    def __init__(self, reopens):
+class Inquiry(Dated):
+    def __init__(self, affiliate, reopens):
         # The commission that was wrongly declined, if that is the claim.
-        self.reopens, self.resolved = reopens, False
+        self.affiliate, self.reopens, self.resolved = affiliate, reopens, False
 
 
 class Terms:
+    # Whether they are withdrawn; the versions before and after them that aren't.
+    withdrawn, before, next = False, None, None
+
     def __init__(self, body, number):
         self.merchant, self.program = body["merchant"], body["program"]
         self.version, self.number = body["version"], number
         self.start, self.until = body["effective_from"], body["effective_until"]
         self.actions, self.locking = body["actions"], body["locking"]
-        self.fee_ppm, self.rules, self.next = body["network_fee_ppm"], body["rules"], None
+        self.fee_ppm, self.rules = body["network_fee_ppm"], body["rules"]
+
+    def follow(self, latest, withdraws):
+        """Takes its place after the latest version, or in place of it."""
+        self.before, latest.withdrawn = latest.before if withdraws else latest, withdraws
+        if self.before:
+            self.before.next = self
 
     def in_force(self, transaction):
         """Whether they are, for a transaction (section 13.4)."""
+        if self.withdrawn:
+            return False
         time = transaction.time
         replaced = self.next and self.next.number < transaction.number and self.next.start <= time
         return self.start <= time and (self.until is None or time < self.until) and not replaced
 
 
-class Transaction:
+class Transaction(Dated):
     refunded = 0
 
-    def __init__(self, body, time, number, payments_before):
+    def __init__(self, body, number, payments_before):
         self.merchant, self.program = body["merchant"], body["program"]
-        self.time, self.number, self.action = time, number, body["action"]
+        self.number, self.action = number, body["action"]
         self.currency, self.fx, self.parts = body["currency"], body["fx"], reckoning.parts(body)
         self.payments_before = payments_before
         # Of each item, how many were not refunded yet.

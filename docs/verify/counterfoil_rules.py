@@ -7,7 +7,9 @@ from counterfoil_reckoning import (
     WHOLE_PPM, Counted, Refused, an_amount, change, counted_periods, demand, earned_by,
     locking_date, parts_per_million, period_name, rate_that_applies, rule_that_fits, tiers_of,
 )  # fmt: skip
-from counterfoil_records import Adjustment, Commission, Inquiry, Payout, Terms, Transaction
+from counterfoil_records import (
+    Adjustment, Commission, Dated, Inquiry, Payout, Terms, Transaction,
+)  # fmt: skip
 
 MAX_ACTIONS = 4
 MAX_RULES = 100
@@ -21,6 +23,10 @@ MAX_UPLINES = 64
 MAX_LOCKING_MONTHS = 12
 LAST_LOCKING_DAY = 28
 
+# The kinds that nothing may name that happened before them, and those that are corrected by
+# adjustments.
+DATED = ("transaction", "commission", "adjustment", "inquiry", "payout")
+ADJUSTABLE = ("transaction", "commission", "adjustment", "inquiry")
 # What an opening balance is besides, under the same external id.
 ALSO = {"commission": "commission", "affiliate": "adjustment"}
 PAYOUT_STEP_OF = {
@@ -80,8 +86,12 @@ class Tenant:
         unused = all(external_id not in self.records[kind] for kind in names)
         demand(unused, "duplicate-external-id")
         demand(entry["event_time"] <= latest_event, "event-in-future")
-        self.time, self.external_id, self.block_time = entry["event_time"], external_id, block_time
+        self.time, self.external_id = entry["event_time"], external_id
+        self.block_time, self.latest_event = block_time, latest_event
         record = getattr(self, body["kind"])(body)
+        # A payout's further parts leave the record of the first as it is.
+        if isinstance(record, Dated) and record.time is None:
+            record.time, record.recorded = self.time, block_time
         for kind in names:
             self.records[kind][external_id] = record
         if entry["commitment"] is not None:
@@ -90,7 +100,14 @@ class Tenant:
 
     def find(self, kind, external_id):
         demand(external_id in self.records[kind], "missing-parent")
-        return self.records[kind][external_id]
+        record = self.records[kind][external_id]
+        # A payout's further parts have no time of their own.
+        if kind in DATED and (kind != "payout" or record.first == external_id):
+            self.check_order(record)
+        return record
+
+    def check_order(self, named):
+        demand(named.time <= self.time, "before-parent")
 
     def check_currency(self, currency):
         demand(currency in self.scales, "unknown-currency")
@@ -121,8 +138,11 @@ class Tenant:
         latest, terms = self.programs.get(name), Terms(body, self.count)
         demand(terms.version == (latest.version + 1 if latest else 1), "wrong-version")
         if latest:
-            demand(terms.start >= max(self.block_time, latest.start), "terms-reach-back")
-            latest.next = terms
+            # No transaction that is there can be so late.
+            withdraws = latest.start > self.latest_event
+            in_order = withdraws or terms.start >= latest.start
+            demand(terms.start >= self.block_time and in_order, "terms-reach-back")
+            terms.follow(latest, withdraws)
         self.programs[name] = terms
         return terms
 
@@ -162,7 +182,7 @@ class Tenant:
         if body["fx"]:
             self.check_fx(body["fx"], body["currency"])
         subscription = *program, body["order_ref"]
-        sale = Transaction(body, self.time, self.count, self.payments[subscription])
+        sale = Transaction(body, self.count, self.payments[subscription])
         for amount in sale.parts.values():
             change(amount, sale.fx, self.scales)
         if sale.action == "subscription":
@@ -191,6 +211,9 @@ class Tenant:
         commission = Commission(body, sale.merchant, date, "pending")
         commission.fee, commission.rule = body["fee"], body["rule"]
         commission.transaction, commission.role = sale, body["role"]
+        if commission.is_direct():
+            levels = len(terms.rules[commission.rule - 1]["override_ppm"])
+            commission.uplines = self.uplines_of(commission.affiliate, levels)
         sale.commissions.append(commission)
         return commission
 
@@ -215,7 +238,7 @@ class Tenant:
         amount = change(sale.parts[group], sale.fx, self.scales)
         given = earned_by(rule, rate, amount, share, counted)
         for period in counted.values():
-            period.add(parts_per_million(amount, share), body["amount"])
+            period.add(sale.number, parts_per_million(amount, share), body["amount"])
         once, recurring = sale.action != "subscription", rule["recurring"]
         return given if once or recurring is None or sale.payments_before < recurring else 0
 
@@ -223,30 +246,40 @@ class Tenant:
         """What the terms give for an override."""
         direct, level = self.find("commission", role["of"]), role["level"]
         demand(direct.transaction is sale and direct.is_direct(), "override-of-another")
+        demand(direct.state not in ("declined", "reversed"), "override-of-nothing")
         demand(body["rule"] == direct.rule, "wrong-rule")
         rates = terms.rules[direct.rule - 1]["override_ppm"]
         demand(1 <= level <= len(rates), "no-such-level")
         demand(all(other.role != role for other in sale.commissions), "override-taken")
-        upline = direct.affiliate
-        for _ in range(level):
-            upline = self.uplines.get(upline)
-        demand(body["affiliate"] == upline, "not-upline")
+        demand(body["affiliate"] == direct.uplines[level - 1], "not-upline")
         demand(body["currency"] == direct.currency, "another-currency")
-        return parts_per_million(direct.amount, rates[level - 1])
+        return parts_per_million(direct.left, rates[level - 1])
+
+    def uplines_of(self, affiliate, levels):
+        """Who stands so many levels above, the nearest first; None where nobody does."""
+        above = [affiliate]
+        for _ in range(levels):
+            above.append(self.uplines.get(above[-1]))
+        return above[1:]
 
     # 13.7: decisions.
 
     def decision(self, body):
         commission, verdict = self.find("commission", body["commission"]), body["verdict"]
-        step, is_due = verdict["type"], commission.locks_by(self.time)
+        step = verdict["type"]
         commission.take(step)
-        demand(not (step in ("decline", "extend") and is_due), "past-locking-date")
-        demand(not (step == "lock" and is_due is False), "before-locking-date")
+        if step in ("decline", "extend"):
+            self.check_in_time(commission)
+        demand(step != "lock" or not commission.locks_after(self.time), "before-locking-date")
         if step == "extend":
             demand(not commission.extended, "extended-before")
             date = commission.locks_at
             demand(date is not None and verdict["locking_date"] > date, "extension-not-later")
             commission.locks_at, commission.extended = verdict["locking_date"], True
+            commission.recorded = self.block_time
+
+    def check_in_time(self, commission):
+        demand(commission.in_time(self.time, self.block_time), "past-locking-date")
 
     # 13.8: amendments.
 
@@ -258,7 +291,7 @@ class Tenant:
         commission = self.find("commission", of["commission"])
         demand(body["currency"] == commission.currency, "another-currency")
         commission.take("amend")
-        demand(not commission.locks_by(self.time), "past-locking-date")
+        self.check_in_time(commission)
         demand(body["old"] == commission.amount, "stale-amount")
         demand(body["new"] != body["old"], "no-change")
         demand(body["new"] >= commission.reversed, "below-reversed")
@@ -285,7 +318,7 @@ class Tenant:
         commission = self.find("commission", body["commission"])
         demand(body["currency"] == commission.currency, "another-currency")
         commission.can("reverse")
-        demand(not commission.locks_by(self.time), "past-locking-date")
+        self.check_in_time(commission)
         demand(body["amount"] <= commission.left, "too-much")
         commission.reversed += body["amount"]
         if commission.left == 0:
@@ -309,24 +342,31 @@ class Tenant:
     # 13.10: adjustments.
 
     def adjustment(self, body):
-        related = body["related"]
+        kind, external_id = body["related"]["kind"], body["related"]["external_id"]
         self.check_currency(body["currency"])
         demand(body["amount"] > 0, "zero-amount")
-        record = self.find(related["kind"], related["external_id"])
-        if related["kind"] == "commission":
-            self.adjust(record, body)
+        demand(kind in ADJUSTABLE, "not-adjustable")
+        record = self.find(kind, external_id)
+        if kind != "transaction":
+            demand(record.affiliate == body["affiliate"], "another-affiliate")
+        if kind in ("commission", "adjustment"):
+            demand(record.currency == body["currency"], "another-currency")
+            self.adjust(record, kind, body)
+        else:
+            demand(body["effect"] == "credit", "credit-only")
         return Adjustment(body)
 
-    def adjust(self, commission, body):
-        demand(commission.affiliate == body["affiliate"], "another-affiliate")
-        demand(commission.currency == body["currency"], "another-currency")
-        commission.can("adjust")
+    def adjust(self, record, kind, body):
+        """Counts what names a commission or another adjustment."""
+        if kind == "commission":
+            record.can("adjust")
         if body["effect"] == "credit":
-            commission.credited += body["amount"]
+            record.credited += body["amount"]
         else:
-            commission.debited += body["amount"]
-        most = commission.left + commission.credited
-        demand(commission.debited <= most, "too-much")
+            record.debited += body["amount"]
+        # A debit comes to nothing that could be taken back.
+        most = record.credited + (record.left if record.effect == "credit" else 0)
+        demand(record.debited <= most, "too-much")
         an_amount(most)
 
     # 13.11: inquiries.
@@ -343,7 +383,7 @@ class Tenant:
             demand(commission.currency == body["currency"], "another-currency")
         if claim["type"] == "declined":
             commission.can("reopen")
-        return Inquiry(commission if claim["type"] == "declined" else None)
+        return Inquiry(body["affiliate"], commission if claim["type"] == "declined" else None)
 
     def inquiry_resolution(self, body):
         inquiry = self.find("inquiry", body["inquiry"])
@@ -382,6 +422,7 @@ class Tenant:
         payout = Payout(body, self.external_id)
         if body["continues"] is not None:
             whole = self.find("payout", body["continues"])
+            self.check_order(whole)
             latest_open = (whole.latest, whole.state) == (body["continues"], "open")
             demand(latest_open, "payout-not-open")
             demand(whole.affiliate == payout.affiliate, "another-affiliate")

@@ -13,6 +13,7 @@ use super::extract::Parameters;
 use super::log::IMMUTABLE;
 use super::paging::{Query, page_limit};
 use super::problem::Problem;
+use super::standing::Detail;
 use crate::protocol::entry::Kind;
 use crate::protocol::id::Id;
 use crate::protocol::time::Timestamp;
@@ -108,7 +109,7 @@ pub async fn list_entries(
     let read = move |view: &View| {
         let mut page = view.search(&filter, direction, after, limit)?;
         shorten(&mut page.hits, &mut page.next);
-        let entries = views(view, &page.hits)?;
+        let entries = views(view, &page.hits, Detail::InList)?;
         Ok::<_, StoreError>(EntryPage { entries, next: page.next.map(|at| identity.cursor(at)) })
     };
     Ok(Json(shared.read(read).await?))
@@ -164,7 +165,7 @@ pub async fn get_entry(
     let name = EntryName::parse(&name)?;
     let read = move |view: &View| {
         let hit = name.find(view)?;
-        let entry = views(view, &[hit])?.pop().expect("a view of each");
+        let entry = views(view, &[hit], Detail::Whole)?.pop().expect("a view of each");
         Ok::<_, Problem>(Json(entry))
     };
     shared.read(read).await

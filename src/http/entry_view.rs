@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use super::extract::parse_number;
 use super::problem::{Problem, ProblemType};
 use super::schema::EntryDocument;
-use super::standing::{Standings, standings};
+use super::standing::{Detail, Standings, standings};
 use crate::protocol::block::Header;
 use crate::protocol::hash::{EntryId, TreeHash};
 use crate::protocol::text::EntryText;
@@ -53,7 +53,7 @@ struct Links {
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn views(view: &View, hits: &[EntryHit]) -> Result<Vec<EntryView>, StoreError> {
+pub fn views(view: &View, hits: &[EntryHit], detail: Detail) -> Result<Vec<EntryView>, StoreError> {
     let mut block: Option<Header> = None;
     let mut views = Vec::with_capacity(hits.len());
     for hit in hits {
@@ -62,7 +62,7 @@ pub fn views(view: &View, hits: &[EntryHit]) -> Result<Vec<EntryView>, StoreErro
             Some(header) => header,
             None => header_over(view, hit.index)?,
         };
-        views.push(entry_view(view, &header, hit)?);
+        views.push(entry_view(view, &header, hit, detail)?);
         block = Some(header);
     }
     Ok(views)
@@ -80,7 +80,12 @@ fn header_over(view: &View, index: u64) -> Result<Header, StoreError> {
     })
 }
 
-fn entry_view(view: &View, header: &Header, hit: &EntryHit) -> Result<EntryView, StoreError> {
+fn entry_view(
+    view: &View,
+    header: &Header,
+    hit: &EntryHit,
+    detail: Detail,
+) -> Result<EntryView, StoreError> {
     let EntryHit { index, entry } = hit;
     let (id, height) = (entry.id(), header.height);
     let currencies = &view.chain().spec().currencies;
@@ -94,7 +99,7 @@ fn entry_view(view: &View, header: &Header, hit: &EntryHit) -> Result<EntryView,
         recorded_at: header.time,
         leaf_hash: entry.leaf_hash(),
         entry: text.map_err(|error| damaged(error.to_string()))?,
-        standings: standings(view, hit, header.time)?,
+        standings: standings(view, hit, header.time, detail)?,
         links: Links {
             this: format!("/v1/entries/{id}"),
             receipt: format!("/v1/entries/{id}/receipt"),

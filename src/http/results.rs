@@ -23,7 +23,8 @@ pub enum EntryResult {
         /// That entry; absent if it came earlier in the same atomic request, and so isn't on the
         /// ledger either.
         first: Option<Placed>,
-        /// The fields in which the two differ.
+        /// The fields in which the two differ; none where a request has more conflicts than are
+        /// compared.
         #[schema(example = json!(["body.amount"]))]
         differing_fields: Vec<String>,
     },

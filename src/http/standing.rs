@@ -73,8 +73,12 @@ struct TransactionStanding {
     /// Of the items that the buyer sent back: how many.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     refunded_items: Vec<RefundedItem>,
-    /// Its commissions, by external id.
-    commissions: Vec<Id>,
+    /// How many commissions it has.
+    #[schema(example = 1)]
+    commission_count: usize,
+    /// Those, by external id; in lists left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    commissions: Option<Vec<Id>>,
 }
 
 /// Where a part of a transaction stands.
@@ -215,6 +219,15 @@ struct PrepaidStanding {
     prepaid: Decimal,
 }
 
+/// How much is said of where an entry stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// What a few reads give: in a list there are many.
+    InList,
+    /// Everything.
+    Whole,
+}
+
 /// Where what the entry `hit`, recorded at `recorded_at`, states stands now.
 ///
 /// # Errors
@@ -223,9 +236,10 @@ pub fn standings(
     view: &View,
     hit: &EntryHit,
     recorded_at: Timestamp,
+    detail: Detail,
 ) -> Result<Standings, StoreError> {
     let entry = hit.entry.entry();
-    let reading = Reading { view, hit, entry };
+    let reading = Reading { view, hit, entry, detail };
     let mut standings = match view.record_of(entry)?.map(|stored| stored.record) {
         Some(Record::Terms(terms)) => terms_standing(&terms, recorded_at),
         Some(Record::Transaction(sale)) => reading.transaction(Arc::unwrap_or_clone(sale))?,
@@ -261,6 +275,7 @@ struct Reading<'a> {
     view: &'a View,
     hit: &'a EntryHit,
     entry: &'a Entry,
+    detail: Detail,
 }
 
 impl Reading<'_> {
@@ -286,8 +301,14 @@ impl Reading<'_> {
             Ok(PartStanding { commission_group, amount: decimal(part.amount)?, shares_ppm })
         });
         let items = sale.items.into_iter().filter(|item| item.refunded > 0);
-        let names = sale.commissions.iter();
-        let names = names.filter_map(|commission| self.view.name_of(commission).transpose());
+        let commissions = match self.detail {
+            Detail::InList => None,
+            Detail::Whole => {
+                let names = sale.commissions.iter();
+                let names = names.filter_map(|key| self.view.name_of(key).transpose());
+                Some(names.collect::<Result<_, _>>()?)
+            }
+        };
         let standing = TransactionStanding {
             currency: sale.currency,
             amount: decimal(amount)?,
@@ -300,7 +321,8 @@ impl Reading<'_> {
                     refunded: item.refunded,
                 })
                 .collect(),
-            commissions: names.collect::<Result<_, _>>()?,
+            commission_count: sale.commissions.len(),
+            commissions,
         };
         Ok(Standings { transaction: Some(standing), ..Standings::default() })
     }

@@ -2,20 +2,20 @@
 
 use tokio::sync::oneshot;
 
+use super::conflict::{Conflict, Settled};
 use super::outcome::{Outcome, Position, Rejection, SubmitError};
 use super::pool::{Atomicity, Submission};
 use crate::protocol::block::EncodedEntry;
 use crate::protocol::rules::{AdmitError, Refusal};
-use crate::protocol::text::EntryText;
-use crate::protocol::verify::{Chain, Draft};
+use crate::protocol::verify::Draft;
 use crate::store::{Pending, StoreError};
 
 /// A submission of which some entries are done.
 pub(super) struct InProgress {
     entries: std::vec::IntoIter<EncodedEntry>,
-    outcomes: Vec<Outcome>,
+    outcomes: Vec<Settled>,
     atomicity: Atomicity,
-    reply: oneshot::Sender<Result<Vec<Outcome>, SubmitError>>,
+    reply: oneshot::Sender<Result<Vec<Settled>, SubmitError>>,
     _room: tokio::sync::OwnedSemaphorePermit,
 }
 
@@ -79,20 +79,18 @@ impl InProgress {
             }
             outcomes.push(admit(draft, pending, entry)?);
         }
-        if outcomes.iter().any(|outcome| matches!(outcome, Outcome::Rejected(_))) {
+        if outcomes.iter().any(Settled::is_rejected) {
             draft.roll_back(mark);
             // What referred to entries that were just taken back refers to nothing now.
             let gone = |position: &Position| position.index >= draft.next_index();
             for outcome in &mut outcomes {
                 match outcome {
-                    Outcome::Sealed(_) => *outcome = Outcome::Rejected(Rejection::NotAtomic),
-                    Outcome::Existing(first) if gone(first) => {
-                        *outcome = Outcome::Rejected(Rejection::NotAtomic);
+                    Settled::As(Outcome::Sealed(_)) => *outcome = NOT_ATOMIC,
+                    Settled::As(Outcome::Existing(first)) if gone(first) => *outcome = NOT_ATOMIC,
+                    Settled::Conflict(conflict) => {
+                        conflict.first = conflict.first.filter(|first| !gone(first));
                     }
-                    Outcome::Rejected(Rejection::Conflict { first, .. }) => {
-                        *first = first.filter(|first| !gone(first));
-                    }
-                    Outcome::Existing(_) | Outcome::Rejected(_) => {}
+                    Settled::As(_) => {}
                 }
             }
         }
@@ -113,31 +111,36 @@ impl InProgress {
     }
 }
 
+const NOT_ATOMIC: Settled = Settled::As(Outcome::Rejected(Rejection::NotAtomic));
+
 fn admit(
     draft: &mut Draft<'_, Pending<'_>>,
     pending: &Pending<'_>,
     entry: EncodedEntry,
-) -> Result<Outcome, StoreError> {
+) -> Result<Settled, StoreError> {
     let (id, height) = (entry.id(), draft.height());
     // A refused entry is needed once more only where its name was taken.
     let copy = entry.clone();
     match draft.admit(entry) {
-        Ok(index) => Ok(Outcome::Sealed(Position { id, index, height })),
+        Ok(index) => Ok(Settled::As(Outcome::Sealed(Position { id, index, height }))),
         Err(AdmitError::Refused(Refusal::Duplicate { index })) => {
-            duplicate(draft, pending, &copy, index)
+            duplicate(draft, pending, copy, index)
         }
-        Err(AdmitError::Refused(refusal)) => Ok(Outcome::Rejected(Rejection::Refused(refusal))),
+        Err(AdmitError::Refused(refusal)) => {
+            Ok(Settled::As(Outcome::Rejected(Rejection::Refused(refusal))))
+        }
         Err(AdmitError::State(error)) => Err(error),
     }
 }
 
-/// The outcome of an entry whose external id is that of the entry at `index`.
+/// The outcome of an entry whose external id is that of the entry at `index`. In what they differ,
+/// is for those to find out who asked.
 fn duplicate(
     draft: &Draft<'_, Pending<'_>>,
     pending: &Pending<'_>,
-    entry: &EncodedEntry,
+    entry: EncodedEntry,
     index: u64,
-) -> Result<Outcome, StoreError> {
+) -> Result<Settled, StoreError> {
     let first = match index.checked_sub(pending.tip().tree.size()) {
         None => pending.entry(index)?,
         Some(offset) => {
@@ -153,48 +156,9 @@ fn duplicate(
     };
     let position = Position { id: first.id(), index, height };
     if first.id() == entry.id() {
-        return Ok(Outcome::Existing(position));
+        return Ok(Settled::As(Outcome::Existing(position)));
     }
-    let differing_fields = differing_fields(draft.chain(), &first, entry);
-    Ok(Outcome::Rejected(Rejection::Conflict { first: Some(position), differing_fields }))
-}
-
-/// The fields, in text form, in which two entries differ. Where they are of two kinds, as a
-/// commission and one that was brought in under its name, there is nothing to compare.
-fn differing_fields(chain: &Chain, one: &EncodedEntry, two: &EncodedEntry) -> Vec<String> {
-    if one.kind() != two.kind() {
-        return vec!["kind".to_owned(), "body".to_owned()];
-    }
-    let currencies = &chain.spec().currencies;
-    let json = |entry: &EncodedEntry| {
-        EntryText::new(entry.entry(), currencies)
-            .ok()
-            .and_then(|text| serde_json::to_value(text).ok())
-            .unwrap_or_default()
-    };
-    let mut fields = Vec::new();
-    collect_differences("", &json(one), &json(two), &mut fields);
-    fields
-}
-
-fn collect_differences(
-    path: &str,
-    one: &serde_json::Value,
-    two: &serde_json::Value,
-    fields: &mut Vec<String>,
-) {
-    use serde_json::Value;
-    match (one, two) {
-        (Value::Object(one), Value::Object(two)) => {
-            let names: std::collections::BTreeSet<_> = one.keys().chain(two.keys()).collect();
-            for name in names {
-                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-                let null = Value::Null;
-                let (one, two) = (one.get(name).unwrap_or(&null), two.get(name).unwrap_or(&null));
-                collect_differences(&path, one, two, fields);
-            }
-        }
-        (one, two) if one != two => fields.push(path.to_owned()),
-        _ => {}
-    }
+    // What is stored can be read again; what is in memory already costs nothing to keep.
+    let first_entry = (index >= pending.committed_size()).then_some(first);
+    Ok(Settled::Conflict(Conflict { first: Some(position), first_entry, index, entry }))
 }

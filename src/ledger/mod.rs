@@ -8,12 +8,14 @@
 //! | `pool.rs` | what waits to be sealed, bounded |
 //! | `writer.rs` | the thread that seals and appends: all roads meet there |
 //! | `in_progress.rs` | a submission that is being sealed |
+//! | `conflict.rs` | two entries of one name, compared by whoever asked |
 //! | `resume.rs` | what it does after a failed write, until it can seal again |
 //! | `hold.rs` | sealing that waits for what was published |
 //! | `outcome.rs` | what became of an entry |
 //! | `archive.rs` | a whole ledger in one file |
 
 pub mod archive;
+mod conflict;
 mod hold;
 mod in_progress;
 mod outcome;
@@ -101,7 +103,7 @@ impl Ledger {
         }
         let (store, committer) = Store::open(directory, chain.clone())?;
         let store = Arc::new(OpenStore::from_pointee(store));
-        let (pool, requests) = pool::Pool::new();
+        let (pool, requests) = pool::Pool::new(store.clone());
         let place = writer::Place { directory: directory.to_owned(), chain: chain.clone() };
         let (hold, hold_receiver) = watch::channel(None);
         let (writer, heads, health) =

@@ -37,7 +37,8 @@ pub enum Rejection {
         /// Where that one stands; nowhere if it came earlier in the same atomic request, and
         /// so isn't on the ledger either.
         first: Option<Position>,
-        /// The fields, such as `body.amount`, in which the two differ.
+        /// The fields, such as `body.amount`, in which the two differ; none where a request has
+        /// more conflicts than are compared.
         differing_fields: Vec<String>,
     },
     /// It would break a rule.

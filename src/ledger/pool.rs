@@ -1,9 +1,12 @@
 //! The pool: what waits to be sealed, in the order it came, bounded in entries and bytes.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
+use super::OpenStore;
+use super::conflict::{Settled, compare};
 use super::outcome::{AppendError, Outcome, SubmitError};
 use crate::protocol::block::{Block, EncodedEntry};
 use crate::protocol::spec::ChainSpec;
@@ -44,14 +47,15 @@ pub(super) enum Request {
 pub(super) struct Submission {
     pub entries: Vec<EncodedEntry>,
     pub atomicity: Atomicity,
-    pub reply: oneshot::Sender<Result<Vec<Outcome>, SubmitError>>,
+    pub reply: oneshot::Sender<Result<Vec<Settled>, SubmitError>>,
     /// The submission's share of the pool, given back when it is done.
     pub room: OwnedSemaphorePermit,
 }
 
 /// Entries that are in the pool: what is enqueued later is sealed later.
 pub struct Enqueued {
-    outcomes: oneshot::Receiver<Result<Vec<Outcome>, SubmitError>>,
+    settled: oneshot::Receiver<Result<Vec<Settled>, SubmitError>>,
+    store: Arc<OpenStore>,
 }
 
 impl Enqueued {
@@ -60,7 +64,19 @@ impl Enqueued {
     /// # Errors
     /// [`SubmitError`].
     pub async fn outcomes(self) -> Result<Vec<Outcome>, SubmitError> {
-        self.outcomes.await.map_err(|_| SubmitError::Stopped)?
+        let Self { settled, store } = self;
+        let settled = settled.await.map_err(|_| SubmitError::Stopped)??;
+        if !settled.iter().any(Settled::is_conflict) {
+            return compare(settled, None);
+        }
+        let compare = move || {
+            let view = store.load_full().map(|store| store.view());
+            compare(settled, view.as_ref())
+        };
+        match tokio::task::spawn_blocking(compare).await {
+            Ok(outcomes) => outcomes,
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
     }
 }
 
@@ -75,18 +91,20 @@ pub(super) struct Pool {
     requests: mpsc::UnboundedSender<Request>,
     /// One permit for each entry, or for each [`PERMIT_BYTES`] of a longer one. This bounds the
     /// channel, which therefore needs no bound of its own.
-    room: std::sync::Arc<Semaphore>,
+    room: Arc<Semaphore>,
     /// Blocks from elsewhere wait one at a time.
     appending: tokio::sync::Mutex<()>,
+    /// Where entries in conflict are read again.
+    store: Arc<OpenStore>,
 }
 
 impl Pool {
     /// The pool, and the writer's end of it.
-    pub(super) fn new() -> (Self, Requests) {
+    pub(super) fn new(store: Arc<OpenStore>) -> (Self, Requests) {
         let (requests, receiver) = mpsc::unbounded_channel();
-        let room = std::sync::Arc::new(Semaphore::new(MAX_POOL_ENTRIES));
+        let room = Arc::new(Semaphore::new(MAX_POOL_ENTRIES));
         let incoming = Requests { receiver, waker: requests.downgrade() };
-        (Self { requests, room, appending: tokio::sync::Mutex::new(()) }, incoming)
+        (Self { requests, room, appending: tokio::sync::Mutex::new(()), store }, incoming)
     }
 
     pub(super) async fn enqueue(
@@ -95,11 +113,12 @@ impl Pool {
         entries: Vec<EncodedEntry>,
         atomicity: Atomicity,
     ) -> Result<Enqueued, SubmitError> {
-        let (reply, outcomes) = oneshot::channel();
+        let (reply, settled) = oneshot::channel();
+        let enqueued = Enqueued { settled, store: self.store.clone() };
         if entries.is_empty() {
             // Whoever waits is there: the receiver is in hand.
             let _ = reply.send(Ok(Vec::new()));
-            return Ok(Enqueued { outcomes });
+            return Ok(enqueued);
         }
         check_size(spec, &entries, atomicity)?;
         let permits: usize =
@@ -112,7 +131,7 @@ impl Pool {
             .expect("the semaphore is never closed");
         let submission = Submission { entries, atomicity, reply, room };
         self.requests.send(Request::Submit(submission)).map_err(|_| SubmitError::Stopped)?;
-        Ok(Enqueued { outcomes })
+        Ok(enqueued)
     }
 
     pub(super) async fn append(&self, block: Block) -> Result<(), AppendError> {

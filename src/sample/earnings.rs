@@ -14,6 +14,8 @@ use crate::protocol::time::Timestamp;
 /// What somebody has in a part of a transaction.
 #[derive(Clone, Copy, Debug)]
 pub struct Stake<'a> {
+    /// The transaction, by number.
+    pub transaction: u64,
     /// The program, by number.
     pub program: u32,
     /// Whose it is, by number.
@@ -33,7 +35,9 @@ pub struct Stake<'a> {
 /// What counts for tiers and caps.
 #[derive(Clone, Copy, Debug, Default)]
 struct Counted {
+    /// How many transactions, and the number of the latest.
     count: u64,
+    latest: Option<u64>,
     volume: Amount,
     earned: Amount,
 }
@@ -108,7 +112,10 @@ impl Counts {
             };
             let volume = percent(stake.amount, stake.share_ppm);
             let sum = |one: Amount, other| one.checked_add(other).expect("far below the largest");
-            counted.count += 1;
+            // All of a transaction follows it at once.
+            if counted.latest.replace(stake.transaction) != Some(stake.transaction) {
+                counted.count += 1;
+            }
             counted.volume = sum(counted.volume, volume);
             counted.earned = sum(counted.earned, stated);
         }

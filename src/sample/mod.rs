@@ -43,6 +43,8 @@
 //! Invariants:
 //! - Each tick of the clock is one entry, and each is later than the one before.
 //! - Whatever an entry names has been stated before it.
+//! - What must be recorded before a locking date happens a day before it or earlier, so that it is
+//!   in time where a block covers less than a day.
 //! - What is open, what is counted and what waits fit their limits, so memory is bounded.
 
 mod asides;

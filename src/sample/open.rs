@@ -16,6 +16,9 @@ const LEISURE: u64 = 4;
 const MAX_LACKING: u64 = 400;
 /// How many random commissions are looked at for one that is due.
 const RANDOM_TRIES: usize = 4;
+/// By how long before the locking date everything happens that must be recorded before it: so
+/// much later at most may it be sealed.
+const RECORDED_WITHIN_MS: u64 = DAY_MS;
 /// The most days until a question, an answer, or what happens after the locking.
 const MAX_ANY_TIME_DAYS: u64 = 40;
 
@@ -190,8 +193,8 @@ impl OpenCommissions {
     }
 
     /// Takes out a commission of which a step is due, and that step, if there is one and it is
-    /// its turn among as many `entries`. Where the locking date is past, it locks instead of
-    /// what can't happen any more.
+    /// its turn among as many `entries`. Where the locking date is near or past, it locks then
+    /// instead of what might be recorded too late.
     pub fn take(
         &mut self,
         (now, entries): (Timestamp, u64),
@@ -214,6 +217,10 @@ impl OpenCommissions {
         }?;
         if commission.is_late(now) {
             commission.future = PAST;
+            if now < commission.locks_at {
+                self.put(commission, now, random);
+                return None;
+            }
         }
         let (step, future) = commission.future.split_first().expect("never empty");
         commission.future = future;
@@ -256,10 +263,10 @@ impl OpenCommission {
         self.due <= now
     }
 
-    /// Whether it is too late for its next step.
+    /// Whether it is too late for its next step, or would be when that is recorded.
     fn is_late(&self, now: Timestamp) -> bool {
         self.dated
-            && now >= self.locks_at
+            && now.saturating_add(RECORDED_WITHIN_MS) >= self.locks_at
             && self.future.first().is_some_and(|step| step.before_locking())
     }
 }

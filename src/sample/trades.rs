@@ -179,6 +179,7 @@ impl Marketplace {
         let premium = deal.has_affiliate_groups && affiliate % ONE_PREMIUM_OF == 0;
         let affiliate_group = premium.then(|| Id::new(AFFILIATE_GROUP).expect("a word"));
         let stake = Stake {
+            transaction: deal.number,
             program: deal.program,
             affiliate,
             affiliate_group: affiliate_group.as_ref(),

@@ -34,6 +34,11 @@ impl<'a> Pending<'a> {
         self.block.map_or(&self.head.tip, VerifiedBlock::tip)
     }
 
+    /// The size of the log that is committed.
+    pub fn committed_size(&self) -> u64 {
+        self.head.size()
+    }
+
     /// The entry at `index` and the height of its block, or `None` beyond the end.
     ///
     /// # Errors

@@ -28,6 +28,14 @@ fn of_several_kinds() -> Vec<Case> {
             with(terms("new", json!({})), json!({"event_time": "2999-01-01T00:00:00Z"})),
         ),
         ("missing-parent", "body.transaction", of_socks("new", "nowhere", json!({}))),
+        (
+            "before-parent",
+            "event_time",
+            with(
+                of_socks("new", "untouched", json!({})),
+                json!({"event_time": "2025-12-31T00:00:00Z"}),
+            ),
+        ),
         ("unknown-program", "body.program", sale("new", json!({"program": "none"}))),
         ("unknown-currency", "body.fx.to", sale("new", fx("EUR", "ABC"))),
         (
@@ -133,6 +141,11 @@ fn of_commissions() -> Vec<Case> {
             of_upline("new", "untouched", "with-upline", json!({})),
         ),
         (
+            "override-of-nothing",
+            "body.role.of",
+            of_upline("new", "sale-declined", "declined", json!({})),
+        ),
+        (
             "override-taken",
             "body.role.level",
             of_upline("new", "sale-pending", "with-upline", json!({})),
@@ -186,6 +199,19 @@ fn of_lives() -> Vec<Case> {
         ("no-such-item", "body.refund.items", reversal("pending", refund("hats", 1))),
         ("too-many-items", "body.refund.items", reversal("pending", refund("shoes", 3))),
         ("inquiry-resolved", "body.inquiry", resolution("new", "I-1")),
+        (
+            "not-adjustable",
+            "body.related.kind",
+            adjustment("new", json!({"related": {"kind": "payout", "external_id": "P-1"}})),
+        ),
+        (
+            "credit-only",
+            "body.effect",
+            adjustment(
+                "new",
+                json!({"effect": "debit", "related": {"kind": "inquiry", "external_id": "I-1"}}),
+            ),
+        ),
     ]
 }
 

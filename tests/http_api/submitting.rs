@@ -44,6 +44,55 @@ async fn one_entry_is_sealed_then_existing_then_in_conflict() {
 }
 
 #[tokio::test]
+async fn only_so_much_is_compared_for_one_request() {
+    let node = Node::start("compared").await;
+    // Many short entries whose names belong to long ones: much to compare, for little that is sent.
+    let long = |number: u64| {
+        let mut text = node.text(&sale(number, 100 * 100));
+        let items = (0..100).map(|item| {
+            json!({"item": format!("{item:0128}"), "quantity": 1, "amount": "1.00",
+                "commission_group": format!("{item:0128}")})
+        });
+        text["body"]["items"] = items.collect();
+        text
+    };
+    node.submit(&node.text(&terms())).await;
+    let count = 1_000;
+    for from in (0..count).step_by(100) {
+        let entries: Vec<Value> = (from..from + 100).map(long).collect();
+        let (_, body) = node.submit(&json!(entries)).await;
+        assert!(statuses(&body).iter().all(|status| *status == "sealed"), "{body}");
+    }
+    let short = |number: u64| node.text(&sale(number, 100));
+    let entries: Vec<Value> = (0..count).map(short).collect();
+    let (_, body) = node.submit(&json!(entries)).await;
+    let results = body["results"].as_array().unwrap();
+    assert!(statuses(&body).iter().all(|status| *status == "conflict"));
+    assert_eq!(results[0]["differing_fields"], json!(["body.amount", "body.items"]));
+    let last = results.last().unwrap();
+    assert_eq!(last["differing_fields"], json!([]));
+    // After the terms, ten blocks of a hundred and their headers.
+    assert_eq!(last["first"]["index"], 2 + count + 9);
+}
+
+#[tokio::test]
+async fn entries_of_one_request_with_one_name_are_compared() {
+    let node = Node::start("same-name").await;
+    let (one, other) = (node.text(&sale(1, 100)), node.text(&sale(1, 200)));
+    let entries = json!([node.text(&terms()), one, other]);
+    let (_, problem) = node.submit_text("/v1/entries?atomic=true", entries.to_string()).await;
+    let conflict = &problem["results"][2];
+    assert_eq!(conflict["status"], "conflict", "{problem}");
+    assert_eq!(conflict["first"], json!(null));
+    assert_eq!(conflict["differing_fields"], json!(["body.amount"]));
+    let (_, body) = node.submit(&entries).await;
+    let conflict = &body["results"][2];
+    assert_eq!(conflict["first"]["index"], 2);
+    assert_eq!(conflict["differing_fields"], json!(["body.amount"]));
+    node.check(2);
+}
+
+#[tokio::test]
 async fn the_place_of_a_sealed_entry_is_in_the_location() {
     let node = Node::start("location").await;
     let body = node.text(&terms()).to_string();

@@ -4,6 +4,7 @@ mod amendments;
 mod commissions;
 mod corrections;
 mod counting;
+mod dates;
 mod decisions;
 mod envelope;
 mod fundings;
@@ -46,6 +47,7 @@ pub fn cases() -> Vec<Case> {
     let subjects = [
         envelope::rows(),
         parents::rows(),
+        dates::rows(),
         terms::rows(),
         transactions::rows(),
         commissions::rows(),
@@ -102,12 +104,12 @@ pub fn declined() -> Vec<Entry> {
     and(earned(), [decision("D-1", "C-1", super::decline())])
 }
 
-/// [`earned`], of a month ago, to lock now.
+/// [`earned`], of a month ago and recorded now, when it is due to lock.
 fn dated() -> Vec<Entry> {
     vec![
         terms("T-1", |body| body.locking = Locking::Days { days: 30 }),
         when(NOW - 30 * DAY_MS, sale("S-1", |_| ())),
-        commission("C-1", |body| body.locking_date = Some(at(NOW))),
+        when(NOW - 30 * DAY_MS, commission("C-1", |body| body.locking_date = Some(at(NOW)))),
     ]
 }
 

@@ -4,7 +4,9 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use counterfoil::protocol::entry::{Body, Entry, Kind, PaymentEvent, Role};
+use counterfoil::protocol::entry::{
+    Body, Commission, Effect, Entry, Kind, PaymentEvent, Reward, Role,
+};
 use counterfoil::protocol::hash::StateKey;
 use counterfoil::protocol::id::Id;
 use counterfoil::protocol::money::Amount;
@@ -13,6 +15,7 @@ use counterfoil::protocol::time::Timestamp;
 use counterfoil::protocol::verify::Draft;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 
+use super::dates::dates_back;
 use super::histories::{self, Moves, histories};
 use super::model::{Known, Model, units};
 use super::payouts::pays_again;
@@ -47,6 +50,7 @@ fn random_histories_agree_with_an_independent_model() {
     let missing = |name: &String| !met.contains_key(name);
     let admitted = Kind::ALL.iter().map(|kind| format!("admitted {kind}"));
     let depths = DEPTHS.iter().map(|(what, _)| (*what).to_owned());
+    let depths = depths.chain([DATED_BACK.to_owned()]);
     let untouched: Vec<String> = admitted.chain(depths).filter(missing).collect();
     assert!(untouched.is_empty(), "the histories are too tame: never {untouched:?}");
     let unbroken: Vec<String> =
@@ -69,6 +73,7 @@ fn play(history: &[Moves], seen: &mut Seen) -> Result<(), String> {
             let entry = histories::entry(&model, *seed, now);
             let before = draft.mark();
             let ours = offer(&mut draft, &entry);
+            let back = dates_back(&model, model.facts.len(), &entry, now);
             let theirs = model.state(&entry, now);
             let name = match (&ours, theirs) {
                 (Ok(_), Ok(())) => format!("admitted {}", entry.kind()),
@@ -78,6 +83,9 @@ fn play(history: &[Moves], seen: &mut Seen) -> Result<(), String> {
                 }
                 _ => return Err(disagreement(&entry, now, &format!("{ours:?}"), theirs, &model)),
             };
+            if back && name == "refused past-locking-date" {
+                *seen.entry(DATED_BACK.to_owned()).or_default() += 1;
+            }
             *seen.entry(name).or_default() += 1;
         }
         if !draft.entries().is_empty() {
@@ -86,7 +94,7 @@ fn play(history: &[Moves], seen: &mut Seen) -> Result<(), String> {
         }
     }
     for (what, reached) in DEPTHS {
-        let count = (0..model.facts.len()).filter(|place| reached(&model.facts, *place)).count();
+        let count = (0..model.facts.len()).filter(|place| reached(&model, *place)).count();
         if count > 0 {
             *seen.entry((*what).to_owned()).or_default() += count;
         }
@@ -109,39 +117,121 @@ fn disagreement(
     )
 }
 
+/// A step that is refused only because it was recorded too late, whatever time it says.
+const DATED_BACK: &str = "a step dated back, refused";
+
 /// Whether a history went that far with the entry of that place.
-type Reached = fn(&[Entry], usize) -> bool;
+type Reached = fn(&Model, usize) -> bool;
 
 /// How deep histories must go.
 const DEPTHS: &[(&str, Reached)] = &[
     (
         "a payout in parts",
-        |facts, place| matches!(&facts[place].body, Body::Payout(body) if body.continues.is_some()),
+        |model, place| matches!(&model.facts[place].body, Body::Payout(body) if body.continues.is_some()),
     ),
-    ("something paid again", pays_again),
+    ("something paid again", |model, place| pays_again(&model.facts, place)),
     (
         "a return",
-        |facts, place| matches!(&facts[place].body, Body::PayoutEvent(body) if body.event == PaymentEvent::Returned),
+        |model, place| matches!(&model.facts[place].body, Body::PayoutEvent(body) if body.event == PaymentEvent::Returned),
     ),
-    ("an override of level 2", |facts, place| is_override(&facts[place], 2)),
-    ("an override of level 3", |facts, place| is_override(&facts[place], 3)),
-    ("a share", |facts, place| {
-        matches!(&facts[place].body, Body::Commission(body)
+    ("an override of level 2", |model, place| is_override(&model.facts[place], 2)),
+    ("an override of level 3", |model, place| is_override(&model.facts[place], 3)),
+    ("a share", |model, place| {
+        matches!(&model.facts[place].body, Body::Commission(body)
             if matches!(body.role, Role::Direct { share_ppm: 1..1_000_000, .. }))
     }),
     (
         "a deviation",
-        |facts, place| matches!(&facts[place].body, Body::Commission(body) if body.deviation.is_some()),
+        |model, place| matches!(&model.facts[place].body, Body::Commission(body) if body.deviation.is_some()),
     ),
     (
         "a refund",
-        |facts, place| matches!(&facts[place].body, Body::Reversal(body) if body.refund.is_some()),
+        |model, place| matches!(&model.facts[place].body, Body::Reversal(body) if body.refund.is_some()),
     ),
     (
         "a payout of nothing",
-        |facts, place| matches!(&facts[place].body, Body::Payout(body) if body.total == Some(Amount::ZERO)),
+        |model, place| matches!(&model.facts[place].body, Body::Payout(body) if body.total == Some(Amount::ZERO)),
     ),
+    ("terms withdrawn", withdraws),
+    ("an override for who stood there", |model, place| {
+        overrides(model, place).is_some_and(|(known, of, level, override_)| {
+            known.above(known.commission(of).unwrap().affiliate, level)
+                != Some(&override_.affiliate)
+        })
+    }),
+    ("an override of what is left", |model, place| {
+        overrides(model, place)
+            .is_some_and(|(known, of, ..)| known.commission(of).unwrap().reversed > 0)
+    }),
+    ("a debit of an adjustment", |model, place| {
+        adjusts(model, place, Kind::Adjustment, Effect::Debit)
+    }),
+    ("a credit of a debit", |model, place| {
+        adjusts(model, place, Kind::Adjustment, Effect::Credit) && adjusts_debit(model, place)
+    }),
+    ("an adjustment of a transaction", |model, place| {
+        adjusts(model, place, Kind::Transaction, Effect::Credit)
+    }),
+    ("an adjustment of an inquiry", |model, place| {
+        adjusts(model, place, Kind::Inquiry, Effect::Credit)
+    }),
+    ("a transaction counted once", counts_again),
+    ("a step dated back, admitted", |model, place| {
+        dates_back(model, place, &model.facts[place], model.recorded[place])
+    }),
 ];
+
+/// Whether terms withdraw those before them, and govern something since.
+fn withdraws(model: &Model, place: usize) -> bool {
+    let entry = &model.facts[place];
+    let Body::ProgramTerms(terms) = &entry.body else { return false };
+    let known = model.before(place + 1, &entry.tenant);
+    let versions = known.versions(&terms.merchant, &terms.program);
+    let used = model.facts[place..].iter().any(|fact| {
+        matches!(&fact.body, Body::Commission(body)
+            if fact.tenant == entry.tenant && body.terms == entry.external_id)
+    });
+    match &versions[..] {
+        [.., (_, before), (own, _)] => used && known.withdraws(*own, before),
+        _ => false,
+    }
+}
+
+/// What was known before an override, the direct commission and the level, and the override.
+fn overrides(model: &Model, place: usize) -> Option<(Known<'_>, &Id, u8, &Commission<Amount>)> {
+    let entry = &model.facts[place];
+    let Body::Commission(body) = &entry.body else { return None };
+    let Role::Override { of, level } = &body.role else { return None };
+    Some((model.before(place, &entry.tenant), of, *level, body))
+}
+
+fn adjusts(model: &Model, place: usize, kind: Kind, effect: Effect) -> bool {
+    matches!(&model.facts[place].body, Body::Adjustment(body)
+        if body.related.kind == kind && body.effect == effect)
+}
+
+/// Whether an adjustment names one against the affiliate.
+fn adjusts_debit(model: &Model, place: usize) -> bool {
+    let entry = &model.facts[place];
+    let Body::Adjustment(body) = &entry.body else { return false };
+    let named = model.of(&entry.tenant).adjustment(&body.related.external_id);
+    named.is_some_and(|named| named.effect == Effect::Debit)
+}
+
+/// Whether a commission is by a rule with tiers, on a transaction of which the affiliate has one.
+fn counts_again(model: &Model, place: usize) -> bool {
+    let entry = &model.facts[place];
+    let Body::Commission(body) = &entry.body else { return false };
+    let known = model.before(place, &entry.tenant);
+    let before = known.commissions_of(&body.transaction).into_iter().any(|name| {
+        let before = known.commission(name).unwrap();
+        before.direct.is_some() && *before.affiliate == body.affiliate
+    });
+    let (_, terms) = known.terms(&body.terms).unwrap();
+    let reward = &terms.rules[usize::from(body.rule) - 1].reward;
+    let direct = matches!(body.role, Role::Direct { .. });
+    direct && before && matches!(reward, Reward::CountTiers { .. })
+}
 
 fn is_override(entry: &Entry, at: u8) -> bool {
     matches!(&entry.body, Body::Commission(body)
@@ -194,8 +284,10 @@ fn compare(market: &Market, tenant: &Id, known: &Known<'_>) -> Result<(), String
                 return Err(format!("no record of adjustment {name}"));
             };
             let standing = found.standing(payout_state(found.payout));
-            let ours = (found.affiliate.clone(), found.effect, units(found.amount));
-            let theirs = (model.affiliate.clone(), model.effect, model.amount);
+            let sums = [found.amount, found.credited, found.debited].map(units);
+            let ours = (found.affiliate.clone(), found.effect, sums);
+            let sums = [model.amount, model.credits, model.debits];
+            let theirs = (model.affiliate.clone(), model.effect, sums);
             pairs.push((
                 format!("{ours:?} {standing:?}").to_lowercase(),
                 format!("{theirs:?} {}", model.standing.replace('_', "")).to_lowercase(),

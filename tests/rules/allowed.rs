@@ -12,7 +12,7 @@ use counterfoil::protocol::money::{Amount, Currency};
 use counterfoil::protocol::time::Timestamp;
 
 use super::arithmetic::{changed, ppm};
-use super::model::{Known, MOST, Sold, Verdicted, demand, parts, units};
+use super::model::{Earning, Known, MOST, Sold, Verdicted, demand, parts, units};
 use super::reckoning::{Counting, counts_in, locking_date, rule_for};
 use super::steps::{after, step_of};
 use crate::market::AHEAD_MS;
@@ -31,7 +31,7 @@ pub fn allows_fx(fx: &Fx, currency: Currency) -> Verdicted {
     demand(fx.rate.billionths() != 0, "zero-amount")
 }
 
-impl Known<'_> {
+impl<'m> Known<'m> {
     /// Whether `entry` may be stated next, in a block at `now`.
     pub fn allows(&self, entry: &Entry, now: u64) -> Verdicted {
         let name = &entry.external_id;
@@ -50,19 +50,19 @@ impl Known<'_> {
         match &entry.body {
             Body::ProgramTerms(body) => self.allows_terms(body, now),
             Body::Transaction(body) => self.allows_transaction(body),
-            Body::Commission(body) => self.allows_commission(body),
-            Body::Decision(body) => self.allows_decision(body, time),
-            Body::Amendment(body) => self.allows_amendment(body, time),
-            Body::Reversal(body) => self.allows_reversal(body, time),
-            Body::Adjustment(body) => self.allows_adjustment(body),
-            Body::Inquiry(body) => self.allows_inquiry(body),
-            Body::InquiryResolution(body) => self.allows_resolution(body),
-            Body::Funding(body) => self.allows_funding(body),
-            Body::Payout(body) => self.allows_payout(body, name),
-            Body::PayoutEvent(body) => self.allows_payout_event(body),
+            Body::Commission(body) => self.allows_commission(body, time),
+            Body::Decision(body) => self.allows_decision(body, time, now),
+            Body::Amendment(body) => self.allows_amendment(body, time, now),
+            Body::Reversal(body) => self.allows_reversal(body, time, now),
+            Body::Adjustment(body) => self.allows_adjustment(body, time),
+            Body::Inquiry(body) => self.allows_inquiry(body, time),
+            Body::InquiryResolution(body) => self.allows_resolution(body, time),
+            Body::Funding(body) => self.allows_funding(body, time),
+            Body::Payout(body) => self.allows_payout(body, name, time),
+            Body::PayoutEvent(body) => self.allows_payout_event(body, time),
             Body::AffiliateUpline(body) => self.allows_upline(body),
             Body::OpeningBalance(body) => self.allows_opening(body),
-            Body::ErasureNotice(body) => self.allows_erasure(body),
+            Body::ErasureNotice(body) => self.allows_erasure(body, time),
         }
     }
 
@@ -80,8 +80,9 @@ impl Known<'_> {
         demand(terms.version as usize == earlier.len() + 1, "wrong-version")?;
         let Some((_, latest)) = earlier.last() else { return Ok(()) };
         let from = terms.effective_from;
-        let reaches_back = from.as_millis() < now || from < latest.effective_from;
-        demand(!reaches_back, "terms-reach-back")
+        let withdraws = latest.effective_from.as_millis() > now + AHEAD_MS;
+        let in_order = from >= latest.effective_from || withdraws;
+        demand(from.as_millis() >= now && in_order, "terms-reach-back")
     }
 
     fn has_terms(&self, merchant: &Id, program: &Id) -> Verdicted {
@@ -103,8 +104,9 @@ impl Known<'_> {
         demand(small, "sum-too-large")
     }
 
-    fn allows_commission(&self, body: &Commission<Amount>) -> Verdicted {
-        let sold = self.sold(&body.transaction).ok_or("missing-parent")?;
+    fn allows_commission(&self, body: &Commission<Amount>, time: u64) -> Verdicted {
+        self.names(Kind::Transaction, &body.transaction, time)?;
+        let sold = self.sold(&body.transaction).unwrap();
         let (place, terms) = self.terms(&body.terms).ok_or("missing-parent")?;
         demand(self.commissions_of(&body.transaction).len() < 100, "list-length")?;
         let program = (&terms.merchant, &terms.program);
@@ -114,7 +116,9 @@ impl Known<'_> {
         demand(terms.actions.contains(&sold.body.action), "action-not-eligible")?;
         let given = match &body.role {
             Role::Direct { .. } => self.allows_direct(body, &sold, terms)?,
-            Role::Override { of, level } => self.allows_override(body, terms, of, *level)?,
+            Role::Override { of, level } => {
+                self.allows_override(body, terms, (of, *level), time)?
+            }
         };
         match body.deviation {
             None => demand(units(body.amount) == given, "wrong-amount")?,
@@ -196,43 +200,58 @@ impl Known<'_> {
     }
 
     /// Who stands so many levels above an affiliate.
-    pub fn above(&self, affiliate: &Id, levels: u8) -> Option<&Id> {
+    pub fn above(&self, affiliate: &Id, levels: u8) -> Option<&'m Id> {
         let first = self.upline(affiliate)?;
         (1..levels).try_fold(first, |at, _| self.upline(at))
+    }
+
+    /// Who stood so many levels above the affiliate of a direct commission when that was stated.
+    pub fn stood_above(&self, direct: &Id, levels: u8) -> Option<&'m Id> {
+        let (place, entry) = self.entry(Kind::Commission, direct)?;
+        let Body::Commission(stated) = &entry.body else { return None };
+        self.before(place).above(&stated.affiliate, levels)
     }
 
     fn allows_override(
         &self,
         body: &Commission<Amount>,
         terms: &ProgramTerms<Amount>,
-        of: &Id,
-        level: u8,
+        (of, level): (&Id, u8),
+        time: u64,
     ) -> Result<u128, &'static str> {
-        let direct = self.commission(of).ok_or("missing-parent")?;
+        let direct = self.named_commission(of, time)?;
         let same_sale = direct.transaction == Some(&body.transaction);
         let Some((rule, _)) = direct.direct.filter(|_| same_sale) else {
             return Err("override-of-another");
         };
+        let stands = !["declined", "reversed"].contains(&direct.standing);
+        demand(stands, "override-of-nothing")?;
         demand(body.rule == rule, "wrong-rule")?;
         let levels = &terms.rules[usize::from(rule) - 1].override_ppm;
         demand((1..=levels.len()).contains(&level.into()), "no-such-level")?;
         demand(!self.levels_taken(of).contains(&level), "override-taken")?;
-        demand(self.above(direct.affiliate, level) == Some(&body.affiliate), "not-upline")?;
+        demand(self.stood_above(of, level) == Some(&body.affiliate), "not-upline")?;
         demand(body.currency == direct.currency, "another-currency")?;
-        Ok(ppm(direct.amount, levels[usize::from(level) - 1]))
+        Ok(ppm(direct.left(), levels[usize::from(level) - 1]))
     }
 
-    fn allows_decision(&self, body: &Decision, time: u64) -> Verdicted {
-        let now = self.commission(&body.commission).ok_or("missing-parent")?;
+    /// A commission that an entry at `time` names, as it is now.
+    pub fn named_commission(&self, name: &Id, time: u64) -> Result<Earning<'m>, &'static str> {
+        self.names(Kind::Commission, name, time)?;
+        Ok(self.commission(name).unwrap())
+    }
+
+    fn allows_decision(&self, body: &Decision, time: u64, block: u64) -> Verdicted {
+        let now = self.named_commission(&body.commission, time)?;
         after(now.standing, step_of(&body.verdict))?;
-        let due = now.locks.is_some_and(|date| time >= date);
+        let in_time = now.in_time(time, block);
         let before = now.locks.is_some_and(|date| time < date);
         match body.verdict {
             Verdict::Approve => Ok(()),
-            Verdict::Decline { .. } => demand(!due, "past-locking-date"),
+            Verdict::Decline { .. } => demand(in_time, "past-locking-date"),
             Verdict::Lock => demand(!before, "before-locking-date"),
             Verdict::Extend { locking_date } => {
-                demand(!due, "past-locking-date")?;
+                demand(in_time, "past-locking-date")?;
                 demand(!now.extended, "extended-before")?;
                 let later = now.locks.is_some_and(|date| locking_date.as_millis() > date);
                 demand(later, "extension-not-later")
@@ -240,19 +259,20 @@ impl Known<'_> {
         }
     }
 
-    fn allows_amendment(&self, body: &Amendment<Amount>, time: u64) -> Verdicted {
+    fn allows_amendment(&self, body: &Amendment<Amount>, time: u64, block: u64) -> Verdicted {
         match &body.of {
             Amended::Commission { commission } => {
-                let now = self.commission(commission).ok_or("missing-parent")?;
+                let now = self.named_commission(commission, time)?;
                 demand(body.currency == now.currency, "another-currency")?;
                 after(now.standing, "amend")?;
-                demand(now.locks.is_none_or(|date| time < date), "past-locking-date")?;
+                demand(now.in_time(time, block), "past-locking-date")?;
                 demand(units(body.old) == now.amount, "stale-amount")?;
                 demand(body.new != body.old, "no-change")?;
                 demand(units(body.new) >= now.reversed, "below-reversed")
             }
             Amended::Transaction { transaction, commission_group } => {
-                let sold = self.sold(transaction).ok_or("missing-parent")?;
+                self.names(Kind::Transaction, transaction, time)?;
+                let sold = self.sold(transaction).unwrap();
                 let part = sold.parts.iter().find(|(own, _)| *own == commission_group.as_ref());
                 let (_, amount) = part.ok_or("no-such-part")?;
                 demand(body.currency == sold.body.currency, "another-currency")?;
@@ -273,12 +293,12 @@ impl Known<'_> {
         }
     }
 
-    fn allows_reversal(&self, body: &Reversal<Amount>, time: u64) -> Verdicted {
+    fn allows_reversal(&self, body: &Reversal<Amount>, time: u64, block: u64) -> Verdicted {
         demand(units(body.amount) != 0, "zero-amount")?;
-        let now = self.commission(&body.commission).ok_or("missing-parent")?;
+        let now = self.named_commission(&body.commission, time)?;
         demand(body.currency == now.currency, "another-currency")?;
         after(now.standing, "reverse")?;
-        demand(now.locks.is_none_or(|date| time < date), "past-locking-date")?;
+        demand(now.in_time(time, block), "past-locking-date")?;
         demand(units(body.amount) <= now.left(), "too-much")?;
         let Some(refund) = &body.refund else { return Ok(()) };
         self.allows_refund(refund, now.transaction.ok_or("missing-parent")?)
@@ -303,35 +323,53 @@ impl Known<'_> {
         Ok(())
     }
 
-    fn allows_adjustment(&self, body: &Adjustment<Amount>) -> Verdicted {
+    fn allows_adjustment(&self, body: &Adjustment<Amount>, time: u64) -> Verdicted {
+        const ADJUSTABLE: [Kind; 4] =
+            [Kind::Transaction, Kind::Commission, Kind::Adjustment, Kind::Inquiry];
         listed(body.currency)?;
         demand(units(body.amount) != 0, "zero-amount")?;
-        let related = &body.related;
-        demand(self.exists(related.kind, &related.external_id), "missing-parent")?;
-        if related.kind != Kind::Commission {
-            return Ok(());
-        }
-        let now = self.commission(&related.external_id).unwrap();
-        demand(body.affiliate == *now.affiliate, "another-affiliate")?;
-        demand(body.currency == now.currency, "another-currency")?;
-        after(now.standing, "adjust")?;
-        let (mut credits, mut debits) = (now.credits, now.debits);
+        let (kind, name) = (body.related.kind, &body.related.external_id);
+        demand(ADJUSTABLE.contains(&kind), "not-adjustable")?;
+        self.names(kind, name, time)?;
+        let same_affiliate =
+            |affiliate: &Id| demand(body.affiliate == *affiliate, "another-affiliate");
+        let (comes_to, mut credits, mut debits) = match kind {
+            Kind::Commission => {
+                let now = self.commission(name).unwrap();
+                same_affiliate(now.affiliate)?;
+                demand(body.currency == now.currency, "another-currency")?;
+                after(now.standing, "adjust")?;
+                (now.left(), now.credits, now.debits)
+            }
+            Kind::Adjustment => {
+                let now = self.adjustment(name).unwrap();
+                same_affiliate(now.affiliate)?;
+                demand(body.currency == now.currency, "another-currency")?;
+                (now.comes_to(), now.credits, now.debits)
+            }
+            _ => {
+                if let Body::Inquiry(inquiry) = &self.entry(kind, name).unwrap().1.body {
+                    same_affiliate(&inquiry.affiliate)?;
+                }
+                return demand(body.effect == Effect::Credit, "credit-only");
+            }
+        };
         match body.effect {
             Effect::Credit => credits += units(body.amount),
             Effect::Debit => debits += units(body.amount),
         }
-        demand(debits <= now.left() + credits, "too-much")?;
-        demand(now.left() + credits <= MOST, "sum-too-large")
+        demand(debits <= comes_to + credits, "too-much")?;
+        demand(comes_to + credits <= MOST, "sum-too-large")
     }
 
-    fn allows_inquiry(&self, body: &Inquiry<Amount>) -> Verdicted {
+    fn allows_inquiry(&self, body: &Inquiry<Amount>, time: u64) -> Verdicted {
         listed(body.currency)?;
         demand(units(body.amount) != 0, "zero-amount")?;
         self.has_terms(&body.merchant, &body.program)?;
         let (Claim::Incorrect { commission } | Claim::Declined { commission }) = &body.claim else {
             return Ok(());
         };
-        let now = self.commission(commission).ok_or("missing-parent")?;
+        let now = self.named_commission(commission, time)?;
         demand(body.affiliate == *now.affiliate, "another-affiliate")?;
         demand(body.merchant == *now.merchant, "another-merchant")?;
         demand(body.currency == now.currency, "another-currency")?;
@@ -341,8 +379,8 @@ impl Known<'_> {
         }
     }
 
-    fn allows_resolution(&self, body: &InquiryResolution) -> Verdicted {
-        demand(self.exists(Kind::Inquiry, &body.inquiry), "missing-parent")?;
+    fn allows_resolution(&self, body: &InquiryResolution, time: u64) -> Verdicted {
+        self.names(Kind::Inquiry, &body.inquiry, time)?;
         demand(!self.resolved(&body.inquiry), "inquiry-resolved")?;
         match (&body.outcome, self.reopened_by(&body.inquiry)) {
             (Outcome::Valid, Some(commission)) => {

@@ -87,10 +87,7 @@ impl Player<'_> {
             let kind = self.kind();
             for _ in 0..4 {
                 let Some(proposed) = self.propose(kind) else { break };
-                let early = self.random.below(3) * self.random.below(1_000);
-                let time =
-                    if self.random.below(8) == 0 { self.now + early } else { self.now - early };
-                let proposed = market::when(time, proposed);
+                let proposed = self.dated(proposed);
                 if self.careless || self.known.allows(&proposed, self.now).is_ok() {
                     return proposed;
                 }
@@ -218,7 +215,11 @@ impl Player<'_> {
         let left = 1_000_000 - taken;
         let share = self.one_of(&[left, left, left / 2, left / 3]);
         let affiliate_group = self.one_in(4).then(|| id("stars"));
-        let affiliate = self.affiliate();
+        // Who has a share in it may have another.
+        let others = self.known.commissions_of(&name);
+        let other = if self.one_in(3) { self.some(others) } else { None };
+        let other = other.and_then(|other| self.known.commission(other));
+        let affiliate = other.map_or_else(|| self.affiliate(), |other| other.affiliate.clone());
         let versions = self.known.versions(&sold.body.merchant, &sold.body.program);
         let in_force = |(place, terms): &&(usize, &ProgramTerms<Amount>)| {
             *place < sold.place && self.known.in_force(*place, terms, &sold)
@@ -245,8 +246,8 @@ impl Player<'_> {
     fn overriding(&mut self) -> Option<Entry> {
         let direct = (0..6).find_map(|_| {
             let name = self.some(self.named(Kind::Commission))?;
-            let affiliate = self.known.commission(&name)?.affiliate;
-            self.known.upline(affiliate).is_some().then_some(name)
+            let levels = self.one_of(&[1, 2, 3, 3]);
+            self.known.stood_above(&name, levels).is_some().then_some(name)
         })?;
         let now = self.known.commission(&direct)?;
         let (number, _) = now.direct?;
@@ -259,16 +260,23 @@ impl Player<'_> {
         let slips = self.slips();
         let free = (1..=levels.len())
             .filter(|level| slips || !taken.contains(&u8::try_from(*level).unwrap()));
-        let free: Vec<usize> = free.collect();
+        let stands = |level: &usize| {
+            self.known.stood_above(&direct, u8::try_from(*level).unwrap()).is_some()
+        };
+        let free: Vec<usize> = free.filter(stands).collect();
         let highest = free.last().copied().filter(|_| self.one_in(2));
         let level = highest.or_else(|| self.some(free))?;
-        let above = self.known.above(now.affiliate, u8::try_from(level).unwrap())?.clone();
-        let given = ppm(now.amount, levels[level - 1]);
+        let number = u8::try_from(level).unwrap();
+        // Who stands there by now may be another.
+        let stood = self.known.stood_above(&direct, number);
+        let above = if self.slips() { self.known.above(now.affiliate, number) } else { stood };
+        let above = above?.clone();
+        let given = ppm(now.left(), levels[level - 1]);
         let sold = self.known.sold(now.transaction?)?;
         Some(market::commission(&self.name("C"), |body| {
             *body = stated.clone();
             body.affiliate = above;
-            body.role = Role::Override { of: direct, level: u8::try_from(level).unwrap() };
+            body.role = Role::Override { of: direct, level: number };
             body.amount = amounting(given);
             body.fee = amounting(ppm(given, terms.network_fee_ppm));
             body.locking_date = locking_date(terms, sold.time).map(at);
@@ -276,7 +284,22 @@ impl Player<'_> {
         }))
     }
 
+    /// What was recorded ahead of a locking date that has come.
+    fn come_due(&mut self) -> Vec<Id> {
+        let mut open = self.standing(&["pending"]);
+        open.retain(|name| {
+            let found = self.known.commission(name).unwrap();
+            found.locks.is_some_and(|date| found.recorded < date && date <= self.now)
+        });
+        open
+    }
+
     fn decision(&mut self) -> Option<Entry> {
+        let due = if self.careless && self.one_in(2) { self.come_due() } else { Vec::new() };
+        if let Some(commission) = self.some(due) {
+            let decline = Verdict::Decline { reason: self.reason() };
+            return Some(market::decision(&self.name("D"), commission.as_str(), decline));
+        }
         let open = self.standing(&["pending", "extended", "approved"]);
         let commission = self.some(open)?;
         let later = self.known.commission(&commission)?.locks.unwrap_or(self.now);
@@ -351,9 +374,23 @@ impl Player<'_> {
         let effect = self.one_of(&[Effect::Credit, Effect::Debit]);
         let amount = units(1 + self.random.below(30));
         let name = self.name("A");
-        if self.one_in(4) {
-            let fact = self.some(self.known.0.clone())?;
+        if self.one_in(3) {
+            return self.adjustment_of_another(&name, effect, amount);
+        }
+        if self.one_in(3) {
+            let mut facts = self.known.0.clone();
+            let slips = self.slips();
+            facts.retain(|fact| slips || [Kind::Transaction, Kind::Inquiry].contains(&fact.kind()));
+            let kind = self.one_of(&[Kind::Transaction, Kind::Inquiry, Kind::Decision]);
+            facts.sort_by_key(|fact| fact.kind() != kind);
+            facts.truncate(5);
+            let fact = self.some(facts)?;
             let (affiliate, code) = (self.affiliate(), self.code());
+            let affiliate = match &fact.body {
+                Body::Inquiry(inquiry) if !slips => inquiry.affiliate.clone(),
+                _ => affiliate,
+            };
+            let effect = if self.slips() { effect } else { Effect::Credit };
             return Some(market::adjustment(&name, |body| {
                 (body.affiliate, body.effect) = (affiliate, effect);
                 (body.currency, body.amount) = (currency(code), amount);
@@ -367,6 +404,25 @@ impl Player<'_> {
             (body.affiliate, body.effect) = (now.affiliate.clone(), effect);
             (body.currency, body.amount) = (now.currency, amount);
             body.related = market::reference(Kind::Commission, commission.as_str());
+        }))
+    }
+
+    /// For or against what another adjustment comes to.
+    fn adjustment_of_another(
+        &mut self,
+        name: &str,
+        effect: Effect,
+        amount: Amount,
+    ) -> Option<Entry> {
+        let other = self.some(self.named(Kind::Adjustment))?;
+        let now = self.known.adjustment(&other)?;
+        let left = now.comes_to() + now.credits - now.debits;
+        let more = if self.slips() { left + 1 } else { left.max(1) };
+        let amount = self.one_of(&[amount, amounting(more)]);
+        Some(market::adjustment(name, |body| {
+            (body.affiliate, body.effect) = (now.affiliate.clone(), effect);
+            (body.currency, body.amount) = (now.currency, amount);
+            body.related = market::reference(Kind::Adjustment, other.as_str());
         }))
     }
 
@@ -420,7 +476,8 @@ impl Player<'_> {
             ImportedState::Locked,
             ImportedState::Funded,
         ]);
-        let locking_date = self.one_of(&[None, Some(self.now), Some(self.now + DAY_MS)]).map(at);
+        let (before, after) = (self.now - DAY_MS, self.now + DAY_MS);
+        let locking_date = self.one_of(&[None, Some(before), Some(self.now), Some(after)]).map(at);
         let effect = self.one_of(&[Effect::Credit, Effect::Debit]);
         let balance = match self.random.below(3) {
             0 => Balance::Affiliate { affiliate, effect, currency, amount },

@@ -5,8 +5,8 @@
 use std::collections::BTreeSet;
 
 use counterfoil::protocol::entry::{
-    Amended, Balance, Body, Claim, Effect, Entry, ImportedState, Kind, Outcome, PayoutLine,
-    ProgramTerms, Role, Transaction, Verdict,
+    Adjustment, Amended, Balance, Body, Claim, Effect, Entry, ImportedState, Kind, Outcome,
+    PayoutLine, ProgramTerms, Role, Transaction, Verdict,
 };
 use counterfoil::protocol::id::Id;
 use counterfoil::protocol::money::{Amount, Currency};
@@ -29,6 +29,8 @@ pub fn demand(kept: bool, rule: &'static str) -> Verdicted {
 #[derive(Clone, Default)]
 pub struct Model {
     pub facts: Vec<Entry>,
+    /// Of each, the time of its block.
+    pub recorded: Vec<u64>,
 }
 
 impl Model {
@@ -36,12 +38,20 @@ impl Model {
     pub fn state(&mut self, entry: &Entry, now: u64) -> Verdicted {
         self.of(&entry.tenant).allows(entry, now)?;
         self.facts.push(entry.clone());
+        self.recorded.push(now);
         Ok(())
     }
 
     /// What a tenant stated.
     pub fn of(&self, tenant: &Id) -> Known<'_> {
-        Known(self.facts.iter().filter(|fact| fact.tenant == *tenant).collect())
+        self.before(self.facts.len(), tenant)
+    }
+
+    /// What a tenant stated before the `place`th fact of all.
+    pub fn before(&self, place: usize, tenant: &Id) -> Known<'_> {
+        let facts = self.facts.iter().zip(&self.recorded).take(place);
+        let (facts, recorded) = facts.filter(|(fact, _)| fact.tenant == *tenant).unzip();
+        Known(facts, recorded)
     }
 
     /// Every tenant that stated something.
@@ -50,9 +60,9 @@ impl Model {
     }
 }
 
-/// What one tenant stated, in order.
+/// What one tenant stated, in order, and when each was recorded.
 #[derive(Clone)]
-pub struct Known<'m>(pub Vec<&'m Entry>);
+pub struct Known<'m>(pub Vec<&'m Entry>, pub Vec<u64>);
 
 /// A commission, as it is now.
 pub struct Earning<'m> {
@@ -69,6 +79,8 @@ pub struct Earning<'m> {
     pub credits: u128,
     pub debits: u128,
     pub locks: Option<u64>,
+    /// When it was recorded that it locks then.
+    pub recorded: u64,
     pub extended: bool,
     pub standing: &'static str,
 }
@@ -76,6 +88,13 @@ pub struct Earning<'m> {
 impl Earning<'_> {
     pub fn left(&self) -> u128 {
         self.amount - self.reversed
+    }
+
+    /// Whether a step at `time`, in a block at `now`, is in time.
+    pub fn in_time(&self, time: u64, now: u64) -> bool {
+        let Some(date) = self.locks else { return true };
+        let recorded_ahead = self.recorded < date;
+        time < date && !(recorded_ahead && now >= date)
     }
 }
 
@@ -96,7 +115,7 @@ pub fn units(amount: Amount) -> u128 {
 impl<'m> Known<'m> {
     /// What was stated before the `place`th.
     pub fn before(&self, place: usize) -> Self {
-        Self(self.0[..place].to_vec())
+        Self(self.0[..place].to_vec(), self.1[..place].to_vec())
     }
 
     /// An entry that was stated, and its place.
@@ -122,7 +141,30 @@ impl<'m> Known<'m> {
 
     /// Whether there is an entry, or what was brought in, of this kind and name.
     pub fn exists(&self, kind: Kind, name: &Id) -> bool {
-        self.entry(kind, name).is_some() || self.imported(kind, name).is_some()
+        self.found(kind, name).is_some()
+    }
+
+    /// The entry of this kind and name, or that which brought it in, and its place.
+    pub fn found(&self, kind: Kind, name: &Id) -> Option<(usize, &'m Entry)> {
+        let imported = || self.imported(kind, name).and(self.entry(Kind::OpeningBalance, name));
+        self.entry(kind, name).or_else(imported)
+    }
+
+    /// When that happened before which nothing may be dated that names it.
+    pub fn happened(&self, kind: Kind, name: &Id) -> Option<u64> {
+        let (_, entry) = self.found(kind, name)?;
+        let dated = match (kind, &entry.body) {
+            (Kind::Payout, Body::Payout(payout)) => payout.continues.is_none(),
+            (Kind::Transaction | Kind::Commission | Kind::Adjustment | Kind::Inquiry, _) => true,
+            _ => false,
+        };
+        dated.then(|| entry.event_time.as_millis())
+    }
+
+    /// Demands that what an entry at `time` names is there, and isn't later.
+    pub fn names(&self, kind: Kind, name: &Id, time: u64) -> Verdicted {
+        demand(self.exists(kind, name), "missing-parent")?;
+        demand(self.happened(kind, name).is_none_or(|happened| happened <= time), "before-parent")
     }
 
     pub fn terms(&self, name: &Id) -> Option<(usize, &'m ProgramTerms<Amount>)> {
@@ -205,6 +247,7 @@ impl<'m> Known<'m> {
 
     /// A commission as it was stated, before anything became of it.
     fn stated(&self, name: &Id) -> Option<Earning<'m>> {
+        let recorded = self.1[self.found(Kind::Commission, name)?.0];
         if let Some(Balance::Commission {
             affiliate,
             merchant,
@@ -233,6 +276,7 @@ impl<'m> Known<'m> {
                 credits: 0,
                 debits: 0,
                 locks: locking_date.map(Timestamp::as_millis),
+                recorded,
                 extended: false,
                 standing,
             });
@@ -261,6 +305,7 @@ impl<'m> Known<'m> {
             credits: 0,
             debits: 0,
             locks: body.locking_date.map(Timestamp::as_millis),
+            recorded,
             extended: false,
             standing: "pending",
         })
@@ -269,12 +314,13 @@ impl<'m> Known<'m> {
     /// A commission as it is now: what was stated of it, one after the other.
     pub fn commission(&self, name: &Id) -> Option<Earning<'m>> {
         let mut now = self.stated(name)?;
-        for fact in &self.0 {
+        for (fact, recorded) in self.0.iter().zip(&self.1) {
             match &fact.body {
                 Body::Decision(decision) if decision.commission == *name => {
                     now.standing = after(now.standing, step_of(&decision.verdict)).unwrap();
                     if let Verdict::Extend { locking_date } = decision.verdict {
                         (now.locks, now.extended) = (Some(locking_date.as_millis()), true);
+                        now.recorded = *recorded;
                     }
                 }
                 Body::Amendment(amendment) => {
@@ -287,15 +333,6 @@ impl<'m> Known<'m> {
                     now.reversed += units(reversal.amount);
                     if now.left() == 0 {
                         now.standing = after(now.standing, "reverse").unwrap();
-                    }
-                }
-                Body::Adjustment(adjustment)
-                    if adjustment.related.kind == Kind::Commission
-                        && adjustment.related.external_id == *name =>
-                {
-                    match adjustment.effect {
-                        Effect::Credit => now.credits += units(adjustment.amount),
-                        Effect::Debit => now.debits += units(adjustment.amount),
                     }
                 }
                 Body::InquiryResolution(resolution)
@@ -315,11 +352,28 @@ impl<'m> Known<'m> {
                 _ => {}
             }
         }
+        (now.credits, now.debits) = self.adjusted(Kind::Commission, name);
         let has = |line: &PayoutLine<Amount>| matches!(line, PayoutLine::Commission { commission, .. } if commission == name);
         if let Some(payout) = self.latest_payout(has) {
             now.standing = of_commissions(payout.standing);
         }
         Some(now)
+    }
+
+    /// All credits and all debits that name a commission or an adjustment.
+    pub fn adjusted(&self, kind: Kind, name: &Id) -> (u128, u128) {
+        let sum = |wanted: Effect| {
+            let amounts = self.0.iter().filter_map(|fact| match &fact.body {
+                Body::Adjustment(Adjustment { effect, amount, related, .. })
+                    if (related.kind, &related.external_id) == (kind, name) =>
+                {
+                    (*effect == wanted).then(|| units(*amount))
+                }
+                _ => None,
+            });
+            amounts.sum()
+        };
+        (sum(Effect::Credit), sum(Effect::Debit))
     }
 
     /// The commission that an inquiry reopens, if it is found valid.

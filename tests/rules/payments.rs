@@ -13,13 +13,13 @@ use super::settlement::carried_by;
 use super::steps::{after, payout_after, payout_step_of};
 
 impl Known<'_> {
-    pub(super) fn allows_funding(&self, body: &Funding<Amount>) -> Verdicted {
+    pub(super) fn allows_funding(&self, body: &Funding<Amount>, time: u64) -> Verdicted {
         listed(body.currency)?;
         demand(body.lines.len() <= 500, "list-length")?;
         demand(!body.lines.is_empty() || units(body.received) != 0, "zero-amount")?;
         for (place, line) in body.lines.iter().enumerate() {
             demand(units(line.amount) != 0, "zero-amount")?;
-            let now = self.commission(&line.commission).ok_or("missing-parent")?;
+            let now = self.named_commission(&line.commission, time)?;
             demand(*now.merchant == body.merchant, "another-merchant")?;
             demand(now.currency == body.currency, "another-currency")?;
             let here =
@@ -36,13 +36,14 @@ impl Known<'_> {
         demand(covers <= received, "prepaid-exceeded")
     }
 
-    pub(super) fn allows_payout(&self, body: &Payout<Amount>, name: &Id) -> Verdicted {
+    pub(super) fn allows_payout(&self, body: &Payout<Amount>, name: &Id, time: u64) -> Verdicted {
         listed(body.currency)?;
         demand(body.period_until > body.period_from, "empty-period")?;
         demand((1..=500).contains(&body.lines.len()), "list-length")?;
         let mut earlier = Vec::new();
         if let Some(previous) = &body.continues {
             demand(self.exists(Kind::Payout, previous) && previous != name, "missing-parent")?;
+            self.names(Kind::Payout, self.first_part(previous), time)?;
             let payout = self.payout(self.first_part(previous));
             let (latest, part) = payout.parts.last().unwrap();
             demand(*latest == previous && payout.standing == "open", "payout-not-open")?;
@@ -60,7 +61,7 @@ impl Known<'_> {
         };
         for (place, line) in body.lines.iter().enumerate() {
             demand(units(*line.amount()) != 0, "zero-amount")?;
-            self.allows_line(body, place, line)?;
+            self.allows_line(body, place, line, time)?;
             let (sums, carried) = so_far(place + 1);
             let all = [sums.0, sums.1, carried];
             demand(all.into_iter().all(|sum| sum <= MOST), "sum-too-large")?;
@@ -83,11 +84,12 @@ impl Known<'_> {
         body: &Payout<Amount>,
         place: usize,
         line: &PayoutLine<Amount>,
+        time: u64,
     ) -> Verdicted {
         let whose = (&body.affiliate, body.currency);
         match line {
             PayoutLine::Commission { commission, amount } => {
-                let now = self.commission(commission).ok_or("missing-parent")?;
+                let now = self.named_commission(commission, time)?;
                 demand(now.affiliate == whose.0, "another-affiliate")?;
                 demand(now.currency == whose.1, "another-currency")?;
                 let here = |other: &PayoutLine<Amount>| matches!(other, PayoutLine::Commission { commission: same, .. } if same == commission);
@@ -96,7 +98,8 @@ impl Known<'_> {
                 demand(units(*amount) == now.left(), "wrong-amount")
             }
             PayoutLine::Adjustment { adjustment, amount } => {
-                let now = self.adjustment(adjustment).ok_or("missing-parent")?;
+                self.names(Kind::Adjustment, adjustment, time)?;
+                let now = self.adjustment(adjustment).unwrap();
                 demand(now.affiliate == whose.0, "another-affiliate")?;
                 demand(now.currency == whose.1, "another-currency")?;
                 let here = |other: &PayoutLine<Amount>| matches!(other, PayoutLine::Adjustment { adjustment: same, .. } if same == adjustment);
@@ -110,8 +113,8 @@ impl Known<'_> {
         }
     }
 
-    pub(super) fn allows_payout_event(&self, body: &PayoutEvent) -> Verdicted {
-        demand(self.exists(Kind::Payout, &body.payout), "missing-parent")?;
+    pub(super) fn allows_payout_event(&self, body: &PayoutEvent, time: u64) -> Verdicted {
+        self.names(Kind::Payout, &body.payout, time)?;
         demand(self.first_part(&body.payout) == &body.payout, "not-first-part")?;
         let standing = self.payout(&body.payout).standing;
         payout_after(standing, payout_step_of(&body.event)).map(|_| ())
@@ -129,9 +132,9 @@ impl Known<'_> {
         Ok(())
     }
 
-    pub(super) fn allows_erasure(&self, body: &ErasureNotice) -> Verdicted {
+    pub(super) fn allows_erasure(&self, body: &ErasureNotice, time: u64) -> Verdicted {
         let (kind, name) = (body.entry.kind, &body.entry.external_id);
-        demand(self.exists(kind, name), "missing-parent")?;
+        self.names(kind, name, time)?;
         let found = self.entry(kind, name).map(|(_, entry)| entry);
         let committed = found.is_some_and(|entry| entry.commitment.is_some());
         demand(committed, "nothing-committed")?;

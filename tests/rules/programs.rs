@@ -6,7 +6,7 @@ use counterfoil::protocol::entry::{
 use counterfoil::protocol::money::Amount;
 
 use super::histories::{DAY_MS, Player};
-use crate::market::{self, at, currency, id, units};
+use crate::market::{self, AHEAD_MS, at, currency, id, units};
 
 impl Player<'_> {
     pub fn terms(&mut self) -> Entry {
@@ -14,8 +14,13 @@ impl Player<'_> {
         let versions = self.known.versions(&merchant, &program);
         let version = u32::try_from(versions.len() + 1).unwrap();
         let first = versions.is_empty();
+        // Either side of what the next version withdraws.
+        let ahead = self.now + AHEAD_MS + self.random.below(3);
+        let later = self.now + DAY_MS + self.random.below(30 * DAY_MS);
         let from = if first { self.now - 5 * DAY_MS } else { self.now + self.random.below(20) };
-        let until = self.one_in(8).then(|| at(self.now + self.random.below(30 * DAY_MS)));
+        let distant = !first && self.one_in(3) || self.one_in(12);
+        let from = if distant { self.one_of(&[ahead, later]) } else { from };
+        let until = self.one_in(8).then(|| at(from + 1 + self.random.below(30 * DAY_MS)));
         let locking = self.one_of(&[
             Locking::Immediate,
             Locking::Days { days: 0 },

@@ -1,5 +1,7 @@
 //! The model's own reckoning: what terms give, from FORMAT.md section 13.1.
 
+use std::collections::BTreeSet;
+
 use counterfoil::protocol::entry::{
     Action, Body, CapPer, Commission, Locking, Period, ProgramTerms, Rate, Reward, RewardRule, Role,
 };
@@ -8,6 +10,7 @@ use counterfoil::protocol::money::{Amount, Currency};
 
 use super::arithmetic::{changed, ppm};
 use super::model::{Known, Sold, units};
+use crate::market::AHEAD_MS;
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 /// 9998-12-31T23:59:59.999Z.
@@ -47,16 +50,27 @@ impl Known<'_> {
         let begun = terms.effective_from.as_millis() <= sold.time;
         let ended = terms.effective_until.is_some_and(|until| until.as_millis() <= sold.time);
         let versions = self.versions(&terms.merchant, &terms.program);
-        let next = versions.iter().find(|(other, _)| *other > place);
-        let superseded = next.is_some_and(|(other, next)| {
-            *other < sold.place && next.effective_from.as_millis() <= sold.time
+        // The latest ones are never withdrawn.
+        let withdrawn = |at: usize| {
+            versions.get(at + 1).is_some_and(|(next, _)| self.withdraws(*next, versions[at].1))
+        };
+        let own = versions.iter().position(|(other, _)| *other == place).unwrap();
+        let next = (own + 1..versions.len()).find(|at| !withdrawn(*at));
+        let superseded = next.map(|at| versions[at]).is_some_and(|(other, next)| {
+            other < sold.place && next.effective_from.as_millis() <= sold.time
         });
-        begun && !ended && !superseded
+        begun && !ended && !superseded && !withdrawn(own)
+    }
+
+    /// Whether the terms stated at `place` withdraw the version before them.
+    pub fn withdraws(&self, place: usize, before: &ProgramTerms<Amount>) -> bool {
+        before.effective_from.as_millis() > self.1[place] + AHEAD_MS
     }
 
     /// What was counted so far for a commission of a transaction.
     pub fn counted(&self, sold: &Sold<'_>, whose: &Counting<'_>) -> Counted {
         let mut all = Counted::default();
+        let mut transactions = BTreeSet::new();
         for (place, fact) in self.0.iter().enumerate() {
             let Body::Commission(body) = &fact.body else { continue };
             let Role::Direct { share_ppm, commission_group, .. } = &body.role else { continue };
@@ -69,12 +83,13 @@ impl Known<'_> {
                 == (&sold.body.merchant, &sold.body.program);
             let same_time = whose.period == Period::Ever || month(other.time) == month(sold.time);
             if same_program && same_time && counts_in(self.rule_of(body), whose.period) {
-                all.count += 1;
+                transactions.insert(&body.transaction);
                 all.volume +=
                     other.part(commission_group.as_ref()).map_or(0, |part| ppm(part, *share_ppm));
                 all.earned += units(body.amount);
             }
         }
+        all.count = transactions.len() as u128;
         all
     }
 

@@ -14,7 +14,20 @@ pub struct Adjusting<'m> {
     pub effect: Effect,
     pub currency: Currency,
     pub amount: u128,
+    /// What other adjustments give that name it, and what they take.
+    pub credits: u128,
+    pub debits: u128,
     pub standing: &'static str,
+}
+
+impl Adjusting<'_> {
+    /// What may be taken from it, those that name it aside.
+    pub fn comes_to(&self) -> u128 {
+        match self.effect {
+            Effect::Credit => self.amount,
+            Effect::Debit => 0,
+        }
+    }
 }
 
 /// A payout of one or several parts.
@@ -44,7 +57,9 @@ impl<'m> Known<'m> {
             _ => "free",
         };
         let (affiliate, effect, currency, amount) = stated;
-        Some(Adjusting { affiliate, effect, currency, amount: units(amount), standing })
+        let (credits, debits) = self.adjusted(Kind::Adjustment, name);
+        let amount = units(amount);
+        Some(Adjusting { affiliate, effect, currency, amount, credits, debits, standing })
     }
 
     /// The latest payout with such a line.

@@ -309,7 +309,11 @@ fn decision(market: &mut Market) -> Decision {
         0..3 => Verdict::Approve,
         3 => Verdict::Decline { reason: reason(market) },
         4 | 5 => Verdict::Extend {
-            locking_date: market.now.saturating_add(market.random.below(20) * DAY_MS),
+            locking_date: if market.chance(70) {
+                market.now.saturating_add(market.random.below(20) * DAY_MS)
+            } else {
+                market.day()
+            },
         },
         _ => Verdict::Lock,
     };
@@ -334,10 +338,13 @@ fn amendment(market: &mut Market) -> Amendment<Amount> {
 fn reversal(market: &mut Market) -> Reversal<Amount> {
     let commission = commission_in(market, UNDECIDED);
     let record = match market.record(Kind::Commission, &commission) {
-        Some(Record::Commission(record)) => record.transaction,
+        Some(Record::Commission(record)) => Some(record),
         _ => None,
     };
-    let items = match record.and_then(|sale| market.record_at(&sale)) {
+    let half = record.as_ref().map(|record| amount(record.left().units() / 2));
+    let part = half.filter(|_| market.chance(60)).unwrap_or_else(|| market.some_amount());
+    let transaction = record.and_then(|record| record.transaction);
+    let items = match transaction.and_then(|sale| market.record_at(&sale)) {
         Some(Record::Transaction(sale)) => sale.items.clone(),
         _ => Vec::new(),
     };
@@ -360,14 +367,20 @@ fn reversal(market: &mut Market) -> Reversal<Amount> {
     Reversal {
         commission,
         currency: market.currency(),
-        amount: market.some_amount(),
+        amount: part,
         reason: reason(market),
         refund,
     }
 }
 
 fn reference(market: &mut Market) -> Reference {
-    let kind = if market.chance(60) { Kind::Commission } else { market.of(Kind::ALL) };
+    let kind = match market.random.below(20) {
+        0..11 => Kind::Commission,
+        11..15 => Kind::Adjustment,
+        15 => Kind::Inquiry,
+        16 => Kind::Transaction,
+        _ => market.of(Kind::ALL),
+    };
     Reference { kind, external_id: market.name(kind) }
 }
 

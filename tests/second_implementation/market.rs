@@ -265,6 +265,7 @@ impl Market {
         let before = entry.clone();
         match refusal {
             Refusal::EventInFuture { latest, .. } => entry.event_time = latest,
+            Refusal::BeforeParent { time, .. } => entry.event_time = time,
             Refusal::BeforeLockingDate { locks_at } => {
                 entry.event_time = locks_at;
                 // Such an entry comes when it is time.
@@ -309,6 +310,9 @@ impl Market {
             }
             (Body::Adjustment(adjustment), Refusal::AnotherCurrency { expected, .. }) => {
                 adjustment.currency = expected;
+            }
+            (Body::Adjustment(adjustment), Refusal::CreditOnly) => {
+                adjustment.effect = Effect::Credit;
             }
             (Body::Adjustment(adjustment), Refusal::TooMuch { currency, left, .. }) => {
                 adjustment.amount = self.amount_from(&left, currency).unwrap();

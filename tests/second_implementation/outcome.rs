@@ -35,10 +35,10 @@ fn of_tenant(market: &Market) -> Value {
         let stands = standing.as_str();
         (name, json!([stands, amount, left, funded, fee, credited, debited, locks_at]))
     });
-    let adjustments = market
-        .adjustments()
-        .into_iter()
-        .map(|(name, of, standing)| (name, json!([standing, of.effect, of.amount.units()])));
+    let adjustments = market.adjustments().into_iter().map(|(name, of, standing)| {
+        let [amount, credited, debited] = [of.amount, of.credited, of.debited].map(Amount::units);
+        (name, json!([standing, of.effect, amount, credited, debited]))
+    });
     let payouts = market.names(Kind::Payout).into_iter().filter_map(|first| {
         let of = market.payout(&first)?;
         let sums = (of.added.units(), of.taken_off.units());

@@ -194,13 +194,13 @@ impl<S: StateReader> Admission<'_, '_, S> {
         if direct.record.transaction != Some(transaction) || number == 0 {
             return Err(Refusal::OverrideOfAnother.into());
         }
-        if commission.rule != number {
-            let (expected, given) = (Some(number), commission.rule);
-            return Err(Refusal::WrongRule { expected, given }.into());
-        }
         let state = self.standing(&direct.record)?;
         if matches!(state, CommissionState::Declined | CommissionState::Reversed) {
             return Err(Refusal::OverrideOfNothing { state }.into());
+        }
+        if commission.rule != number {
+            let (expected, given) = (Some(number), commission.rule);
+            return Err(Refusal::WrongRule { expected, given }.into());
         }
         let rule = terms.rule(number);
         let rates = rule.map_or(&[][..], |rule| &rule.override_ppm);

@@ -95,6 +95,15 @@ fn of_force() -> Vec<Row> {
     let begin = NOW - 30 * DAY_MS;
     // What is recorded after the sale changes nothing for it.
     let late = vec![terms("T-1", |_| ()), sale("S-1", |_| ()), second(NOW), sale("S-2", |_| ())];
+    // Once the second version is withdrawn, the third comes after the first.
+    let third = terms("T-3", |body| (body.version, body.effective_from) = (3, at(NOW)));
+    let withdrawn = |sold: Vec<Entry>| {
+        let terms = [terms("T-1", |_| ()), second(NOW + DAY_MS)];
+        [terms.to_vec(), sold, vec![third.clone(), sale("S-2", |_| ())]].concat()
+    };
+    let of_second = |terms: &str| {
+        commission("C-9", |body| (body.terms, body.transaction) = (id(terms), id("S-2")))
+    };
     vec![
         (
             RULE,
@@ -129,6 +138,20 @@ fn of_force() -> Vec<Row> {
             on("S-2"),
         ),
         (RULE, "body.terms: not in force at 2023-11-14T22:13:20Z", late, on("S-1"), on("S-2")),
+        (
+            RULE,
+            "body.terms: not in force at 2023-11-14T22:13:20Z",
+            withdrawn(vec![]),
+            of_second("T-3"),
+            of_second("T-1"),
+        ),
+        (
+            RULE,
+            "body.terms: not in force at 2023-11-14T22:13:20Z",
+            withdrawn(vec![sale("S-1", |_| ())]),
+            on("S-1"),
+            on("S-2"),
+        ),
     ]
 }
 

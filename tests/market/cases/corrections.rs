@@ -1,13 +1,14 @@
 //! Adjustments, inquiries, and what is brought in.
 
 use counterfoil::protocol::entry::{
-    Balance, Claim, Effect, Entry, ImportedState, Inquiry, Kind, Outcome, Reason, Verdict,
+    Adjustment, Balance, Claim, Effect, Entry, ImportedState, Inquiry, Kind, Outcome, Reason,
+    Verdict,
 };
 use counterfoil::protocol::money::Amount;
 
 use super::super::{
-    adjustment, currency, decision, decline, id, imported, inquiry, opening, prepaid, reference,
-    resolution, reversal, sale, units, wrongly_declined,
+    adjustment, balance, currency, decision, decline, id, imported, inquiry, opening, prepaid,
+    reference, resolution, reversal, sale, units, wrongly_declined,
 };
 use super::{Row, and, another, another_funded, declined, earned, in_payout, locked, paid, rich};
 
@@ -16,6 +17,8 @@ pub(super) fn rows() -> Vec<Row> {
         of_adjustments(),
         of_linked_adjustments(),
         of_adjusted_sums(),
+        of_adjusted_adjustments(),
+        of_other_adjustments(),
         of_inquiries(),
         of_claims(),
         of_resolutions(),
@@ -34,6 +37,7 @@ fn of_adjustments() -> Vec<Row> {
     let inn = |code: &str| {
         adjustment("A-9", |body| {
             (body.currency, body.related) = (currency(code), reference(Kind::Transaction, "S-1"));
+            body.effect = Effect::Credit;
         })
     };
     vec![
@@ -58,6 +62,7 @@ fn of_linked_adjustments() -> Vec<Row> {
     let after = |verdict: Verdict| with_funded(and(earned(), [decision("D-1", "C-1", verdict)]));
     let of_sale = adjustment("A-9", |body| {
         (body.affiliate, body.related) = (id("bob"), reference(Kind::Transaction, "S-1"));
+        body.effect = Effect::Credit;
     });
     let import =
         |state| with_funded(and(vec![super::terms("T-1", |_| ())], [imported("C-1", state)]));
@@ -144,6 +149,140 @@ fn of_adjusted_sums() -> Vec<Row> {
             large(Effect::Debit, largest),
             sale("S-9", |_| ()),
             credit(1),
+        ),
+    ]
+}
+
+/// An adjustment of adjustment A-1.
+fn adjust_again(name: &str, effect: Effect, amount: u64) -> Entry {
+    adjustment(name, |body| {
+        (body.effect, body.amount) = (effect, units(amount));
+        body.related = reference(Kind::Adjustment, "A-1");
+    })
+}
+
+fn of_adjusted_adjustments() -> Vec<Row> {
+    const MUCH: &str = "too-much";
+    let debit = |amount: u64| adjust_again("A-9", Effect::Debit, amount);
+    let credit = |amount: u64| adjust_again("A-9", Effect::Credit, amount);
+    let credited = || vec![balance("A-1", Effect::Credit, 300)];
+    // 3.00 EUR against ann.
+    let debited = || and(locked(), [adjustment("A-1", |_| ())]);
+    let another = |alter: fn(&mut Adjustment<Amount>)| {
+        adjustment("A-9", |body| {
+            body.related = reference(Kind::Adjustment, "A-1");
+            alter(body);
+        })
+    };
+    let taken = || and(credited(), [adjust_again("A-2", Effect::Debit, 100)]);
+    let given_back = || and(debited(), [adjust_again("A-2", Effect::Credit, 100)]);
+    let of_second = adjustment("A-9", |body| {
+        (body.amount, body.related) = (units(100), reference(Kind::Adjustment, "A-2"));
+    });
+    let largest = Amount::MAX.units();
+    vec![
+        (
+            "another-affiliate",
+            "body.affiliate: this is ann's",
+            credited(),
+            debit(300),
+            another(|body| body.affiliate = id("bob")),
+        ),
+        ("another-currency", "body.currency: must be EUR", credited(), debit(300), {
+            another(|body| body.currency = currency("GBP"))
+        }),
+        (MUCH, "3.01 EUR is more than what is left, 3.00 EUR", credited(), debit(300), debit(301)),
+        (MUCH, "2.01 EUR is more than what is left, 2.00 EUR", taken(), debit(200), debit(201)),
+        // A debit comes to nothing that could be taken; what is given back of it does.
+        (MUCH, "0.01 EUR is more than what is left, 0.00 EUR", debited(), credit(1), debit(1)),
+        (
+            MUCH,
+            "1.01 EUR is more than what is left, 1.00 EUR",
+            given_back(),
+            debit(100),
+            debit(101),
+        ),
+        // What names that is counted there.
+        (
+            MUCH,
+            "1.01 EUR is more than what is left, 1.00 EUR",
+            and(given_back(), [super::named("A-3", of_second)]),
+            debit(100),
+            debit(101),
+        ),
+        // Nor does it change what the commission comes to.
+        (
+            MUCH,
+            "7.01 EUR is more than what is left, 7.00 EUR",
+            given_back(),
+            adjust("A-9", Effect::Debit, 700),
+            adjust("A-9", Effect::Debit, 701),
+        ),
+        (
+            "sum-too-large",
+            "body.amount: the sum",
+            credited(),
+            credit(largest - 300),
+            credit(largest - 299),
+        ),
+        ("sum-too-large", "body.amount: the sum", given_back(), credit(largest - 100), {
+            credit(largest - 99)
+        }),
+    ]
+}
+
+fn of_other_adjustments() -> Vec<Row> {
+    const KIND: &str = "not-adjustable";
+    const ONLY: &str = "credit-only";
+    let of = |kind: Kind, name: &str, effect: Effect| {
+        adjustment("A-9", |body| (body.effect, body.related) = (effect, reference(kind, name)))
+    };
+    let credit = |kind: Kind, name: &str| of(kind, name, Effect::Credit);
+    let debit = |kind: Kind, name: &str| of(kind, name, Effect::Debit);
+    let asked = || and(in_payout(), [inquiry("Q-1", |_| ())]);
+    let by_bob = adjustment("A-9", |body| {
+        (body.affiliate, body.effect) = (id("bob"), Effect::Credit);
+        body.related = reference(Kind::Inquiry, "Q-1");
+    });
+    let not = |says: &'static str, kind: Kind, name: &str| {
+        (KIND, says, asked(), credit(Kind::Inquiry, "Q-1"), credit(kind, name))
+    };
+    let import = vec![imported("C-1", ImportedState::Locked)];
+    vec![
+        not("body.related: a program_terms isn't adjusted", Kind::ProgramTerms, "T-1"),
+        not("body.related: a decision isn't adjusted", Kind::Decision, "D-1"),
+        not("body.related: a funding isn't adjusted", Kind::Funding, "F-1"),
+        // Whether it is there or not.
+        not("body.related: a payout isn't adjusted", Kind::Payout, "P-1"),
+        not("body.related: a payout isn't adjusted", Kind::Payout, "P-9"),
+        // What was brought in is a commission by then.
+        (
+            KIND,
+            "body.related: a opening_balance isn't adjusted",
+            import,
+            credit(Kind::Commission, "C-1"),
+            credit(Kind::OpeningBalance, "C-1"),
+        ),
+        (
+            "another-affiliate",
+            "body.affiliate: this is ann's",
+            asked(),
+            credit(Kind::Inquiry, "Q-1"),
+            by_bob,
+        ),
+        (
+            ONLY,
+            "body.effect: what takes from an affiliate",
+            asked(),
+            credit(Kind::Inquiry, "Q-1"),
+            debit(Kind::Inquiry, "Q-1"),
+        ),
+        (
+            ONLY,
+            "body.effect: what takes from an affiliate",
+            asked(),
+            credit(Kind::Transaction, "S-1"),
+            debit(Kind::Transaction, "S-1"),
         ),
     ]
 }

@@ -5,16 +5,24 @@ use counterfoil::protocol::money::{Amount, PPM_WHOLE};
 use counterfoil::protocol::time::DAY_MS;
 
 use super::super::{
-    NOW, capped, commission, counts, decision, decline, id, percent, reversal, sale, sale_amended,
-    share, terms_of, units, volumes, when,
+    NOW, basket, capped, commission, counts, decision, decline, id, percent, reversal, sale,
+    sale_amended, share, terms_of, units, volumes, when,
 };
 use super::{Row, and, another};
 
 const RULE: &str = "wrong-amount";
 
 pub(super) fn rows() -> Vec<Row> {
-    [of_capped_shares(), of_caps(), of_used_caps(), of_counts(), of_volumes(), of_subscriptions()]
-        .concat()
+    [
+        of_capped_shares(),
+        of_caps(),
+        of_used_caps(),
+        of_counts(),
+        of_shared_counts(),
+        of_volumes(),
+        of_subscriptions(),
+    ]
+    .concat()
 }
 
 /// The whole, of so much.
@@ -158,6 +166,56 @@ fn of_used_caps() -> Vec<Row> {
             given(vec![cap(CapPer::Ever, 1_000)], sold()),
             second(0),
             second(1),
+        ),
+    ]
+}
+
+/// Shares and parts of one transaction that are the same affiliate's count it once.
+fn of_shared_counts() -> Vec<Row> {
+    let tiers = &[(0, 100_000), (1, 200_000), (2, 300_000)];
+    let first = |name: &str, ppm: u32, group: Option<&str>, amount: u64| {
+        commission(name, |body| (body.role, body.amount) = (share(ppm, group), units(amount)))
+    };
+    let given = |rule: RewardRule<Amount>, more: Vec<Entry>| {
+        let half = first("C-1", 500_000, None, 300);
+        and(vec![terms_of("T-1", vec![rule]), basket("S-1", |_| ()), half], more)
+    };
+    let twice =
+        || vec![first("C-2", 500_000, None, 600), first("C-3", PPM_WHOLE, Some("media"), 800)];
+    let by_count = |more: Vec<Entry>| given(counts(Period::Ever, tiers), more);
+    // Another affiliate's share counts it for that one.
+    let of_bob = |amount: u64| {
+        commission("C-9", |body| {
+            (body.affiliate, body.role) = (id("bob"), share(500_000, None));
+            body.amount = units(amount);
+        })
+    };
+    // What was counted of the volume, all shares give.
+    let by_volume = volumes(Period::Ever, &[(0, 100_000), (10_000, 200_000)]);
+    let all = vec![first("C-2", 500_000, None, 300), first("C-3", PPM_WHOLE, Some("media"), 400)];
+    vec![
+        (
+            RULE,
+            "must be exactly 20.00 EUR, is 30.00 EUR",
+            by_count(and(twice(), sold())),
+            second(2_000),
+            second(3_000),
+        ),
+        // By then it is counted, for the second share of it, too.
+        (
+            RULE,
+            "must be exactly 6.00 EUR, is 3.00 EUR",
+            by_count(vec![]),
+            of_share(500_000, None, 600),
+            of_share(500_000, None, 300),
+        ),
+        (RULE, "must be exactly 3.00 EUR, is 6.00 EUR", by_count(vec![]), of_bob(300), of_bob(600)),
+        (
+            RULE,
+            "must be exactly 20.00 EUR, is 10.00 EUR",
+            given(by_volume, and(all, sold())),
+            second(2_000),
+            second(1_000),
         ),
     ]
 }

@@ -103,7 +103,7 @@ fn brought_in() -> Vec<Entry> {
         state: ImportedState::Pending,
         locking_date: Some(at(NOW)),
     };
-    vec![opening("C-1", commission)]
+    vec![when(NOW - DAY_MS, opening("C-1", commission))]
 }
 
 fn of_past_dates() -> Vec<Row> {

@@ -52,8 +52,11 @@ fn of_imported_names() -> Vec<Row> {
     let with_import =
         and(sold(), [imported("C-1", ImportedState::Locked), balance("A-1", Effect::Credit, 5)]);
     let commission = |name: &str| super::commission(name, |_| ());
-    let related =
-        |name: &str| adjustment(name, |body| body.related = reference(Kind::Transaction, "S-1"));
+    let related = |name: &str| {
+        adjustment(name, |body| {
+            (body.effect, body.related) = (Effect::Credit, reference(Kind::Transaction, "S-1"));
+        })
+    };
     vec![
         (
             RULE,

@@ -1,15 +1,16 @@
 //! Overrides, and the uplines that earn them.
 
-use counterfoil::protocol::entry::{Body, Entry, ImportedState, Reason, Role};
+use counterfoil::protocol::entry::{Body, Entry, ImportedState, Outcome, Reason, Role};
 
 use super::super::{
-    amendment, commission, currency, id, imported, of_tenant, overriding, percent, sale, terms_of,
-    units, upline,
+    amendment, commission, currency, decision, decline, id, imported, of_tenant, overriding,
+    percent, resolution, sale, terms_of, units, upline, wrongly_declined,
 };
 use super::{Row, and, another, back};
 
 pub(super) fn rows() -> Vec<Row> {
-    [of_direct(), of_levels(), of_uplines(), of_amounts(), of_cycles(), of_depth()].concat()
+    [of_direct(), of_nothing(), of_levels(), of_uplines(), of_amounts(), of_cycles(), of_depth()]
+        .concat()
 }
 
 /// Commission C-1 of ann, whose uplines are upa and, above, upb. Level 1 gets 10 percent, level
@@ -96,6 +97,35 @@ fn of_direct() -> Vec<Row> {
     ]
 }
 
+/// Overrides rest on what stands.
+fn of_nothing() -> Vec<Row> {
+    const RULE: &str = "override-of-nothing";
+    let declined = || {
+        let asked = wrongly_declined("Q-1");
+        and(above(), [decision("D-1", "C-1", decline()), asked])
+    };
+    let reopened = resolution("V-1", "Q-1", Outcome::Valid);
+    let parts = [back("R-1", 400), back("R-2", 600)];
+    vec![
+        (RULE, "body.role.of: that commission is declined", declined(), reopened, on("C-1")),
+        (
+            RULE,
+            "body.role.of: that commission is reversed",
+            and(and(above(), parts), another(2, "ann")),
+            sale("S-9", |_| ()),
+            on("C-1"),
+        ),
+        // Whatever else it says of that commission.
+        (
+            RULE,
+            "body.role.of: that commission is declined",
+            declined(),
+            sale("S-9", |_| ()),
+            overriding("C-9", |body| body.rule = 2),
+        ),
+    ]
+}
+
 fn of_levels() -> Vec<Row> {
     const LEVEL: &str = "no-such-level";
     let taken = || and(above(), [overriding("C-2", |_| ())]);
@@ -126,55 +156,65 @@ fn of_levels() -> Vec<Row> {
 
 fn of_uplines() -> Vec<Row> {
     const RULE: &str = "not-upline";
+    let mut put_later = above();
+    let direct = put_later.remove(4);
+    put_later.insert(2, direct);
     let moved = |to: Option<&str>| and(above(), [upline("U-9", "ann", to)]);
     let elsewhere = and(above(), [of_tenant("other", upline("U-9", "ann", Some("upc")))]);
     vec![
         (
             RULE,
-            "body.affiliate: at this level stands upa",
+            "body.affiliate: at this level stood upa",
             above(),
             at_level(1, "upa", 100),
             at_level(1, "upb", 100),
         ),
         (
             RULE,
-            "body.affiliate: at this level stands upb",
+            "body.affiliate: at this level stood upb",
             above(),
             at_level(2, "upb", 50),
             at_level(2, "upa", 50),
         ),
         (
             RULE,
-            "body.affiliate: at this level stands upa",
+            "body.affiliate: at this level stood upa",
             above(),
             at_level(1, "upa", 100),
             at_level(1, "ann", 100),
         ),
-        // As it stands now, not when it was earned.
+        // As it stood when that was earned, not as it stands now.
         (
             RULE,
-            "body.affiliate: at this level stands upc",
+            "body.affiliate: at this level stood upa",
             moved(Some("upc")),
-            at_level(1, "upc", 100),
             at_level(1, "upa", 100),
+            at_level(1, "upc", 100),
         ),
         (
             RULE,
-            "body.affiliate: at this level stands nobody",
+            "body.affiliate: at this level stood upb",
             moved(None),
+            at_level(2, "upb", 50),
+            at_level(2, "upc", 50),
+        ),
+        (
+            RULE,
+            "body.affiliate: at this level stood upb",
+            and(above(), [upline("U-9", "upa", Some("upc"))]),
+            at_level(2, "upb", 50),
+            at_level(2, "upc", 50),
+        ),
+        (
+            RULE,
+            "body.affiliate: at this level stood nobody",
+            put_later,
             sale("S-9", |_| ()),
             at_level(1, "upa", 100),
         ),
         (
             RULE,
-            "body.affiliate: at this level stands nobody",
-            moved(Some("upb")),
-            at_level(1, "upb", 100),
-            at_level(2, "upb", 50),
-        ),
-        (
-            RULE,
-            "body.affiliate: at this level stands upa",
+            "body.affiliate: at this level stood upa",
             elsewhere,
             at_level(1, "upa", 100),
             at_level(1, "upc", 100),
@@ -208,10 +248,9 @@ fn of_amounts() -> Vec<Row> {
             at_level(2, "upb", 50),
             at_level(2, "upb", 5),
         ),
-        // Of the amount that the direct commission has now.
+        // Of what is left of the direct commission now.
         (WRONG, "must be exactly 0.80 EUR, is 1.00 EUR", amended, of(80), of(100)),
-        // What was taken back of it doesn't change that.
-        (WRONG, "must be exactly 1.00 EUR, is 0.60 EUR", taken_back, of(100), of(60)),
+        (WRONG, "must be exactly 0.60 EUR, is 1.00 EUR", taken_back, of(60), of(100)),
         (WRONG, "must be exactly 0.02 EUR, is 0.00 EUR", charged, fee(2), fee(0)),
         (
             "needless-deviation",

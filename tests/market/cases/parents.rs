@@ -29,7 +29,7 @@ fn of_earnings() -> Vec<Row> {
     };
     let mut above = earned();
     above[0] = with_override(100_000);
-    above.push(upline("U-1", "ann", Some("upa")));
+    above.insert(2, upline("U-1", "ann", Some("upa")));
     let on = |name: &str| {
         overriding("C-2", |body| body.role = Role::Override { of: id(name), level: 1 })
     };
@@ -94,8 +94,11 @@ fn of_corrections() -> Vec<Row> {
     let reverse = |name: &str| reversal("R-1", |body| body.commission = id(name));
     let import = vec![imported("C-1", ImportedState::Approved)];
     let refunding = |given| reversal("R-1", |body| body.refund = given);
-    let adjust =
-        |kind: Kind, name: &str| adjustment("A-1", |body| body.related = reference(kind, name));
+    let adjust = |kind: Kind, name: &str| {
+        adjustment("A-1", |body| {
+            (body.effect, body.related) = (Effect::Credit, reference(kind, name));
+        })
+    };
     vec![
         (
             RULE,
@@ -135,16 +138,16 @@ fn of_corrections() -> Vec<Row> {
         ),
         (
             RULE,
-            "body.related: the tenant has no payout S-1",
+            "body.related: the tenant has no inquiry S-1",
             locked(),
             adjust(Kind::Transaction, "S-1"),
-            adjust(Kind::Payout, "S-1"),
+            adjust(Kind::Inquiry, "S-1"),
         ),
         (
             RULE,
             "body.related: the tenant has no adjustment A-1",
             locked(),
-            adjust(Kind::Decision, "D-1"),
+            adjust(Kind::Commission, "C-1"),
             adjust(Kind::Adjustment, "A-1"),
         ),
     ]

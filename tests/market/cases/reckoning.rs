@@ -268,8 +268,8 @@ fn of_dates() -> Vec<Row> {
             "wrong-locking-date",
             "body.locking_date: the terms give 2023-12-14T22:13:20Z",
             given(Locking::Days { days: 30 }),
-            when(NOW - 5, on(Some(NOW + 30 * DAY_MS))),
-            when(NOW - 5, on(Some(NOW + 30 * DAY_MS - 5))),
+            when(NOW + 5, on(Some(NOW + 30 * DAY_MS))),
+            when(NOW + 5, on(Some(NOW + 30 * DAY_MS + 5))),
         ),
     ]
 }

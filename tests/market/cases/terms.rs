@@ -4,10 +4,11 @@ use counterfoil::protocol::entry::{
     Action, Body, CapPer, Entry, Locking, Period, Rate, Reward, RewardRule, Tier,
 };
 use counterfoil::protocol::money::{Amount, PPM_WHOLE};
+use counterfoil::protocol::time::DAY_MS;
 
 use super::super::{
-    NOW, at, capped, counts, currency, fixed, id, inquiry, of_tenant, percent, rule, sale, terms,
-    terms_of, units, volumes,
+    AHEAD_MS, NOW, at, capped, counts, currency, fixed, id, inquiry, of_tenant, percent, rule,
+    sale, terms, terms_of, units, volumes,
 };
 use super::{Row, and, sold};
 
@@ -324,6 +325,29 @@ fn of_versions() -> Vec<Row> {
             and(first(), [version(2, NOW + 9)]),
             version(3, NOW + 9),
             version(3, NOW + 8),
+        ),
+        // Too late for any transaction, and withdrawn therefore; not a moment earlier.
+        (
+            BACK,
+            "at 2023-11-14T22:13:20Z at the earliest, not 2023-11-14T22:13:19.999Z",
+            and(first(), [version(2, NOW + AHEAD_MS + 1)]),
+            version(3, NOW),
+            version(3, NOW - 1),
+        ),
+        (
+            BACK,
+            "at 2023-11-14T22:18:20Z at the earliest, not 2023-11-14T22:18:19.999Z",
+            and(first(), [version(2, NOW + AHEAD_MS)]),
+            version(3, NOW + AHEAD_MS),
+            version(3, NOW + AHEAD_MS - 1),
+        ),
+        // The first, and one after another.
+        (
+            BACK,
+            "at 2023-11-14T22:13:20Z at the earliest, not 2023-11-14T22:13:19.999Z",
+            vec![version(1, NOW + 2 * DAY_MS), version(2, NOW + 4 * DAY_MS)],
+            version(3, NOW),
+            version(3, NOW - 1),
         ),
     ]
 }
