@@ -40,5 +40,6 @@ mod run;
 
 pub(super) use cursor::{Cursor, Order};
 pub(super) use map::{SortedMap, Value};
+pub(super) use memory::Records;
 pub(super) use pages::{PageStore, SyncPages};
 pub(super) use run::{Run, RunMeta};
