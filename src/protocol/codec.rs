@@ -64,14 +64,24 @@ pub fn decode<T: Encode + Decode<()>>(bytes: &[u8], limit_bytes: usize) -> Resul
     if bytes.len() > limit_bytes {
         return Err(NotCanonical::TooLong { length: bytes.len(), limit: limit_bytes });
     }
+    let value = decode_own(bytes)?;
+    if !encodes_to(&value, bytes) {
+        return Err(NotCanonical::Ambiguous);
+    }
+    Ok(value)
+}
+
+/// The value of bytes that nobody else has written, and nobody hashes or signs: not looked at is
+/// whether they are its canonical ones.
+///
+/// # Errors
+/// [`NotCanonical`].
+pub fn decode_own<T: Decode<()>>(bytes: &[u8]) -> Result<T, NotCanonical> {
     let config = config::standard().with_limit::<MAX_DECODED_BYTES>();
     let (value, consumed) = bincode::decode_from_slice::<T, _>(bytes, config)
         .map_err(|error| NotCanonical::Undecodable(explain(&error)))?;
     if consumed != bytes.len() {
         return Err(NotCanonical::Trailing(bytes.len().saturating_sub(consumed)));
-    }
-    if !encodes_to(&value, bytes) {
-        return Err(NotCanonical::Ambiguous);
     }
     Ok(value)
 }

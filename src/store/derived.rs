@@ -25,12 +25,14 @@ use quick_cache::sync::Cache;
 use super::accounts::{self, Counted, Dealing, Dealings, LINE_KEY_BYTES, Line, Lines, ReadShares};
 use super::error::StoreError;
 use super::keys;
-use super::sorted::{Cursor, Order, PageStore, RunMeta, SortedMap, SyncPages, Value};
+use super::sorted::{
+    Cursor, Lists, Order, PageStore, Records, RunMeta, SortedMap, SyncPages, Value,
+};
 use super::table::Table;
 use crate::protocol::accounts::{AccountKey, Sums};
 use crate::protocol::codec;
 use crate::protocol::hash::{STATE_KEY_BYTES, StateKey};
-use crate::protocol::rules::StoredRecord;
+use crate::protocol::rules::{Record, StoredRecord};
 
 /// When memory is frozen.
 #[derive(Clone, Copy, Debug)]
@@ -45,7 +47,7 @@ pub struct MemoryBounds {
 pub(super) const MEMORY_BOUNDS: MemoryBounds =
     MemoryBounds { records: 256 * 1024, blocks: 8 * 1024 };
 
-/// How many records that the rules read are kept at hand: programs and their terms, above all.
+/// How many records that the rules read are kept at hand.
 const RECORDS_AT_HAND: usize = 16 * 1024;
 
 /// The longest manifest, in bytes: longer values wouldn't be durable.
@@ -56,6 +58,11 @@ const MANIFEST: &[u8] = b"manifest";
 const POSTING_BYTES: usize = 16;
 
 type Posting = [u8; POSTING_BYTES];
+
+impl Value<STATE_KEY_BYTES> for StoredRecord {
+    type Memory = Records<STATE_KEY_BYTES, Self>;
+    type Running = ();
+}
 
 /// Everything derived. While a block is taken in, readers may find part of it: postings they look
 /// at no further than their head, and of a record there is only the latest.
@@ -189,7 +196,7 @@ impl Derived {
             return Ok(Some(record));
         }
         let record = self.record(key)?;
-        if let Some(record) = &record {
+        if let Some(record) = record.as_ref().filter(|record| belongs_at_hand(record)) {
             self.at_hand.insert(*key, record.clone());
         }
         Ok(record)
@@ -255,7 +262,9 @@ impl Derived {
         let shared = &self.shared;
         let maps = shared.maps.load();
         let records = maps.state.extend(records.map(|(key, record)| {
-            self.at_hand.remove(key);
+            if belongs_at_hand(record) {
+                self.at_hand.remove(key);
+            }
             (key.0, record.clone())
         }));
         let postings =
@@ -351,11 +360,8 @@ impl Maps {
     }
 }
 
-impl Value for StoredRecord {
-    type Running = ();
-}
-
-impl Value for Dealing {
+impl Value<LINE_KEY_BYTES> for Dealing {
+    type Memory = Lists<LINE_KEY_BYTES, Self>;
     type Running = ();
 }
 
@@ -400,6 +406,12 @@ impl Shared {
     }
 }
 
+/// Whether a record is read many times before it changes. Most are read to be changed. A key has
+/// the same kind of record for ever.
+fn belongs_at_hand(record: &StoredRecord) -> bool {
+    matches!(record.record, Record::Terms(_) | Record::Program(_) | Record::Upline(_))
+}
+
 fn posting(digest: u64, index: u64) -> Posting {
     keys::pair(digest, index)
 }
@@ -415,7 +427,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::protocol::rules::{Privacy, Record as RulesRecord};
+    use crate::protocol::rules::Privacy;
 
     const BOUNDS: MemoryBounds = MemoryBounds { records: 40, blocks: 7 };
 
@@ -451,7 +463,7 @@ mod tests {
             index: height * 100,
             height,
             privacy: Privacy::Nothing,
-            record: RulesRecord::Stated,
+            record: Record::Stated,
         }
     }
 

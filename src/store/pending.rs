@@ -63,6 +63,11 @@ impl StateReader for Pending<'_> {
             None => self.store.read(key),
         }
     }
+
+    /// As many as the block before, which under load is of the same length.
+    fn changes_to_expect(&self) -> usize {
+        self.block.map_or(0, |block| block.changes().len())
+    }
 }
 
 /// Whether a commit is over.

@@ -2,6 +2,7 @@
 //! stays as it is.
 
 use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
 
 use super::records::{Record, StoredRecord};
 use super::refusal::AdmitError;
@@ -77,6 +78,11 @@ pub trait StateReader {
 
     /// The record under `key`, if there is one.
     fn read(&self, key: &StateKey) -> Result<Option<StoredRecord>, Self::Error>;
+
+    /// About how many records the next block changes, where there is a guess.
+    fn changes_to_expect(&self) -> usize {
+        0
+    }
 }
 
 /// State in memory: what a verifier keeps, empty at genesis.
@@ -122,7 +128,9 @@ pub struct Mark {
 impl<'a, S: StateReader> Overlay<'a, S> {
     /// No changes on top of `base`.
     pub fn new(base: &'a S) -> Self {
-        Self { base, changes: Changes::default(), undo: Vec::new(), changed: Vec::new() }
+        let room = base.changes_to_expect();
+        let changes = Changes::with_capacity_and_hasher(room, BuildHasherDefault::default());
+        Self { base, changes, undo: Vec::with_capacity(room), changed: Vec::new() }
     }
 
     /// The record under `key`, the latest.

@@ -2,13 +2,13 @@
 
 use bincode::{Decode, Encode};
 
-use super::AccountKey;
+use super::{AccountKey, LINE_KEY_BYTES};
 use crate::protocol::accounts::Sums;
 use crate::protocol::codec;
 use crate::protocol::id::Id;
 use crate::protocol::money::Currency;
 use crate::store::error::StoreError;
-use crate::store::sorted::Value;
+use crate::store::sorted::{Lists, Value};
 
 /// How many lines of an account a run has from one sum to the next.
 const LINES_A_SUM: u32 = 32;
@@ -33,12 +33,13 @@ pub(in crate::store) struct Running {
     sums: Sums,
 }
 
-impl Value for Line {
+impl Value<LINE_KEY_BYTES> for Line {
+    type Memory = Lists<LINE_KEY_BYTES, Self>;
     type Running = Running;
 
     fn write_in_order(
         running: &mut Running,
-        key: &[u8],
+        key: &[u8; LINE_KEY_BYTES],
         value: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<(), StoreError> {

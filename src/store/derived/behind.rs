@@ -75,7 +75,7 @@ impl Shared {
         }
     }
 
-    fn merge<const K: usize, V: Value>(
+    fn merge<const K: usize, V: Value<K>>(
         &self,
         runs: &[Arc<Run<K>>],
         map: fn(&mut Maps) -> &mut SortedMap<K, V>,

@@ -1,11 +1,11 @@
 //! The map: its memories and runs, as readers see them.
 
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, RwLock, RwLockReadGuard};
 
 use bincode::{Decode, Encode};
 
 use super::cursor::{Collected, Cursor, Merge, Order, RunCursor};
-use super::memory::Memory;
+use super::memory::{Keys, Memory, PAIR_BYTES, read};
 use super::pages::PageStore;
 use super::run::{Run, RunMeta, RunWriter, prefix};
 use crate::protocol::codec;
@@ -17,18 +17,19 @@ const MERGE_WIDTH: usize = 8;
 /// few filters.
 const LAST_LEVEL: u8 = 2;
 
-/// How many records are put in before a reader may have its turn.
-const RECORDS_A_TURN: usize = 32;
-
-/// What a map keeps under a key. `()` takes no bytes.
-pub(in crate::store) trait Value: Encode + Decode<()> + Clone {
+/// What a map keeps under keys of `K` bytes. `()` takes no bytes.
+pub(in crate::store) trait Value<const K: usize>:
+    Encode + Decode<()> + Clone
+{
+    /// How it is kept in memory.
+    type Memory: Memory<K, Self>;
     /// What the records of a run come to so far, for values that say something of that.
     type Running: Default;
 
     /// Writes a value as it stands in a run, after all those of smaller keys there.
     fn write_in_order(
         _: &mut Self::Running,
-        _key: &[u8],
+        _key: &[u8; K],
         value: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<(), StoreError> {
@@ -37,27 +38,28 @@ pub(in crate::store) trait Value: Encode + Decode<()> + Clone {
     }
 }
 
-impl Value for () {
+impl Value<PAIR_BYTES> for () {
+    type Memory = Keys;
     type Running = ();
 }
 
 /// A sorted map from keys of `K` bytes to values. A clone has the same memories, and keeps the
 /// runs of its time.
-pub(in crate::store) struct SortedMap<const K: usize, V> {
-    active: Arc<RwLock<Memory<K, V>>>,
-    frozen: Option<Arc<RwLock<Memory<K, V>>>>,
+pub(in crate::store) struct SortedMap<const K: usize, V: Value<K>> {
+    active: Arc<RwLock<V::Memory>>,
+    frozen: Option<Arc<RwLock<V::Memory>>>,
     /// The newest first.
     runs: Vec<Arc<Run<K>>>,
 }
 
-impl<const K: usize, V> Clone for SortedMap<K, V> {
+impl<const K: usize, V: Value<K>> Clone for SortedMap<K, V> {
     fn clone(&self) -> Self {
         let (active, frozen) = (self.active.clone(), self.frozen.clone());
         Self { active, frozen, runs: self.runs.clone() }
     }
 }
 
-impl<const K: usize, V: Value> SortedMap<K, V> {
+impl<const K: usize, V: Value<K>> SortedMap<K, V> {
     /// A map of the runs that a manifest names, the newest first, and of nothing in memory.
     pub(in crate::store) fn open(pages: &PageStore, metas: &[RunMeta]) -> Result<Self, StoreError> {
         let runs = metas.iter().map(|meta| Run::open(pages, *meta)).collect::<Result<_, _>>()?;
@@ -67,28 +69,19 @@ impl<const K: usize, V: Value> SortedMap<K, V> {
     /// Puts records in, the latest of a key last; how many are in active memory then. Readers may
     /// see some of them before others.
     pub(in crate::store) fn extend(&self, records: impl Iterator<Item = ([u8; K], V)>) -> usize {
-        let mut records = records.peekable();
-        loop {
-            let mut memory = self.active.write().unwrap_or_else(PoisonError::into_inner);
-            for (key, value) in records.by_ref().take(RECORDS_A_TURN) {
-                memory.insert(key, value);
-            }
-            if records.peek().is_none() {
-                return memory.len();
-            }
-        }
+        Memory::extend(&*self.active, records)
     }
 
     /// The value of `key`.
     pub(in crate::store) fn get(&self, key: &[u8; K]) -> Result<Option<V>, StoreError> {
         for memory in self.memories() {
             if let Some(value) = memory.get(key) {
-                return Ok(Some(value.clone()));
+                return Ok(Some(value));
             }
         }
         for run in &self.runs {
-            if let Some(value) = run.get(key)? {
-                return Self::decode(&value).map(Some);
+            if let Some(value) = run.get(key, Self::decode)? {
+                return value.map(Some);
             }
         }
         Ok(None)
@@ -116,9 +109,7 @@ impl<const K: usize, V: Value> SortedMap<K, V> {
         debug_assert_eq!(prefix(&first), prefix(&last), "a filter knows one prefix at a time");
         let mut sources: Vec<Box<dyn Cursor<K> + Send>> = Vec::new();
         for memory in self.memories() {
-            let found = memory.range(&first, &last).iter();
-            let found = found.map(|(key, value)| (*key, codec::encode(value))).collect();
-            sources.push(Box::new(Collected::new(found, order)));
+            sources.push(Box::new(Collected::new(memory.range(&first, &last), order)));
         }
         for run in self.runs.iter().filter(|run| run.may_have(prefix(&first))) {
             sources.push(Box::new(RunCursor::new(run, first, last, order)?));
@@ -130,8 +121,10 @@ impl<const K: usize, V: Value> SortedMap<K, V> {
     pub(in crate::store) fn all(&self) -> Result<impl Cursor<K> + use<K, V>, StoreError> {
         let mut sources: Vec<Box<dyn Cursor<K> + Send>> = Vec::new();
         for memory in self.memories() {
-            let records = memory.sorted().map(|(key, value)| (*key, codec::encode(value)));
-            sources.push(Box::new(Collected::new(records.collect(), Order::Ascending)));
+            sources.push(Box::new(Collected::new(
+                memory.range(&[0; K], &[u8::MAX; K]),
+                Order::Ascending,
+            )));
         }
         sources.extend(cursors(&self.runs)?);
         Ok(Merge::new(sources, Order::Ascending))
@@ -162,7 +155,7 @@ impl<const K: usize, V: Value> SortedMap<K, V> {
 
     /// Reads a value as it is stored.
     pub(in crate::store) fn decode(bytes: &[u8]) -> Result<V, StoreError> {
-        codec::decode(bytes, bytes.len()).map_err(|error| StoreError::damaged("a record", error))
+        codec::decode_own(bytes).map_err(|error| StoreError::damaged("a record", error))
     }
 
     // Below: how a map changes shape. Each gives the map as it is to be from then on.
@@ -171,7 +164,7 @@ impl<const K: usize, V: Value> SortedMap<K, V> {
     pub(in crate::store) fn freeze(&self) -> Self {
         assert!(self.frozen.is_none(), "the one before is written out first");
         // The next one mostly takes as many.
-        let active = Arc::new(RwLock::new(Memory::with_capacity(read(&self.active).prefixes())));
+        let active = Arc::new(RwLock::new(read(&self.active).like()));
         Self { active, frozen: Some(self.active.clone()), runs: self.runs.clone() }
     }
 
@@ -181,13 +174,17 @@ impl<const K: usize, V: Value> SortedMap<K, V> {
         pages: &PageStore,
         number: u64,
     ) -> Result<Arc<Run<K>>, StoreError> {
-        let frozen = self.frozen.as_deref().map(read);
         let mut writer = RunWriter::new::<V>(pages, number, 0);
         let (mut running, mut written) = (V::Running::default(), Vec::new());
-        for (key, value) in frozen.iter().flat_map(|memory| memory.sorted()) {
-            written.clear();
-            V::write_in_order(&mut running, key, &codec::encode(value), &mut written)?;
-            writer.push(key, &written)?;
+        if let Some(frozen) = &self.frozen {
+            let write = |key: &[u8; K], value: &V| {
+                written.clear();
+                codec::with_encoded(value, |value| {
+                    V::write_in_order(&mut running, key, value, &mut written)
+                })?;
+                writer.push(key, &written)
+            };
+            read(frozen).for_each(write)?;
         }
         writer.finish()
     }
@@ -253,7 +250,7 @@ impl<const K: usize, V: Value> SortedMap<K, V> {
         self.runs.iter().map(|run| run.meta).collect()
     }
 
-    fn memories(&self) -> impl Iterator<Item = RwLockReadGuard<'_, Memory<K, V>>> {
+    fn memories(&self) -> impl Iterator<Item = RwLockReadGuard<'_, V::Memory>> {
         std::iter::once(&self.active).chain(&self.frozen).map(|memory| read(memory))
     }
 }
@@ -263,8 +260,4 @@ fn cursors<const K: usize>(
 ) -> Result<Vec<Box<dyn Cursor<K> + Send>>, StoreError> {
     let all = |run| RunCursor::new(run, [0; K], [u8::MAX; K], Order::Ascending);
     runs.iter().map(|run| Ok(Box::new(all(run)?) as Box<dyn Cursor<K> + Send>)).collect()
-}
-
-fn read<const K: usize, V>(memory: &RwLock<Memory<K, V>>) -> RwLockReadGuard<'_, Memory<K, V>> {
-    memory.read().unwrap_or_else(PoisonError::into_inner)
 }

@@ -26,12 +26,14 @@
 //! |---|---|
 //! | `map.rs` | the map: its memories and runs, as readers see them |
 //! | `memory.rs` | records that aren't written out yet |
+//! | `lists.rs` | the same, for records that are asked for together |
 //! | `run.rs` | one run: writing, opening, looking up |
 //! | `cursor.rs` | records of a run, or of several as one sequence |
 //! | `page.rs` | records in a page |
 //! | `pages.rs` | where pages lie, and which are free |
 
 mod cursor;
+mod lists;
 mod map;
 mod memory;
 mod page;
@@ -40,6 +42,8 @@ mod run;
 
 pub(super) use cursor::Cursor;
 pub use cursor::Order;
+pub(super) use lists::Lists;
 pub(super) use map::{SortedMap, Value};
+pub(super) use memory::Records;
 pub(super) use pages::{PageStore, SyncPages};
 pub(super) use run::{Run, RunMeta};

@@ -6,14 +6,13 @@
 //! 0 says that both numbers follow. All but the first number have seven bits a byte, the lowest
 //! first, the eighth set where more come (LEB128).
 
+use super::memory::PAIR_BYTES;
 use crate::store::table::SUM_BYTES;
 
 /// The longest page, in bytes.
 pub(super) const MAX_PAGE_BYTES: usize = 4096;
 /// Bytes of a value's length.
 const LENGTH_BYTES: usize = 2;
-/// The bytes of a key alone.
-const PAIR_BYTES: usize = 16;
 /// The most bytes of a number in parts of seven bits.
 const MAX_VARINT_BYTES: usize = 10;
 /// What stands before a key of which both numbers follow.

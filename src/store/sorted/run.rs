@@ -10,7 +10,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bincode::{Decode, Encode};
 use xorf::{BinaryFuse8, Filter};
 
-use super::map::Value;
 use super::page::{Layout, MAX_PAGE_BYTES, PageBuilder, Records};
 use super::pages::PageStore;
 use crate::protocol::codec;
@@ -114,20 +113,26 @@ impl<const K: usize> Run<K> {
             .any(|part| part.filter.contains(&prefix))
     }
 
-    /// The value of `key`, if the run has it.
-    pub(super) fn get(&self, key: &[u8; K]) -> Result<Option<Vec<u8>>, StoreError> {
+    /// What `read` makes of the value of `key`, if the run has it.
+    pub(super) fn get<R>(
+        &self,
+        key: &[u8; K],
+        read: impl FnOnce(&[u8]) -> R,
+    ) -> Result<Option<R>, StoreError> {
         if !self.may_have(prefix(key)) {
             return Ok(None);
         }
-        let after = self.fences.partition_point(|fence| fence <= key);
+        // The first eight bytes mostly decide.
+        let sought = (prefix(key), key);
+        let after = self.fences.partition_point(|fence| (prefix(fence), fence) <= sought);
         let Some(number) = after.checked_sub(1) else { return Ok(None) };
         let page = self.page(number)?;
         let mut records = Records::<K>::new(&page);
-        let found = records.by_ref().find(|(found, _)| *found >= *key);
+        let found = records.by_ref().find(|(found, _)| (prefix(found), found) >= sought);
         if found.is_none() && records.is_damaged() {
             return Err(self.damaged_page(number));
         }
-        Ok(found.filter(|(found, _)| found == key).map(|(_, value)| value.to_vec()))
+        Ok(found.filter(|(found, _)| found == key).map(|(_, value)| read(value)))
     }
 
     /// The pages that may have keys from `first` to `last`.
@@ -192,7 +197,7 @@ pub(in crate::store) struct RunWriter<const K: usize> {
 }
 
 impl<const K: usize> RunWriter<K> {
-    pub(super) fn new<V: Value>(pages: &PageStore, number: u64, level: u8) -> Self {
+    pub(super) fn new<V>(pages: &PageStore, number: u64, level: u8) -> Self {
         let layout = if size_of::<V>() == 0 { Layout::Bare } else { Layout::Valued };
         Self {
             pages: pages.clone(),
