@@ -1,22 +1,22 @@
 //! A page: sorted records one after the other, each a key, a length and a value; or keys alone,
 //! where values say nothing. The first byte says which.
 //!
-//! Keys alone have sixteen bytes, two numbers. Many share the first, and the second is mostly a
-//! little more than the one before. So a key is the difference of its second number to that one's;
-//! 0 says that both numbers follow. All but the first number have seven bits a byte, the lowest
-//! first, the eighth set where more come (LEB128).
+//! The last eight bytes of a key are a number. Where many share what comes before it, the number is
+//! mostly a little more than that of the key before. So such a key is the difference of the two
+//! numbers; 0 says that a whole key follows. Numbers and lengths have seven bits a byte, the lowest
+//! first, the eighth set where more come (LEB128); in a whole key, the number only where keys stand
+//! alone.
 
-use super::memory::PAIR_BYTES;
 use crate::store::table::SUM_BYTES;
 
 /// The longest page, in bytes.
 pub(super) const MAX_PAGE_BYTES: usize = 4096;
-/// Bytes of a value's length.
-const LENGTH_BYTES: usize = 2;
+/// The bytes of the number that a key ends with.
+const NUMBER_BYTES: usize = 8;
 /// The most bytes of a number in parts of seven bits.
 const MAX_VARINT_BYTES: usize = 10;
-/// What stands before a key of which both numbers follow.
-const NEW_FIRST: u8 = 0;
+/// What stands before a key that is whole.
+const WHOLE: u8 = 0;
 
 /// How the records of a page are laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,22 +27,19 @@ pub(super) enum Layout {
     Bare = 1,
 }
 
-/// Two numbers that are a key.
-type Pair = (u64, u64);
-
 /// Fills pages with records that come in order.
 pub(super) struct PageBuilder {
     layout: Layout,
     bytes: Vec<u8>,
-    /// The last key alone on the page.
-    last: Option<Pair>,
+    /// The last key on the page.
+    last: Vec<u8>,
     /// The next record, as it is to stand on the page.
     record: Vec<u8>,
 }
 
 impl PageBuilder {
     pub(super) fn new(layout: Layout) -> Self {
-        Self { layout, bytes: Vec::new(), last: None, record: Vec::new() }
+        Self { layout, bytes: Vec::new(), last: Vec::new(), record: Vec::new() }
     }
 
     /// Appends a record; gives back the page that it didn't fit any more.
@@ -54,11 +51,12 @@ impl PageBuilder {
             // With room for the sum that the store keeps of it.
             self.bytes.reserve_exact(MAX_PAGE_BYTES + SUM_BYTES);
             self.bytes.push(self.layout as u8);
-            self.last = None;
+            self.last.clear();
             self.write_record(key, value);
         }
         self.bytes.extend_from_slice(&self.record);
-        self.last = pair(key);
+        self.last.clear();
+        self.last.extend_from_slice(key);
         page
     }
 
@@ -69,27 +67,25 @@ impl PageBuilder {
 
     fn write_record<const K: usize>(&mut self, key: &[u8; K], value: &[u8]) {
         self.record.clear();
-        match self.layout {
-            Layout::Valued => {
-                let length = u16::try_from(value.len()).expect("values are shorter than a page");
-                self.record.extend_from_slice(key);
-                self.record.extend_from_slice(&length.to_be_bytes());
-                self.record.extend_from_slice(value);
+        let (shared, number) = split_key(key);
+        match self.last.split_last_chunk() {
+            Some((before, last)) if before == shared => {
+                let more = number.checked_sub(u64::from_be_bytes(*last));
+                let more = more.filter(|more| *more > 0).expect("keys come in order");
+                push_varint(&mut self.record, more);
             }
-            Layout::Bare => {
-                let (first, second) = pair(key).expect("keys alone have sixteen bytes");
-                match self.last {
-                    Some(last) if last.0 == first => {
-                        let more = second.checked_sub(last.1).filter(|more| *more > 0);
-                        push_varint(&mut self.record, more.expect("keys come in order"));
-                    }
-                    _ => {
-                        self.record.push(NEW_FIRST);
-                        self.record.extend_from_slice(&first.to_be_bytes());
-                        push_varint(&mut self.record, second);
-                    }
+            _ => {
+                self.record.push(WHOLE);
+                self.record.extend_from_slice(shared);
+                match self.layout {
+                    Layout::Valued => self.record.extend_from_slice(&number.to_be_bytes()),
+                    Layout::Bare => push_varint(&mut self.record, number),
                 }
             }
+        }
+        if self.layout == Layout::Valued {
+            push_varint(&mut self.record, value.len() as u64);
+            self.record.extend_from_slice(value);
         }
     }
 }
@@ -100,18 +96,18 @@ pub(super) struct Records<'a, const K: usize> {
     layout: Option<Layout>,
     rest: &'a [u8],
     length: usize,
-    /// The last key alone that was read.
-    last: Pair,
+    /// The last key that was read.
+    last: [u8; K],
 }
 
 impl<'a, const K: usize> Records<'a, K> {
     pub(super) fn new(page: &'a [u8]) -> Self {
         let (layout, rest) = match page.split_first() {
             Some((0, rest)) => (Some(Layout::Valued), rest),
-            Some((1, rest)) if K == PAIR_BYTES => (Some(Layout::Bare), rest),
+            Some((1, rest)) => (Some(Layout::Bare), rest),
             _ => (None, page),
         };
-        Self { layout, rest, length: page.len(), last: (0, 0) }
+        Self { layout, rest, length: page.len(), last: [0; K] }
     }
 
     /// How many bytes of the page are read.
@@ -123,45 +119,56 @@ impl<'a, const K: usize> Records<'a, K> {
     pub(super) fn is_damaged(&self) -> bool {
         !self.rest.is_empty() || self.layout.is_none()
     }
+
+    /// The key that `rest` begins with, and what comes after it.
+    fn split_key(&self, layout: Layout) -> Option<([u8; K], &'a [u8])> {
+        let (more, rest) = split_varint(self.rest)?;
+        let mut key = self.last;
+        let (shared, number) = key.split_last_chunk_mut::<NUMBER_BYTES>()?;
+        if more != u64::from(WHOLE) {
+            *number = u64::from_be_bytes(*number).checked_add(more)?.to_be_bytes();
+            return Some((key, rest));
+        }
+        let (whole, rest) = rest.split_at_checked(shared.len())?;
+        shared.copy_from_slice(whole);
+        let rest = match layout {
+            Layout::Valued => {
+                let (whole, rest) = rest.split_first_chunk()?;
+                *number = *whole;
+                rest
+            }
+            Layout::Bare => {
+                let (whole, rest) = split_varint(rest)?;
+                *number = whole.to_be_bytes();
+                rest
+            }
+        };
+        Some((key, rest))
+    }
 }
 
 impl<'a, const K: usize> Iterator for Records<'a, K> {
     type Item = ([u8; K], &'a [u8]);
 
     fn next(&mut self) -> Option<Self::Item> {
-        match self.layout? {
+        let layout = self.layout?;
+        let (key, rest) = self.split_key(layout)?;
+        let (value, rest) = match layout {
             Layout::Valued => {
-                let (key, rest) = self.rest.split_first_chunk::<K>()?;
-                let (length, rest) = rest.split_first_chunk::<LENGTH_BYTES>()?;
-                let (value, rest) =
-                    rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
-                self.rest = rest;
-                Some((*key, value))
+                let (length, rest) = split_varint(rest)?;
+                rest.split_at_checked(usize::try_from(length).ok()?)?
             }
-            Layout::Bare => {
-                let (more, rest) = split_varint(self.rest)?;
-                let (key, rest) = if more == u64::from(NEW_FIRST) {
-                    let (first, rest) = rest.split_first_chunk()?;
-                    let (second, rest) = split_varint(rest)?;
-                    ((u64::from_be_bytes(*first), second), rest)
-                } else {
-                    ((self.last.0, self.last.1.checked_add(more)?), rest)
-                };
-                (self.last, self.rest) = (key, rest);
-                let mut bytes = [0; K];
-                let (first, second) = bytes.split_first_chunk_mut()?;
-                *first = key.0.to_be_bytes();
-                second.copy_from_slice(&key.1.to_be_bytes());
-                Some((bytes, &[]))
-            }
-        }
+            Layout::Bare => (&[][..], rest),
+        };
+        (self.last, self.rest) = (key, rest);
+        Some((key, value))
     }
 }
 
-/// A key of sixteen bytes as two numbers.
-fn pair<const K: usize>(key: &[u8; K]) -> Option<Pair> {
-    let (first, second) = key.split_first_chunk()?;
-    Some((u64::from_be_bytes(*first), u64::from_be_bytes(second.try_into().ok()?)))
+/// What keys may share, and the number that a key ends with.
+fn split_key<const K: usize>(key: &[u8; K]) -> (&[u8], u64) {
+    let (shared, number) = key.split_last_chunk().expect("a key ends with a number");
+    (shared, u64::from_be_bytes(*number))
 }
 
 fn push_varint(bytes: &mut Vec<u8>, mut number: u64) {
@@ -185,8 +192,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::store::sorted::memory::PAIR_BYTES;
 
-    fn key((first, second): Pair) -> [u8; PAIR_BYTES] {
+    fn key((first, second): (u64, u64)) -> [u8; PAIR_BYTES] {
         (u128::from(first) << u64::BITS | u128::from(second)).to_be_bytes()
     }
 
@@ -215,12 +223,18 @@ mod tests {
         }
 
         #[test]
-        fn records_are_read_as_they_were_written(values in prop::collection::vec(
-            prop::collection::vec(any::<u8>(), 0..300), 1..200,
+        fn records_are_read_as_they_were_written(values in prop::collection::btree_map(
+            (0..5u8, prop_oneof![0..1000u64, any::<u64>()]),
+            prop::collection::vec(any::<u8>(), 0..300),
+            1..200,
         )) {
-            let records: Vec<([u8; 24], Vec<u8>)> = (0u8..).zip(values)
-                .map(|(number, value)| ([number; 24], value))
-                .collect();
+            let key = |(group, number): (u8, u64)| -> [u8; 24] {
+                let mut key = [group; 24];
+                *key.last_chunk_mut().unwrap() = number.to_be_bytes();
+                key
+            };
+            let records: Vec<([u8; 24], Vec<u8>)> =
+                values.into_iter().map(|(of, value)| (key(of), value)).collect();
             let mut builder = PageBuilder::new(Layout::Valued);
             let mut pages: Vec<_> =
                 records.iter().filter_map(|(key, value)| builder.push(key, value)).collect();
