@@ -60,7 +60,9 @@ fn balances(records: &Records) -> Balances {
                 {
                     let currency = commission.currency;
                     add(party, merchant, currency, Slot::left(state), units(commission.left()));
-                    add(party, merchant, currency, Slot::fee(state), units(commission.fee));
+                    if merchant {
+                        add(party, merchant, currency, Slot::fee(state), units(commission.fee));
+                    }
                 }
             }
             Record::Adjustment(adjustment) => {

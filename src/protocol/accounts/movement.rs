@@ -24,6 +24,8 @@ pub struct Movement<'a> {
     pub currency: Currency,
     /// By how much.
     pub sums: Sums,
+    /// The network's fees on it, which are the merchant's affair.
+    pub fees: Sums,
     /// What becomes part of a payout by it.
     pub share: Option<Share>,
 }
@@ -64,7 +66,8 @@ pub fn moved<'a>(entry: &'a Entry, changed: &'a Changed) -> Option<Movement<'a>>
         Record::Payout(after) => carried(before, after),
         _ => return None,
     };
-    (!movement.sums.is_empty() || movement.share.is_some()).then_some(movement)
+    let empty = movement.sums.is_empty() && movement.fees.is_empty();
+    (!empty || movement.share.is_some()).then_some(movement)
 }
 
 /// The payout whose lines the change of its record by `entry` moves, if it moves them.
@@ -103,7 +106,7 @@ fn commission<'a>(
     before: Option<&CommissionRecord>,
     after: &'a CommissionRecord,
 ) -> Movement<'a> {
-    let mut sums = Sums::default();
+    let (mut sums, mut fees) = (Sums::default(), Sums::default());
     let paid_out = before.is_some_and(|before| before.payout != after.payout);
     let stood = before.map(|before| match before.state {
         // What is in a payout stands where that says. It can be a line of another only when the
@@ -116,7 +119,7 @@ fn commission<'a>(
         let parts = stood.map(|stood| (stood, -1)).into_iter().chain([(stands, 1)]);
         for ((state, left), sign) in parts {
             sums.add(Slot::left(state), sign * units(left));
-            sums.add(Slot::fee(state), sign * units(after.fee));
+            fees.add(Slot::fee(state), sign * units(after.fee));
         }
     }
     match before {
@@ -140,6 +143,7 @@ fn commission<'a>(
         program: after.program.as_ref(),
         currency: after.currency,
         sums,
+        fees,
         share,
     }
 }
@@ -206,6 +210,7 @@ fn adjustment<'a>(before: Option<&AdjustmentRecord>, after: &'a AdjustmentRecord
         program: None,
         currency: after.currency,
         sums,
+        fees: Sums::default(),
         share,
     }
 }
@@ -237,6 +242,7 @@ fn prepaid<'a>(
         program: None,
         currency,
         sums: sums.into_iter().collect(),
+        fees: Sums::default(),
         share: None,
     })
 }
@@ -263,20 +269,20 @@ fn carried<'a>(before: Option<&Record>, after: &'a PayoutRecord) -> Movement<'a>
         program: None,
         currency: after.currency,
         sums: sums.into_iter().collect(),
+        fees: Sums::default(),
         share: None,
     }
 }
 
 impl PayoutMove<'_> {
-    /// What it moves of a share of the payout, summed up from [`Share`]s.
-    pub fn of_share(&self, share: &Sums) -> Sums {
-        let mut sums = Sums::default();
+    /// What it moves of a share of the payout, summed up from [`Share`]s: sums, and fees.
+    pub fn of_share(&self, share: &Sums) -> (Sums, Sums) {
         let in_payout = CommissionState::InPayout;
-        for slot in [Slot::left, Slot::fee] {
+        let moved = |slot: fn(CommissionState) -> Slot| {
             let amount = share.get(slot(in_payout));
-            sums.add(slot(self.from), -amount);
-            sums.add(slot(self.to), amount);
-        }
+            [(slot(self.from), -amount), (slot(self.to), amount)]
+        };
+        let mut sums: Sums = moved(Slot::left).into_iter().collect();
         let (from, to) = (adjustments(self.from), adjustments(self.to));
         for slot in [Slot::credit, Slot::debit] {
             let amount = share.get(slot(AdjustmentState::InPayout));
@@ -289,7 +295,7 @@ impl PayoutMove<'_> {
             let since = share.get(Slot::SECONDS_TO_PAY);
             sums.add(Slot::SECONDS_TO_PAY, count * seconds(self.at) - since);
         }
-        sums
+        (sums, moved(Slot::fee).into_iter().collect())
     }
 }
 

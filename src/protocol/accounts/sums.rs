@@ -104,6 +104,21 @@ impl Slot {
         Self(family::REVERSED_AMOUNT + reason as u8)
     }
 
+    /// Whether it counts what happened, rather than what is there.
+    pub const fn is_flow(self) -> bool {
+        self.0 >= Self::STATED.0
+    }
+
+    /// The number by which the slot is stored.
+    pub const fn number(self) -> u8 {
+        self.0
+    }
+
+    /// The slot that was stored by this number.
+    pub const fn from_number(number: u8) -> Self {
+        Self(number)
+    }
+
     /// How many entries there were of a kind.
     pub const fn of_kind(kind: Kind) -> Self {
         Self(family::KIND + kind as u8)

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use super::lifecycle::CommissionState;
 use super::reckoning::{self, share};
-use super::records::{CommissionRecord, CountedRecord, Kept, TermsRecord, TransactionRecord};
+use super::records::{CommissionRecord, Kept, TermsRecord, TransactionRecord};
 use super::refusal::{AdmitError, Refusal};
 use super::state::{StateReader, Subject};
+use super::sums::CountedRecord;
 use super::{Admission, Found, Outcome, add, bounded, same_currency};
 use crate::protocol::entry::{Commission, Kind, Period, RewardRule, Role};
 use crate::protocol::hash::StateKey;

@@ -15,8 +15,8 @@
 //! | `payment.rs` | fundings, payouts and what becomes of them |
 //! | `standing.rs` | uplines, what was brought in, erasure |
 //! | `refusal.rs` | every rule, named by how it is broken |
-//! | `records.rs` | what the rules remember |
-//! | `state.rs` | where they remember it |
+//! | `records.rs`, `sums.rs` | what the rules remember: of entries, and beyond |
+//! | `state.rs`, `stored.rs` | where they remember it, and how it is kept |
 
 mod commission;
 mod correction;
@@ -27,18 +27,23 @@ mod records;
 mod refusal;
 mod standing;
 mod state;
+mod stored;
+mod sums;
 mod terms;
 mod transaction;
 
 pub use lifecycle::{AdjustmentState, CommissionState, PayoutState, PayoutStep, Step};
 pub use records::{
-    AdjustmentRecord, CarriedRecord, CommissionRecord, CountedRecord, InquiryRecord, ItemRecord,
-    PartRecord, PayoutPartRecord, PayoutRecord, PrepaidRecord, Privacy, ProgramRecord, Record,
-    StoredRecord, SubscriptionRecord, TermsRecord, TransactionRecord, UplineRecord,
+    AdjustmentRecord, CommissionRecord, InquiryRecord, ItemRecord, PartRecord, PayoutPartRecord,
+    PayoutRecord, Record, TermsRecord, TransactionRecord,
 };
 pub use refusal::{AdmitError, Refusal};
 pub use standing::MAX_UPLINE_DEPTH;
 pub use state::{Changed, Changes, Mark, Overlay, StateReader, Subject};
+pub use stored::{Privacy, StoredRecord};
+pub use sums::{
+    CarriedRecord, CountedRecord, PrepaidRecord, ProgramRecord, SubscriptionRecord, UplineRecord,
+};
 
 use super::block::EncodedEntry;
 use super::entry::{Body, Entry, Fx, Kind, Parties};

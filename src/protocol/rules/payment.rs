@@ -1,11 +1,10 @@
 //! Money that moves: FORMAT.md sections 13.12 to 13.14.
 
 use super::lifecycle::{AdjustmentState, PayoutState, PayoutStep, Step};
-use super::records::{
-    AdjustmentRecord, CarriedRecord, Kept, PayoutPartRecord, PayoutRecord, PrepaidRecord, Record,
-};
+use super::records::{AdjustmentRecord, Kept, PayoutPartRecord, PayoutRecord, Record};
 use super::refusal::{AdmitError, Refusal};
 use super::state::{StateReader, Subject};
+use super::sums::{CarriedRecord, PrepaidRecord};
 use super::{
     Admission, Found, Outcome, add, bounded, positive, same_affiliate, same_currency, same_merchant,
 };

@@ -1,6 +1,7 @@
 //! What the terms give: FORMAT.md section 13.1. Pure arithmetic, no state.
 
-use super::records::{CountedRecord, TermsRecord};
+use super::records::TermsRecord;
+use super::sums::CountedRecord;
 use crate::protocol::entry::{CapPer, Locking, Period, Rate, Reward, RewardRule, Tier};
 use crate::protocol::id::Id;
 use crate::protocol::money::{Amount, Currency, ExchangeRate};

@@ -2,11 +2,11 @@
 //! 13.17.
 
 use super::lifecycle::CommissionState;
-use super::records::{
-    AdjustmentRecord, CommissionRecord, Kept, PrepaidRecord, Privacy, Record, UplineRecord,
-};
+use super::records::{AdjustmentRecord, CommissionRecord, Kept, Record};
 use super::refusal::{AdmitError, Refusal};
 use super::state::{StateReader, Subject};
+use super::stored::Privacy;
+use super::sums::{PrepaidRecord, UplineRecord};
 use super::{Admission, Found, Outcome, add, positive};
 use crate::protocol::entry::{
     AffiliateUpline, Balance, ErasureNotice, ImportedState, Kind, OpeningBalance, Parties,

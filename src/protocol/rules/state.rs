@@ -4,8 +4,9 @@
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 
-use super::records::{Record, StoredRecord};
+use super::records::Record;
 use super::refusal::AdmitError;
+use super::stored::StoredRecord;
 use crate::protocol::codec;
 use crate::protocol::entry::Kind;
 use crate::protocol::hash::{DigestMap, StateKey};

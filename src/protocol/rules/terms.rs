@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use super::records::{Kept, ProgramRecord, Record, TermsRecord};
+use super::records::{Kept, Record, TermsRecord};
 use super::refusal::{AdmitError, Refusal};
 use super::state::{StateReader, Subject};
+use super::sums::ProgramRecord;
 use super::{Admission, Found, Outcome, at_most_whole, bounded};
 use crate::protocol::entry::{
     Action, Cap, Locking, MAX_OVERRIDE_LEVELS, MAX_REWARD_TIERS, MAX_TERMS_RULES, Parties,

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::records::{ItemRecord, Kept, PartRecord, SubscriptionRecord, TransactionRecord};
+use super::records::{ItemRecord, Kept, PartRecord, TransactionRecord};
 use super::refusal::{AdmitError, Refusal};
 use super::state::{StateReader, Subject};
+use super::sums::SubscriptionRecord;
 use super::{Admission, Outcome, bounded};
 use crate::protocol::entry::{Action, MAX_TRANSACTION_ITEMS, Parties, Transaction};
 use crate::protocol::money::Amount;

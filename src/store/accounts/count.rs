@@ -1,6 +1,6 @@
 //! From a block to the lines of accounts.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use super::{Dealing, LINE_KEY_BYTES, Line, line_key};
 use crate::protocol::accounts::{
@@ -8,8 +8,9 @@ use crate::protocol::accounts::{
 };
 use crate::protocol::block::EncodedEntry;
 use crate::protocol::codec;
-use crate::protocol::hash::StateKey;
+use crate::protocol::hash::{DigestMap, StateKey};
 use crate::protocol::id::Id;
+use crate::protocol::money::Currency;
 use crate::protocol::rules::Changed;
 use crate::protocol::time::{DAY_MS, Timestamp};
 use crate::protocol::verify::VerifiedBlock;
@@ -43,7 +44,13 @@ pub(in crate::store) fn count<R: ReadShares>(
     before: &R,
     block: &VerifiedBlock,
 ) -> Result<Counted, R::Error> {
-    let mut counting = Counting { before, counted: Counted::default(), of_block: HashMap::new() };
+    let mut counting = Counting {
+        before,
+        counted: Counted::default(),
+        of_block: DigestMap::default(),
+        of_entry: DigestMap::default(),
+        day: None,
+    };
     for (index, (entry, changed)) in (block.header().first_index..).zip(block.changed()) {
         counting.entry(index, entry, changed)?;
     }
@@ -55,11 +62,36 @@ struct Counting<'r, R> {
     counted: Counted,
     /// What moved in accounts that have one line a block, by account and day, and at which index
     /// it moved last.
-    of_block: HashMap<(AccountKey, u8), (u64, Sums)>,
+    of_block: DigestMap<(AccountKey, u8), (u64, Sums)>,
+    /// What one entry moves of accounts that have a line for each entry.
+    of_entry: DigestMap<AccountKey, Sums>,
+    /// The day of the latest entry, which is mostly that of the next.
+    day: Option<Day>,
 }
 
-/// What one entry moves of accounts that have a line for each entry.
-type OfEntry = BTreeMap<AccountKey, Sums>;
+/// The accounts of a tenant's day.
+struct Day {
+    tenant: Id,
+    day: u32,
+    count: AccountKey,
+    amounts: Vec<(Currency, AccountKey)>,
+}
+
+impl Day {
+    fn new(tenant: &Id, day: u32) -> Self {
+        let count = Account::Day(day, None).key(tenant);
+        Self { tenant: tenant.clone(), day, count, amounts: Vec::new() }
+    }
+
+    fn amount(&mut self, currency: Currency) -> AccountKey {
+        if let Some((_, account)) = self.amounts.iter().find(|(of, _)| *of == currency) {
+            return *account;
+        }
+        let account = Account::Day(self.day, Some(currency)).key(&self.tenant);
+        self.amounts.push((currency, account));
+        account
+    }
+}
 
 impl<R: ReadShares> Counting<'_, R> {
     fn entry(
@@ -71,11 +103,10 @@ impl<R: ReadShares> Counting<'_, R> {
         let entry = encoded.entry();
         let tenant = &entry.tenant;
         self.day(index, encoded);
-        let mut of_entry = OfEntry::new();
         for changed in changed {
             if let Some(movement) = accounts::moved(entry, changed) {
                 let at = Place { index, tenant, time: entry.event_time };
-                self.movement(at, &movement, &mut of_entry);
+                self.movement(at, &movement);
                 if let Some(share) = &movement.share {
                     self.add_share(&movement, share)?;
                 }
@@ -85,13 +116,12 @@ impl<R: ReadShares> Counting<'_, R> {
             }
             if let Some(payout) = accounts::moved_payout(entry, changed) {
                 let at = Place { index, tenant, time: entry.event_time };
-                self.payout(at, &payout, &mut of_entry)?;
+                self.payout(at, &payout)?;
             }
         }
-        for (account, mut moved) in of_entry {
+        for (account, mut moved) in self.of_entry.drain() {
             moved.add(Slot::ENTRIES, 1);
-            let line = Line { day: 0, moved, sums: None };
-            self.counted.lines.push((line_key(account, index), line));
+            self.counted.lines.push((line_key(account, index), Line::new(0, &moved)));
         }
         Ok(())
     }
@@ -100,41 +130,58 @@ impl<R: ReadShares> Counting<'_, R> {
     fn day(&mut self, index: u64, encoded: &EncodedEntry) {
         let entry = encoded.entry();
         let day = u32::try_from(entry.event_time.as_millis() / DAY_MS).unwrap_or(u32::MAX);
-        let count = Account::Day(day, None).key(&entry.tenant);
-        self.add(count, 0, index, &[(Slot::of_kind(entry.kind()), 1)].into_iter().collect());
+        let same = |of: &Day| of.day == day && of.tenant == entry.tenant;
+        let mut of = self.day.take().filter(same).unwrap_or_else(|| Day::new(&entry.tenant, day));
+        self.add_number(of.count, index, Slot::of_kind(entry.kind()), 1);
         if let Some((currency, amount)) = accounts::amount(&entry.body) {
             let of_kind = Slot::amount_of_kind(entry.kind());
-            let sums = [(of_kind, amount.units().into())].into_iter().collect();
-            self.add(Account::Day(day, Some(currency)).key(&entry.tenant), 0, index, &sums);
+            self.add_number(of.amount(currency), index, of_kind, amount.units().into());
         }
+        self.day = Some(of);
     }
 
-    fn movement(&mut self, at: Place<'_>, movement: &Movement<'_>, of_entry: &mut OfEntry) {
-        let Movement { affiliate, merchant, program, currency, sums, .. } = movement;
+    fn movement(&mut self, at: Place<'_>, movement: &Movement<'_>) {
+        let Movement { affiliate, merchant, program, currency, sums, fees, .. } = movement;
         let Place { index, tenant, time } = at;
         if let Some(affiliate) = affiliate {
             let account = Account::Affiliate(affiliate, *currency).key(tenant);
-            of_entry.entry(account).or_default().add_all(sums);
-            let month = Account::Month(affiliate, *currency, time.month()).key(tenant);
-            self.add(month, time.day_of_month(), index, sums);
+            self.of_entry.entry(account).or_default().add_all(sums);
+            let mut flows = sums.iter().filter(|(slot, _)| slot.is_flow()).peekable();
+            if flows.peek().is_some() {
+                let month = Account::Month(affiliate, *currency, time.month()).key(tenant);
+                self.add(month, time.day_of_month(), index, flows);
+            }
         }
         if let Some(merchant) = merchant {
             let account = Account::Merchant(merchant, *currency).key(tenant);
-            of_entry.entry(account).or_default().add_all(sums);
+            let moved = self.of_entry.entry(account).or_default();
+            moved.add_all(sums);
+            moved.add_all(fees);
         }
         if let (Some(affiliate), Some(merchant)) = (*affiliate, *merchant) {
             let (program, currency) = (*program, *currency);
             let dealings = Account::Dealings { merchant, program, affiliate, currency };
-            self.add(dealings.key(tenant), 0, index, sums);
+            self.add(dealings.key(tenant), 0, index, sums.iter());
         }
-        self.add(Account::Network(*currency).key(tenant), 0, index, sums);
+        let network = Account::Network(*currency).key(tenant);
+        self.add(network, 0, index, sums.iter().chain(fees.iter()));
     }
 
     /// Adds to an account that has one line a block.
-    fn add(&mut self, account: AccountKey, day: u8, index: u64, sums: &Sums) {
+    fn add(
+        &mut self,
+        account: AccountKey,
+        day: u8,
+        index: u64,
+        sums: impl Iterator<Item = (Slot, i128)>,
+    ) {
         let (last, moved) = self.of_block.entry((account, day)).or_default();
         *last = index;
-        moved.add_all(sums);
+        sums.for_each(|(slot, more)| moved.add(slot, more));
+    }
+
+    fn add_number(&mut self, account: AccountKey, index: u64, slot: Slot, more: i128) {
+        self.add(account, 0, index, std::iter::once((slot, more)));
     }
 
     /// Lists an affiliate among those whom a merchant has dealings with, and the other way round.
@@ -181,26 +228,23 @@ impl<R: ReadShares> Counting<'_, R> {
     }
 
     /// Moves everything that a payout has as lines.
-    fn payout(
-        &mut self,
-        at: Place<'_>,
-        payout: &PayoutMove<'_>,
-        of_entry: &mut OfEntry,
-    ) -> Result<(), R::Error> {
+    fn payout(&mut self, at: Place<'_>, payout: &PayoutMove<'_>) -> Result<(), R::Error> {
         let key = payout_key(payout.payout);
         let mut shares: BTreeMap<_, _> = self.before.shares(key)?.into_iter().collect();
         let of_block = self.counted.dealings.range(line_key(key, 0)..=line_key(key, u64::MAX));
         shares.extend(of_block.map(|(key, dealing)| (*key, dealing.clone())));
         for share in shares.values() {
+            let (sums, fees) = payout.of_share(&share.share);
             let movement = Movement {
                 affiliate: Some(payout.affiliate),
                 merchant: share.merchant.as_ref(),
                 program: share.program.as_ref(),
                 currency: payout.currency,
-                sums: payout.of_share(&share.share),
+                sums,
+                fees,
                 share: None,
             };
-            self.movement(at, &movement, of_entry);
+            self.movement(at, &movement);
         }
         Ok(())
     }
@@ -209,7 +253,7 @@ impl<R: ReadShares> Counting<'_, R> {
         let Self { mut counted, of_block, .. } = self;
         let lines = of_block.into_iter().filter(|(_, (_, moved))| !moved.is_empty());
         counted.lines.extend(lines.map(|((account, day), (index, moved))| {
-            (line_key(account, index), Line { day, moved, sums: None })
+            (line_key(account, index), Line::new(day, &moved))
         }));
         counted
     }

@@ -1,9 +1,14 @@
 //! A line of an account, and how runs sum lines up.
 
+use bincode::de::Decoder;
+use bincode::enc::Encoder;
+use bincode::enc::write::Writer;
+use bincode::error::{DecodeError, EncodeError};
 use bincode::{Decode, Encode};
+use smallvec::SmallVec;
 
 use super::{AccountKey, LINE_KEY_BYTES};
-use crate::protocol::accounts::Sums;
+use crate::protocol::accounts::{Slot, Sums};
 use crate::protocol::codec;
 use crate::protocol::id::Id;
 use crate::protocol::money::Currency;
@@ -12,16 +17,109 @@ use crate::store::sorted::{Lists, Value};
 
 /// How many lines of an account a run has from one sum to the next.
 const LINES_A_SUM: u32 = 32;
+/// What the first byte has beside the day where sums follow.
+const WITH_SUMS: u8 = 0x80;
+/// As many bytes as most lines take.
+const MOST_LINE_BYTES: usize = 30;
+/// The most bytes of a number of 128 bits, seven a byte.
+const MAX_NUMBER_BYTES: u32 = 19;
 
-/// What moved.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+/// What moved: by events of which day of the month, in an account of a month, 0 in others; by how
+/// much; and in some lines of a run what this and all lines of the account before it there come to.
+///
+/// Kept as it is stored, since there are many: a byte of day and [`WITH_SUMS`]; sums; and perhaps sums
+/// again. Sums are how many slots there are, and for each its number and what is in it, zigzag, seven
+/// bits a byte, the lowest first, the eighth set where more come.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::store) struct Line {
+    bytes: SmallVec<[u8; MOST_LINE_BYTES]>,
+}
+
+/// A line's parts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::store) struct Parts {
     /// By events of which day of the month, in an account of a month; 0 in others.
     pub day: u8,
     /// By how much.
     pub moved: Sums,
-    /// What this and all lines of the account before it in the run come to. Some lines say so.
+    /// What this and all lines of the account before it in the run come to, if it says so.
     pub sums: Option<Sums>,
+}
+
+impl Line {
+    /// A line that says what moved, and nothing of those before it.
+    pub(in crate::store) fn new(day: u8, moved: &Sums) -> Self {
+        let mut bytes = SmallVec::new();
+        bytes.push(day);
+        write_sums(moved, |byte| bytes.push(byte));
+        Self { bytes }
+    }
+
+    /// What the line says.
+    pub(in crate::store) fn parts(&self) -> Parts {
+        let mut bytes = self.bytes.iter().copied();
+        let read = Parts::read(|| bytes.next().ok_or(DecodeError::Other("a line is cut short")));
+        read.expect("a line is made of parts, or read part by part")
+    }
+}
+
+impl Parts {
+    fn read(mut next: impl FnMut() -> Result<u8, DecodeError>) -> Result<Self, DecodeError> {
+        let first = next()?;
+        let moved = read_sums(&mut next)?;
+        let sums = (first & WITH_SUMS != 0).then(|| read_sums(&mut next)).transpose()?;
+        Ok(Self { day: first & !WITH_SUMS, moved, sums })
+    }
+}
+
+impl Encode for Line {
+    fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
+        encoder.writer().write(&self.bytes)
+    }
+}
+
+impl<Context> Decode<Context> for Line {
+    fn decode<D: Decoder<Context = Context>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        let mut bytes = SmallVec::new();
+        Parts::read(|| {
+            let byte = u8::decode(decoder)?;
+            bytes.push(byte);
+            Ok(byte)
+        })?;
+        Ok(Self { bytes })
+    }
+}
+
+fn write_sums(sums: &Sums, mut push: impl FnMut(u8)) {
+    let count = u8::try_from(sums.iter().len()).expect("there are fewer than 256 slots");
+    push(count);
+    for (slot, number) in sums.iter() {
+        push(slot.number());
+        let mut zigzag = (number << 1 ^ number >> 127).cast_unsigned();
+        while zigzag >= 0x80 {
+            push(zigzag.to_le_bytes()[0] | 0x80);
+            zigzag >>= 7;
+        }
+        push(zigzag.to_le_bytes()[0]);
+    }
+}
+
+fn read_sums(next: &mut impl FnMut() -> Result<u8, DecodeError>) -> Result<Sums, DecodeError> {
+    let mut sums = Sums::default();
+    for _ in 0..next()? {
+        let slot = Slot::from_number(next()?);
+        let mut zigzag = 0u128;
+        for place in 0..MAX_NUMBER_BYTES {
+            let byte = next()?;
+            zigzag |= u128::from(byte & 0x7f) << (7 * place);
+            if byte & 0x80 == 0 {
+                break;
+            }
+        }
+        let number = (zigzag >> 1).cast_signed() ^ -(zigzag & 1).cast_signed();
+        sums.add(slot, number);
+    }
+    Ok(sums)
 }
 
 /// The lines of an account that a run has so far.
@@ -43,20 +141,22 @@ impl Value<LINE_KEY_BYTES> for Line {
         value: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<(), StoreError> {
-        let mut line: Self = codec::decode(value, value.len())
+        let line: Self = codec::decode_own(value)
             .map_err(|error| StoreError::damaged("a line of an account", error))?;
+        let Parts { day, moved, .. } = line.parts();
         let account = key.first_chunk().map(|account| AccountKey(*account));
         if running.account != account {
             *running = Running { account, ..Running::default() };
         }
-        running.sums.add_all(&line.moved);
+        running.sums.add_all(&moved);
         running.lines += 1;
-        line.sums = None;
-        if running.lines == LINES_A_SUM {
+        let with_sums = running.lines == LINES_A_SUM;
+        out.push(if with_sums { day | WITH_SUMS } else { day });
+        write_sums(&moved, |byte| out.push(byte));
+        if with_sums {
             running.lines = 0;
-            line.sums = Some(running.sums.clone());
+            write_sums(&running.sums, |byte| out.push(byte));
         }
-        out.extend_from_slice(&codec::encode(&line));
         Ok(())
     }
 }
@@ -74,4 +174,39 @@ pub(in crate::store) struct Dealing {
     pub currency: Currency,
     /// Of a payout: what moves with it.
     pub share: Sums,
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(
+            day in 0..32u8,
+            moved in prop::collection::btree_map(any::<u8>(), any::<i128>(), 0..9),
+        ) {
+            // Half of all numbers, so that what is summed up can't overflow.
+            let slots = moved.iter().map(|(slot, sum)| (Slot::from_number(*slot), sum / 2));
+            let moved: Sums = slots.collect();
+            let line = Line::new(day, &moved);
+            prop_assert_eq!(line.parts(), Parts { day, moved: moved.clone(), sums: None });
+            let bytes = codec::encode(&line);
+            prop_assert_eq!(codec::decode_own::<Line>(&bytes), Ok(line));
+            for length in 0..bytes.len() {
+                prop_assert!(codec::decode_own::<Line>(&bytes[..length]).is_err());
+            }
+            // In a run, every so many say what there is so far.
+            let (mut running, mut out) = (Running::default(), Vec::new());
+            for _ in 0..LINES_A_SUM {
+                out.clear();
+                Line::write_in_order(&mut running, &[1; LINE_KEY_BYTES], &bytes, &mut out).unwrap();
+                running.sums = Sums::default();
+            }
+            let last: Line = codec::decode_own(&out).unwrap();
+            prop_assert_eq!(last.parts(), Parts { day, moved: moved.clone(), sums: Some(moved) });
+        }
+    }
 }

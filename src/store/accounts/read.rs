@@ -1,5 +1,6 @@
 //! Sums and lines of accounts, as they were at some index.
 
+use super::line::Parts;
 use super::{AccountKey, Dealing, LINE_KEY_BYTES, Line, line_key, split_line_key};
 use crate::protocol::accounts::{Account, Party, Sums};
 use crate::protocol::codec;
@@ -50,7 +51,7 @@ pub(in crate::store) fn sums(
     let (first, last) = (line_key(account, 0), line_key(account, last));
     for mut source in lines.sources(first, last, Order::Descending)? {
         while let Some((_, value)) = source.record() {
-            let line = Lines::decode(value)?;
+            let line = Lines::decode(value)?.parts();
             if let Some(of_run) = &line.sums {
                 sums.add_all(of_run);
                 break;
@@ -111,7 +112,10 @@ impl View {
                 let (_, index) = split_line_key(key);
                 let line = Lines::decode(value);
                 cursor = Some(found.advance().map(|()| found));
-                Some(line.map(|Line { day, moved, .. }| AccountLine { index, day, moved }))
+                Some(line.map(|line| {
+                    let Parts { day, moved, .. } = line.parts();
+                    AccountLine { index, day, moved }
+                }))
             }
         })
     }
@@ -143,5 +147,7 @@ impl View {
 
 /// What a line says by itself, for those who compare.
 pub(in crate::store) fn line_bytes(key: &[u8; LINE_KEY_BYTES], line: &Line) -> Vec<u8> {
-    codec::encode(&(key, line.day, &line.moved))
+    // Without what runs say of others.
+    let Parts { day, moved, .. } = line.parts();
+    codec::encode(&(key, Line::new(day, &moved)))
 }

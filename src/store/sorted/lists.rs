@@ -79,10 +79,10 @@ impl<const K: usize, V: Value<K> + Send + Sync> Memory<K, V> for Lists<K, V> {
     }
 
     fn range(&self, first: &[u8; K], last: &[u8; K]) -> Vec<Encoded<K>> {
-        let list = self.list(first);
-        let from = list.partition_point(|(key, _)| key < first);
-        let until = list.partition_point(|(key, _)| key <= last).max(from);
-        let within = list.get(from..until).unwrap_or_default().iter();
+        let records = self.list(first);
+        let from = records.partition_point(|(key, _)| key < first);
+        let until = records.partition_point(|(key, _)| key <= last).max(from);
+        let within = records.get(from..until).unwrap_or_default().iter();
         within.map(|(key, value)| (*key, codec::encode(value))).collect()
     }
 
