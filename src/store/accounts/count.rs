@@ -96,17 +96,17 @@ impl<R: ReadShares> Counting<'_, R> {
         Ok(())
     }
 
-    /// Counts the entry for its day.
+    /// Counts the entry for its day, in the currency that it tells of, or in none.
     fn day(&mut self, index: u64, encoded: &EncodedEntry) {
         let entry = encoded.entry();
         let day = u32::try_from(entry.event_time.as_millis() / DAY_MS).unwrap_or(u32::MAX);
-        let count = Account::Day(day, None).key(&entry.tenant);
-        self.add(count, 0, index, &[(Slot::of_kind(entry.kind()), 1)].into_iter().collect());
-        if let Some((currency, amount)) = accounts::amount(&entry.body) {
-            let of_kind = Slot::amount_of_kind(entry.kind());
-            let sums = [(of_kind, amount.units().into())].into_iter().collect();
-            self.add(Account::Day(day, Some(currency)).key(&entry.tenant), 0, index, &sums);
+        let (kind, told) = (entry.kind(), accounts::amount(&entry.body));
+        let mut sums: Sums = [(Slot::of_kind(kind), 1)].into_iter().collect();
+        if let Some((_, amount)) = told {
+            sums.add(Slot::amount_of_kind(kind), amount.units().into());
         }
+        let account = Account::Day(day, told.map(|(currency, _)| currency));
+        self.add(account.key(&entry.tenant), 0, index, &sums);
     }
 
     fn movement(&mut self, at: Place<'_>, movement: &Movement<'_>, of_entry: &mut OfEntry) {
