@@ -43,16 +43,13 @@ impl Figure {
                 put(b'.');
             }
             // Most fit 64 bits, which are much quicker to divide.
-            let digit = match u64::try_from(rest) {
-                Ok(short) => {
-                    rest = u128::from(short / 10);
-                    u8::try_from(short % 10)
-                }
-                Err(_) => {
-                    let digit = u8::try_from(rest % 10);
-                    rest /= 10;
-                    digit
-                }
+            let digit = if let Ok(short) = u64::try_from(rest) {
+                rest = u128::from(short / 10);
+                u8::try_from(short % 10)
+            } else {
+                let digit = u8::try_from(rest % 10);
+                rest /= 10;
+                digit
             };
             put(b'0' + digit.unwrap_or(0));
             digits += 1;

@@ -256,9 +256,9 @@ fn affiliate_of_merchant(with: DealingsWith, sums: &Sums, scale: u8) -> Affiliat
     let commissions = sums.get(Slot::STATED) + sums.get(Slot::IMPORTED);
     let stated = sums.get(Slot::STATED_AMOUNT) + sums.get(Slot::IMPORTED_AMOUNT);
     let declines = over_reasons(sums, Slot::declined);
-    let declined = over_reasons(sums, Slot::declined_amount);
+    let refused = over_reasons(sums, Slot::declined_amount);
     let reversals = over_reasons(sums, Slot::reversed);
-    let reversed = over_reasons(sums, Slot::reversed_amount);
+    let taken_back = over_reasons(sums, Slot::reversed_amount);
     AffiliateOfMerchant {
         affiliate,
         program,
@@ -267,13 +267,13 @@ fn affiliate_of_merchant(with: DealingsWith, sums: &Sums, scale: u8) -> Affiliat
         stated: Figure::new(stated, scale),
         deviations: count(sums, Slot::DEVIATIONS),
         declines: u64::try_from(declines).unwrap_or(0),
-        declines_amount: Figure::new(declined, scale),
+        declines_amount: Figure::new(refused, scale),
         declines_ppm: ppm(declines, commissions),
-        declines_amount_ppm: ppm(declined, stated),
+        declines_amount_ppm: ppm(refused, stated),
         reversals: u64::try_from(reversals).unwrap_or(0),
-        reversals_amount: Figure::new(reversed, scale),
+        reversals_amount: Figure::new(taken_back, scale),
         reversals_ppm: ppm(reversals, commissions),
-        reversals_amount_ppm: ppm(reversed, stated),
+        reversals_amount_ppm: ppm(taken_back, stated),
         pending: left(State::Pending),
         extended: left(State::Extended),
         approved: left(State::Approved),

@@ -102,14 +102,19 @@ pub fn merchant_performance(
     Ok(rows)
 }
 
+/// A number that follows from sums.
+type Number = Box<dyn Fn(&Sums) -> i128>;
+/// The slot of a reason.
+type OfReason = fn(Reason) -> Slot;
+
 /// A measure, and how it follows from sums.
 struct Measured {
     measure: Measure,
     reason: Option<Reason>,
     /// Whether it is shown even where there is nothing.
     always: bool,
-    count: Box<dyn Fn(&Sums) -> i128>,
-    amount: Option<Box<dyn Fn(&Sums) -> i128>>,
+    count: Number,
+    amount: Option<Number>,
     seconds: Option<Slot>,
 }
 
@@ -128,7 +133,6 @@ fn measures() -> Vec<Measured> {
         plain(Imported, Slot::IMPORTED, Some(Slot::IMPORTED_AMOUNT), None),
         plain(Deviations, Slot::DEVIATIONS, None, None),
     ];
-    type OfReason = fn(Reason) -> Slot;
     let families: [(Measure, OfReason, OfReason); 2] = [
         (Declined, Slot::declined, Slot::declined_amount),
         (Reversed, Slot::reversed, Slot::reversed_amount),
