@@ -46,7 +46,7 @@ pub struct EarningsQuery {
 /// By state, a row for each currency, now or as they were at any height.
 #[utoipa::path(
     get, path = "/v1/affiliates/{affiliate}/balances", tag = "queries",
-    params(("affiliate" = Id, Path, example = "aff-7"), OfTenant, ReportQuery),
+    params(("affiliate" = Id, Path, example = "aff-7", description = "The affiliate."), OfTenant, ReportQuery),
     responses((status = 200, description = "The balances.", body = Report<AffiliateBalance>,
         example = json!({
             "as_of": {"height": 17, "time": "2026-11-21T14:00:01.204Z",
@@ -78,7 +78,7 @@ pub async fn get_affiliate_balances(
 /// recorded: it never changes once it is over, and begins with what the one before ended with.
 #[utoipa::path(
     get, path = "/v1/affiliates/{affiliate}/statement", tag = "queries",
-    params(("affiliate" = Id, Path, example = "aff-7"), StatementQuery, ReportQuery),
+    params(("affiliate" = Id, Path, example = "aff-7", description = "The affiliate."), StatementQuery, ReportQuery),
     responses((status = 200, description = "The statement.", body = Report<AffiliateStatementRow>,
         example = json!({
             "as_of": {"height": 17, "time": "2026-11-21T14:00:01.204Z",
@@ -120,7 +120,7 @@ pub async fn get_affiliate_statement(
 /// when it happened: what is taken back in April of a commission of March counts in April.
 #[utoipa::path(
     get, path = "/v1/affiliates/{affiliate}/earnings", tag = "queries",
-    params(("affiliate" = Id, Path, example = "aff-7"), EarningsQuery, ReportQuery),
+    params(("affiliate" = Id, Path, example = "aff-7", description = "The affiliate."), EarningsQuery, ReportQuery),
     responses((status = 200, description = "What was earned.", body = Report<EarningsRow>,
         example = json!({
             "as_of": {"height": 17, "time": "2026-11-21T14:00:01.204Z",

@@ -18,7 +18,7 @@ use crate::query::{
 /// Commissions and the network's fees by state, and what is prepaid; a row for each currency.
 #[utoipa::path(
     get, path = "/v1/merchants/{merchant}/liabilities", tag = "queries",
-    params(("merchant" = Id, Path, example = "shop"), OfTenant, ReportQuery),
+    params(("merchant" = Id, Path, example = "shop", description = "The merchant."), OfTenant, ReportQuery),
     responses((status = 200, description = "The liabilities.", body = Report<MerchantLiabilities>,
         example = json!({
             "as_of": {"height": 17, "time": "2026-11-21T14:00:01.204Z",
@@ -51,7 +51,7 @@ pub async fn get_merchant_liabilities(
 /// there is at its end.
 #[utoipa::path(
     get, path = "/v1/merchants/{merchant}/statement", tag = "queries",
-    params(("merchant" = Id, Path, example = "shop"), StatementQuery, ReportQuery),
+    params(("merchant" = Id, Path, example = "shop", description = "The merchant."), StatementQuery, ReportQuery),
     responses((status = 200, description = "The statement.", body = Report<MerchantStatementRow>,
         example = json!({
             "as_of": {"height": 17, "time": "2026-11-21T14:00:01.204Z",
@@ -97,7 +97,7 @@ pub async fn get_merchant_statement(
 /// What it does with commissions, measure by measure, beside what all merchants of the tenant do.
 #[utoipa::path(
     get, path = "/v1/merchants/{merchant}/performance", tag = "queries",
-    params(("merchant" = Id, Path, example = "shop"), OfTenant, ReportQuery),
+    params(("merchant" = Id, Path, example = "shop", description = "The merchant."), OfTenant, ReportQuery),
     responses((status = 200, description = "The measures.", body = Report<PerformanceRow>,
         example = json!({
             "as_of": {"height": 17, "time": "2026-11-21T14:00:01.204Z",
@@ -127,7 +127,7 @@ pub async fn get_merchant_performance(
 /// treated unlike the others stands out.
 #[utoipa::path(
     get, path = "/v1/merchants/{merchant}/affiliates", tag = "queries",
-    params(("merchant" = Id, Path, example = "shop"), OfTenant, ReportQuery),
+    params(("merchant" = Id, Path, example = "shop", description = "The merchant."), OfTenant, ReportQuery),
     responses((status = 200, description = "The affiliates.", body = Report<AffiliateOfMerchant>,
         example = json!({
             "as_of": {"height": 17, "time": "2026-11-21T14:00:01.204Z",
