@@ -21,7 +21,7 @@ pub struct Flow {
     pub what: &'static str,
     pub reason: Option<Reason>,
     pub amount: i128,
-    /// How long it took, in milliseconds.
+    /// How long it took, in seconds.
     pub took: i128,
 }
 
