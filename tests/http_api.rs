@@ -3,6 +3,8 @@
 
 mod support;
 
+#[path = "http_api/asking.rs"]
+mod asking;
 #[path = "http_api/described.rs"]
 mod described;
 #[path = "http_api/facts.rs"]

@@ -6,7 +6,8 @@
 //! | `results.rs` | what became of each entry |
 //! | `entries.rs`, `blocks.rs`, `chain.rs` | what is on the ledger |
 //! | `entry_view.rs`, `standing.rs`, `paging.rs` | how entries are shown, where they stand, lists of them |
-//! | `affiliates.rs` | what affiliates ask |
+//! | `affiliates.rs`, `merchants.rs`, `totals.rs` | what affiliates, merchants and everybody ask |
+//! | `statement.rs` | which period a statement is of |
 //! | `report.rs` | answers to questions: pages, CSV, NDJSON |
 //! | `log.rs`, `tile_path.rs` | the log itself, as C2SP `tlog-tiles` |
 //! | `verify.rs`, `verify_range.rs` | verifying for those who ask |
@@ -25,6 +26,7 @@ mod extract;
 mod health;
 mod lines;
 mod log;
+mod merchants;
 mod middleware;
 mod openapi;
 mod paging;
@@ -34,9 +36,11 @@ mod report;
 mod results;
 mod schema;
 mod standing;
+mod statement;
 mod stream;
 mod submit;
 mod tile_path;
+mod totals;
 mod verify;
 mod verify_range;
 
@@ -137,6 +141,13 @@ fn timed_routes() -> OpenApiRouter<Shared> {
         .routes(routes!(chain::get_spec))
         .routes(routes!(verify::verify_receipt))
         .routes(routes!(affiliates::get_affiliate_balances))
+        .routes(routes!(affiliates::get_affiliate_statement))
+        .routes(routes!(affiliates::get_affiliate_earnings))
+        .routes(routes!(merchants::get_merchant_liabilities))
+        .routes(routes!(merchants::get_merchant_statement))
+        .routes(routes!(merchants::get_merchant_performance))
+        .routes(routes!(merchants::list_merchant_affiliates))
+        .routes(routes!(totals::get_totals))
         .routes(routes!(log::get_checkpoint))
         .routes(routes!(log::get_tile))
         .routes(routes!(log::get_entry_bundle))

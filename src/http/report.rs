@@ -23,7 +23,7 @@ use super::extract::parameters;
 use super::paging::{Query, page_limit};
 use super::problem::{Problem, ProblemType};
 use crate::protocol::time::Timestamp;
-use crate::query::{AsOf, QueryError, When};
+use crate::query::{AsOf, Page, QueryError, When};
 use crate::store::View;
 
 /// The most rows of a page.
@@ -100,6 +100,12 @@ pub struct Rows<R> {
     pub rows: Vec<R>,
     /// The position to go on after; none at the end.
     pub next: Option<u64>,
+}
+
+impl<R> From<Page<R>> for Rows<R> {
+    fn from(Page { rows, next }: Page<R>) -> Self {
+        Self { rows, next }
+    }
 }
 
 /// An answer, or a page of it.
@@ -278,6 +284,7 @@ impl From<QueryError> for Problem {
             QueryError::Store(_) => None,
             QueryError::BeyondHead { .. } => Some("at_height"),
             QueryError::BeforeGenesis { .. } => Some("at_time"),
+            QueryError::BadQuestion { field, .. } => Some(*field),
         };
         match (error, field) {
             (QueryError::Store(error), _) => error.into(),

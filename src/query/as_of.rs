@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::QueryError;
+use crate::protocol::block::Header;
 use crate::protocol::hash::HeaderHash;
 use crate::protocol::time::Timestamp;
 use crate::store::{StoreError, View};
@@ -52,12 +53,12 @@ impl AsOf {
             When::Height(height) => height,
             When::Time(time) => height_at(view, time)?,
         };
-        let stored = view.header(height)?.ok_or_else(|| no_header(height))?;
+        let header = header(view, height)?;
         Ok(Self {
             height,
-            time: stored.header.time,
-            block: stored.header.hash(),
-            size: stored.header.log_size(),
+            time: header.time,
+            block: header.hash(),
+            size: header.log_size(),
             indexed_height: head,
         })
     }
@@ -68,26 +69,44 @@ impl AsOf {
     }
 }
 
-/// The last height whose block isn't later than `time`. Times of blocks never go back.
+/// The last height whose block isn't later than `time`.
 fn height_at(view: &View, time: Timestamp) -> Result<u64, QueryError> {
-    let time_of = |height| -> Result<Timestamp, StoreError> {
-        let stored = view.header(height)?.ok_or_else(|| no_header(height))?;
-        Ok(stored.header.time)
-    };
-    let genesis = time_of(0)?;
+    let genesis = block_time(view, 0)?;
     if time < genesis {
         return Err(QueryError::BeforeGenesis { genesis });
     }
-    let (mut found, mut beyond) = (0, view.head().height() + 1);
-    while beyond - found > 1 {
-        let middle = found.midpoint(beyond);
-        if time_of(middle)? <= time {
-            found = middle;
+    let beyond = first_height(view, view.head().height() + 1, |of_block| of_block <= time)?;
+    Ok(beyond.saturating_sub(1))
+}
+
+/// The first height whose block's time isn't `before`, or `end` where there is none below that.
+/// Times of blocks never go back.
+pub(super) fn first_height(
+    view: &View,
+    end: u64,
+    before: impl Fn(Timestamp) -> bool,
+) -> Result<u64, StoreError> {
+    let (mut first, mut end) = (0, end);
+    while first < end {
+        let middle = first.midpoint(end);
+        if before(block_time(view, middle)?) {
+            first = middle + 1;
         } else {
-            beyond = middle;
+            end = middle;
         }
     }
-    Ok(found)
+    Ok(first)
+}
+
+/// The time of the block at `height`, which the head must hold.
+pub(super) fn block_time(view: &View, height: u64) -> Result<Timestamp, StoreError> {
+    header(view, height).map(|header| header.time)
+}
+
+/// The header of the block at `height`, which the head must hold.
+pub(super) fn header(view: &View, height: u64) -> Result<Header, StoreError> {
+    let stored = view.header(height)?.ok_or_else(|| no_header(height))?;
+    Ok(stored.header)
 }
 
 fn no_header(height: u64) -> StoreError {

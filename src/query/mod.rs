@@ -10,14 +10,40 @@
 //! | `as_of.rs` | the height that an answer is of |
 //! | `figure.rs` | sums as decimal strings |
 //! | `balances.rs` | what an affiliate has, by state and currency |
+//! | `statement.rs` | the statement of a period, line by line |
+//! | `earnings.rs` | what an affiliate earned, by period, program or merchant |
+//! | `liabilities.rs` | what a merchant owes and paid, in all and by affiliate |
+//! | `performance.rs` | what a merchant makes of commissions, beside the network |
+//! | `totals.rs` | what all entries come to, by day or month |
+//! | `period.rs` | days and what they make up |
+//! | `page.rs` | some rows of an answer |
 
 mod as_of;
 mod balances;
+mod earnings;
 mod figure;
+mod liabilities;
+mod page;
+mod performance;
+mod period;
+mod statement;
+mod totals;
 
 pub use as_of::{AsOf, When};
 pub use balances::{AffiliateBalance, affiliate_balances};
+pub use earnings::{EarningsBy, EarningsOf, EarningsRow, earnings};
 pub use figure::Figure;
+pub use liabilities::{
+    AffiliateOfMerchant, MerchantLiabilities, merchant_affiliates, merchant_liabilities,
+};
+pub use page::{Page, PageOf};
+pub use performance::{Measure, PerformanceRow, merchant_performance};
+pub use period::{Day, DayError, MAX_SPAN_DAYS, Span};
+pub use statement::{
+    AffiliateStatementRow, Bound, MerchantStatementRow, Period, RowType, affiliate_statement,
+    merchant_statement,
+};
+pub use totals::{TotalsBy, TotalsRow, totals};
 
 use crate::protocol::time::Timestamp;
 use crate::store::StoreError;
@@ -39,7 +65,22 @@ pub enum QueryError {
         /// When it begins.
         genesis: Timestamp,
     },
+    /// It asks for what no ledger can answer.
+    #[error("{field}: {problem}")]
+    BadQuestion {
+        /// The parameter that is at fault.
+        field: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// The store can't be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl QueryError {
+    /// A parameter that can't be as it is.
+    fn bad(field: &'static str, problem: impl Into<String>) -> Self {
+        Self::BadQuestion { field, problem: problem.into() }
+    }
 }

@@ -53,8 +53,8 @@ pub enum Account<'a> {
     },
     /// What moved for an affiliate by events of one month, counted from January 1970.
     Month(&'a Id, Currency, u32),
-    /// How many entries of each kind tell of one day, counted from 1970-01-01, and what they come
-    /// to in a currency.
+    /// How many entries of each kind tell of one day, counted from 1970-01-01, and of an amount in
+    /// a currency, and what they come to; in none, how many tell of no amount.
     Day(u32, Option<Currency>),
 }
 

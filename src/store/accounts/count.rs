@@ -69,28 +69,11 @@ struct Counting<'r, R> {
     day: Option<Day>,
 }
 
-/// The accounts of a tenant's day.
+/// Accounts of a tenant's day, by currency.
 struct Day {
     tenant: Id,
-    day: u32,
-    count: AccountKey,
-    amounts: Vec<(Currency, AccountKey)>,
-}
-
-impl Day {
-    fn new(tenant: &Id, day: u32) -> Self {
-        let count = Account::Day(day, None).key(tenant);
-        Self { tenant: tenant.clone(), day, count, amounts: Vec::new() }
-    }
-
-    fn amount(&mut self, currency: Currency) -> AccountKey {
-        if let Some((_, account)) = self.amounts.iter().find(|(of, _)| *of == currency) {
-            return *account;
-        }
-        let account = Account::Day(self.day, Some(currency)).key(&self.tenant);
-        self.amounts.push((currency, account));
-        account
-    }
+    number: u32,
+    accounts: Vec<(Option<Currency>, AccountKey)>,
 }
 
 impl<R: ReadShares> Counting<'_, R> {
@@ -126,18 +109,32 @@ impl<R: ReadShares> Counting<'_, R> {
         Ok(())
     }
 
-    /// Counts the entry for its day.
+    /// Counts the entry for its day, in the currency that it tells of, or in none.
     fn day(&mut self, index: u64, encoded: &EncodedEntry) {
         let entry = encoded.entry();
         let day = u32::try_from(entry.event_time.as_millis() / DAY_MS).unwrap_or(u32::MAX);
-        let same = |of: &Day| of.day == day && of.tenant == entry.tenant;
-        let mut of = self.day.take().filter(same).unwrap_or_else(|| Day::new(&entry.tenant, day));
-        self.add_number(of.count, index, Slot::of_kind(entry.kind()), 1);
-        if let Some((currency, amount)) = accounts::amount(&entry.body) {
-            let of_kind = Slot::amount_of_kind(entry.kind());
-            self.add_number(of.amount(currency), index, of_kind, amount.units().into());
+        let (kind, told) = (entry.kind(), accounts::amount(&entry.body));
+        let amount = told.map_or(0, |(_, amount)| amount.units().into());
+        let sums = [(Slot::of_kind(kind), 1), (Slot::amount_of_kind(kind), amount)];
+        let account = self.day_account(&entry.tenant, day, told.map(|(currency, _)| currency));
+        self.add(account, 0, index, sums.into_iter());
+    }
+
+    /// The account of a day, which is mostly that of the entry before.
+    fn day_account(&mut self, tenant: &Id, number: u32, currency: Option<Currency>) -> AccountKey {
+        let same = |day: &Day| day.number == number && day.tenant == *tenant;
+        let day = match self.day.take().filter(same) {
+            Some(day) => day,
+            None => Day { tenant: tenant.clone(), number, accounts: Vec::new() },
+        };
+        let day = self.day.insert(day);
+        let known = day.accounts.iter().find(|(of, _)| *of == currency);
+        if let Some((_, account)) = known {
+            return *account;
         }
-        self.day = Some(of);
+        let account = Account::Day(number, currency).key(tenant);
+        day.accounts.push((currency, account));
+        account
     }
 
     fn movement(&mut self, at: Place<'_>, movement: &Movement<'_>) {
@@ -178,10 +175,6 @@ impl<R: ReadShares> Counting<'_, R> {
         let (last, moved) = self.of_block.entry((account, day)).or_default();
         *last = index;
         sums.for_each(|(slot, more)| moved.add(slot, more));
-    }
-
-    fn add_number(&mut self, account: AccountKey, index: u64, slot: Slot, more: i128) {
-        self.add(account, 0, index, std::iter::once((slot, more)));
     }
 
     /// Lists an affiliate among those whom a merchant has dealings with, and the other way round.

@@ -36,6 +36,18 @@ pub struct DealingsWith {
     pub currency: Currency,
 }
 
+impl DealingsWith {
+    /// The account of what the two have to do with each other.
+    pub fn account(&self) -> Account<'_> {
+        Account::Dealings {
+            merchant: &self.merchant,
+            program: self.program.as_ref(),
+            affiliate: &self.affiliate,
+            currency: self.currency,
+        }
+    }
+}
+
 /// The lines of all accounts.
 pub(in crate::store) type Lines = SortedMap<LINE_KEY_BYTES, Line>;
 /// All dealings and shares of payouts.

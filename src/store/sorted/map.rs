@@ -121,10 +121,12 @@ impl<const K: usize, V: Value<K>> SortedMap<K, V> {
     pub(in crate::store) fn all(&self) -> Result<impl Cursor<K> + use<K, V>, StoreError> {
         let mut sources: Vec<Box<dyn Cursor<K> + Send>> = Vec::new();
         for memory in self.memories() {
-            sources.push(Box::new(Collected::new(
-                memory.range(&[0; K], &[u8::MAX; K]),
-                Order::Ascending,
-            )));
+            let mut records = Vec::new();
+            memory.for_each(|key, value| {
+                records.push((*key, codec::encode(value)));
+                Ok::<_, StoreError>(())
+            })?;
+            sources.push(Box::new(Collected::new(records, Order::Ascending)));
         }
         sources.extend(cursors(&self.runs)?);
         Ok(Merge::new(sources, Order::Ascending))
