@@ -6,7 +6,7 @@ use super::outcome::{Outcome, Position, Rejection, SubmitError};
 use super::pool::{Atomicity, Submission};
 use crate::protocol::block::EncodedEntry;
 use crate::protocol::rules::{AdmitError, Refusal};
-use crate::protocol::text::EntryText;
+use crate::protocol::text::{self, Lists};
 use crate::protocol::verify::{Chain, Draft};
 use crate::store::{Pending, StoreError};
 
@@ -165,36 +165,7 @@ fn differing_fields(chain: &Chain, one: &EncodedEntry, two: &EncodedEntry) -> Ve
     if one.kind() != two.kind() {
         return vec!["kind".to_owned(), "body".to_owned()];
     }
-    let currencies = &chain.spec().currencies;
-    let json = |entry: &EncodedEntry| {
-        EntryText::new(entry.entry(), currencies)
-            .ok()
-            .and_then(|text| serde_json::to_value(text).ok())
-            .unwrap_or_default()
-    };
-    let mut fields = Vec::new();
-    collect_differences("", &json(one), &json(two), &mut fields);
-    fields
-}
-
-fn collect_differences(
-    path: &str,
-    one: &serde_json::Value,
-    two: &serde_json::Value,
-    fields: &mut Vec<String>,
-) {
-    use serde_json::Value;
-    match (one, two) {
-        (Value::Object(one), Value::Object(two)) => {
-            let names: std::collections::BTreeSet<_> = one.keys().chain(two.keys()).collect();
-            for name in names {
-                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-                let null = Value::Null;
-                let (one, two) = (one.get(name).unwrap_or(&null), two.get(name).unwrap_or(&null));
-                collect_differences(&path, one, two, fields);
-            }
-        }
-        (one, two) if one != two => fields.push(path.to_owned()),
-        _ => {}
-    }
+    let (one, two) = (one.entry(), two.entry());
+    let differences = text::differences(one, two, &chain.spec().currencies, Lists::Whole);
+    differences.unwrap_or_default().into_iter().map(|difference| difference.field).collect()
 }
