@@ -101,7 +101,19 @@ impl<const K: usize, V: Value> SortedMap<K, V> {
         last: [u8; K],
         order: Order,
     ) -> Result<impl Cursor<K> + use<K, V>, StoreError> {
-        let sources = self.sources(first, last, order)?;
+        self.range_few(first, last, order, usize::MAX)
+    }
+
+    /// The first `most` records, in `order`, from `first` to `last`, which share their first eight
+    /// bytes. What comes after those isn't all there is.
+    pub(in crate::store) fn range_few(
+        &self,
+        first: [u8; K],
+        last: [u8; K],
+        order: Order,
+        most: usize,
+    ) -> Result<impl Cursor<K> + use<K, V>, StoreError> {
+        let sources = self.sources_few(first, last, order, most)?;
         Ok(Merge::new(sources, order))
     }
 
@@ -113,10 +125,26 @@ impl<const K: usize, V: Value> SortedMap<K, V> {
         last: [u8; K],
         order: Order,
     ) -> Result<Vec<Box<dyn Cursor<K> + Send>>, StoreError> {
+        self.sources_few(first, last, order, usize::MAX)
+    }
+
+    /// The same, of each memory only the first `most`.
+    fn sources_few(
+        &self,
+        first: [u8; K],
+        last: [u8; K],
+        order: Order,
+        most: usize,
+    ) -> Result<Vec<Box<dyn Cursor<K> + Send>>, StoreError> {
         debug_assert_eq!(prefix(&first), prefix(&last), "a filter knows one prefix at a time");
         let mut sources: Vec<Box<dyn Cursor<K> + Send>> = Vec::new();
         for memory in self.memories() {
-            let found = memory.range(&first, &last).iter();
+            let found = memory.range(&first, &last);
+            let skipped = match order {
+                Order::Ascending => 0,
+                Order::Descending => found.len().saturating_sub(most),
+            };
+            let found = found.iter().skip(skipped).take(most);
             let found = found.map(|(key, value)| (*key, codec::encode(value))).collect();
             sources.push(Box::new(Collected::new(found, order)));
         }
