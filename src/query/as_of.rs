@@ -69,7 +69,7 @@ impl AsOf {
 }
 
 /// The last height whose block isn't later than `time`. Times of blocks never go back.
-fn height_at(view: &View, time: Timestamp) -> Result<u64, QueryError> {
+pub(super) fn height_at(view: &View, time: Timestamp) -> Result<u64, QueryError> {
     let time_of = |height| -> Result<Timestamp, StoreError> {
         let stored = view.header(height)?.ok_or_else(|| no_header(height))?;
         Ok(stored.header.time)

@@ -10,14 +10,29 @@
 //! | `as_of.rs` | the height that an answer is of |
 //! | `figure.rs` | sums as decimal strings |
 //! | `balances.rs` | what an affiliate has, by state and currency |
+//! | `downline.rs` | who stands below an affiliate, and what they earn |
+//! | `history.rs`, `family.rs` | everything that happened to a commission or an order |
+//! | `lookup.rs` | what somebody may mean by a word: search |
+//! | `terms.rs` | versions of terms, and what changed |
+//! | `links.rs` | where answers lead |
 
 mod as_of;
 mod balances;
+mod downline;
+mod family;
 mod figure;
+mod history;
+mod links;
+mod lookup;
+mod terms;
 
 pub use as_of::{AsOf, When};
 pub use balances::{AffiliateBalance, affiliate_balances};
+pub use downline::{Downline, DownlineMember, MAX_DEPTH, downline};
 pub use figure::Figure;
+pub use history::{Did, HistoryStep, Root, history};
+pub use lookup::{Found, FoundType, MAX_FOUND, search};
+pub use terms::{ProgramName, TermsDifference, TermsVersion, terms_differences, terms_versions};
 
 use crate::protocol::time::Timestamp;
 use crate::store::StoreError;
@@ -38,6 +53,20 @@ pub enum QueryError {
     BeforeGenesis {
         /// When it begins.
         genesis: Timestamp,
+    },
+    /// What it is about isn't on the ledger.
+    #[error("{what}")]
+    NotFound {
+        /// What is missing.
+        what: String,
+    },
+    /// It is about more than one answer takes.
+    #[error("more than {most} {what} belong to it; list them with /v1/entries")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// How many one answer takes.
+        most: usize,
     },
     /// The store can't be read.
     #[error(transparent)]
