@@ -17,7 +17,7 @@ use crate::query::{self, AffiliateBalance};
 #[into_params(parameter_in = Query)]
 pub struct OfTenant {
     /// The tenant.
-    tenant: Id,
+    pub tenant: Id,
 }
 
 /// An affiliate's balances

@@ -6,7 +6,8 @@
 //! | `results.rs` | what became of each entry |
 //! | `entries.rs`, `blocks.rs`, `chain.rs` | what is on the ledger |
 //! | `entry_view.rs`, `standing.rs`, `paging.rs` | how entries are shown, where they stand, lists of them |
-//! | `affiliates.rs` | what affiliates ask |
+//! | `affiliates.rs`, `downline.rs` | what affiliates ask |
+//! | `search.rs`, `history.rs`, `programs.rs` | finding things, what happened to them, terms |
 //! | `report.rs` | answers to questions: pages, CSV, NDJSON |
 //! | `log.rs`, `tile_path.rs` | the log itself, as C2SP `tlog-tiles` |
 //! | `verify.rs`, `verify_range.rs` | verifying for those who ask |
@@ -19,10 +20,12 @@ mod access;
 mod affiliates;
 mod blocks;
 mod chain;
+mod downline;
 mod entries;
 mod entry_view;
 mod extract;
 mod health;
+mod history;
 mod lines;
 mod log;
 mod middleware;
@@ -30,9 +33,11 @@ mod openapi;
 mod paging;
 mod problem;
 mod problem_type;
+mod programs;
 mod report;
 mod results;
 mod schema;
+mod search;
 mod standing;
 mod stream;
 mod submit;
@@ -137,6 +142,13 @@ fn timed_routes() -> OpenApiRouter<Shared> {
         .routes(routes!(chain::get_spec))
         .routes(routes!(verify::verify_receipt))
         .routes(routes!(affiliates::get_affiliate_balances))
+        .routes(routes!(downline::get_downline))
+        .routes(routes!(search::search))
+        .routes(routes!(history::get_entry_history))
+        .routes(routes!(history::get_history))
+        .routes(routes!(history::get_order))
+        .routes(routes!(programs::list_terms))
+        .routes(routes!(programs::compare_terms))
         .routes(routes!(log::get_checkpoint))
         .routes(routes!(log::get_tile))
         .routes(routes!(log::get_entry_bundle))
