@@ -78,7 +78,7 @@ impl Reader<'_> {
         let entry = found.entry();
         let about = match &entry.body {
             Body::Adjustment(_) | Body::Inquiry(_) => entry.body.names().first().copied(),
-            _ => subject(entry),
+            _ => entry.subject(),
         };
         let Some((Kind::Commission, name)) = about else { return Ok(None) };
         let stored = self.view.named(&entry.tenant, Kind::Commission, name)?;
@@ -107,26 +107,5 @@ impl Reader<'_> {
             named.insert((kind, name.clone()), entry);
         }
         Ok(named)
-    }
-}
-
-/// What an entry is about, by the kind and the name that others call it by: itself, where it
-/// begins something, or what it does something to. Nothing, where it is about several.
-pub(super) fn subject(entry: &Entry) -> Option<(Kind, &Id)> {
-    match &entry.body {
-        Body::Funding(_) | Body::AffiliateUpline(_) => None,
-        Body::Decision(_)
-        | Body::Amendment(_)
-        | Body::Reversal(_)
-        | Body::InquiryResolution(_)
-        | Body::PayoutEvent(_)
-        | Body::ErasureNotice(_) => entry.body.concerns(),
-        Body::ProgramTerms(_)
-        | Body::Transaction(_)
-        | Body::Commission(_)
-        | Body::Adjustment(_)
-        | Body::Inquiry(_)
-        | Body::Payout(_)
-        | Body::OpeningBalance(_) => Some((entry.body.named_as(), &entry.external_id)),
     }
 }

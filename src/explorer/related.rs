@@ -9,7 +9,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::answer::{ExplorerError, Reader};
 use super::entries::later_entries;
 use super::lines::EntryLine;
-use super::marks::subject;
 use crate::protocol::block::EncodedEntry;
 use crate::protocol::entry::{Body, Kind};
 use crate::protocol::hash::StateKey;
@@ -55,7 +54,7 @@ impl Reader<'_> {
             names: BTreeSet::new(),
             rest: None,
         };
-        if let Some((kind, name)) = subject(entry) {
+        if let Some((kind, name)) = entry.subject() {
             family.of(kind, name)?;
         } else if let Body::AffiliateUpline(stated) = &entry.body {
             // Earlier and later words on the same affiliate.

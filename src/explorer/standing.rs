@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::answer::{ExplorerError, Reader};
-use super::marks::{Marks, subject};
+use super::marks::Marks;
 use super::values::{Count, Moment, Money};
 use crate::protocol::block::EncodedEntry;
 use crate::protocol::entry::{Balance, Body, Effect, Entry, Kind};
@@ -123,7 +123,7 @@ impl Reader<'_> {
     /// Where that stands which `found` is about, if it can.
     pub(super) fn standing(&self, found: &EncodedEntry) -> Result<Option<Standing>, ExplorerError> {
         let entry = found.entry();
-        let Some((kind, name)) = subject(entry) else { return self.party_standing(entry) };
+        let Some((kind, name)) = entry.subject() else { return self.party_standing(entry) };
         let Some(stored) = self.view.named(&entry.tenant, kind, name)? else { return Ok(None) };
         match stored.record {
             Record::Terms(terms) => Ok(Some(Standing::Terms {

@@ -14,7 +14,7 @@ use super::log::IMMUTABLE;
 use super::paging::{Query, page_limit};
 use super::problem::Problem;
 use super::standing::Detail;
-use crate::protocol::entry::Kind;
+use crate::protocol::entry::{Kind, ReferenceKind};
 use crate::protocol::id::Id;
 use crate::protocol::time::Timestamp;
 use crate::store::{Direction, EntryHit, Filter, StoreError, View};
@@ -50,6 +50,18 @@ pub struct ListQuery {
     merchant: Option<Id>,
     /// With this external id.
     external_id: Option<Id>,
+    /// Of this order.
+    order_ref: Option<Id>,
+    /// By this affiliate link.
+    link_ref: Option<Id>,
+    /// Of this campaign.
+    campaign_ref: Option<Id>,
+    /// Of this click.
+    click_ref: Option<Id>,
+    /// With this voucher.
+    voucher: Option<Id>,
+    /// Of this payment, by a merchant or to an affiliate.
+    payment_ref: Option<Id>,
     /// That happened at this time or later.
     from: Option<Timestamp>,
     /// That happened before this time.
@@ -95,12 +107,23 @@ pub async fn list_entries(
         Order::Oldest => Direction::OldestFirst,
         Order::Newest => Direction::NewestFirst,
     };
+    let references = [
+        (ReferenceKind::Click, query.click_ref),
+        (ReferenceKind::Order, query.order_ref),
+        (ReferenceKind::Payment, query.payment_ref),
+        (ReferenceKind::Voucher, query.voucher),
+        (ReferenceKind::Link, query.link_ref),
+        (ReferenceKind::Campaign, query.campaign_ref),
+    ];
+    let references =
+        references.into_iter().filter_map(|(kind, name)| name.map(|name| (kind, name)));
     let filter = Filter {
         tenant: query.tenant,
         kind: query.kind,
         affiliate: query.affiliate,
         merchant: query.merchant,
         external_id: query.external_id,
+        references: references.collect(),
         from: query.from,
         to: query.to,
     };

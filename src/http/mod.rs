@@ -7,7 +7,8 @@
 //! | `entries.rs`, `blocks.rs`, `chain.rs` | what is on the ledger |
 //! | `entry_view.rs`, `standing.rs`, `paging.rs` | how entries are shown, where they stand, lists of them |
 //! | `affiliates.rs`, `merchants.rs`, `totals.rs` | what affiliates, merchants and everybody ask |
-//! | `statement.rs` | which period a statement is of |
+//! | `statement.rs`, `downline.rs` | which period a statement is of; who stands below an affiliate |
+//! | `search.rs`, `history.rs`, `programs.rs` | finding things, what happened to them, terms |
 //! | `report.rs` | answers to questions: pages, CSV, NDJSON |
 //! | `log.rs`, `tile_path.rs` | the log itself, as C2SP `tlog-tiles` |
 //! | `verify.rs`, `verify_range.rs` | verifying for those who ask |
@@ -20,10 +21,12 @@ mod access;
 mod affiliates;
 mod blocks;
 mod chain;
+mod downline;
 mod entries;
 mod entry_view;
 mod extract;
 mod health;
+mod history;
 mod lines;
 mod log;
 mod merchants;
@@ -32,9 +35,11 @@ mod openapi;
 mod paging;
 mod problem;
 mod problem_type;
+mod programs;
 mod report;
 mod results;
 mod schema;
+mod search;
 mod standing;
 mod statement;
 mod stream;
@@ -148,6 +153,13 @@ fn timed_routes() -> OpenApiRouter<Shared> {
         .routes(routes!(merchants::get_merchant_performance))
         .routes(routes!(merchants::list_merchant_affiliates))
         .routes(routes!(totals::get_totals))
+        .routes(routes!(downline::get_downline))
+        .routes(routes!(search::search))
+        .routes(routes!(history::get_entry_history))
+        .routes(routes!(history::get_history))
+        .routes(routes!(history::get_order))
+        .routes(routes!(programs::list_terms))
+        .routes(routes!(programs::compare_terms))
         .routes(routes!(log::get_checkpoint))
         .routes(routes!(log::get_tile))
         .routes(routes!(log::get_entry_bundle))

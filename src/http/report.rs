@@ -281,13 +281,17 @@ impl RowWriter {
 impl From<QueryError> for Problem {
     fn from(error: QueryError) -> Self {
         let field = match &error {
-            QueryError::Store(_) => None,
+            QueryError::Store(_) | QueryError::NotFound { .. } | QueryError::TooMany { .. } => None,
             QueryError::BeyondHead { .. } => Some("at_height"),
             QueryError::BeforeGenesis { .. } => Some("at_time"),
             QueryError::BadQuestion { field, .. } => Some(*field),
         };
         match (error, field) {
             (QueryError::Store(error), _) => error.into(),
+            (QueryError::NotFound { what }, _) => Self::new(ProblemType::NotFound, what),
+            (error @ QueryError::TooMany { .. }, _) => {
+                Self::new(ProblemType::BadParameter, error.to_string())
+            }
             (error, Some(field)) => {
                 Self::new(ProblemType::BadParameter, error.to_string()).at(field)
             }

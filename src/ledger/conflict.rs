@@ -4,7 +4,7 @@
 
 use super::outcome::{Outcome, Position, Rejection, SubmitError};
 use crate::protocol::block::EncodedEntry;
-use crate::protocol::difference::differences;
+use crate::protocol::text::{self, Lists};
 use crate::store::{StoreError, View};
 
 /// How many bytes of leaves a request has compared; beyond it is said only that entries differ.
@@ -79,7 +79,12 @@ fn differing_fields(
     let Some(first) = first else { return Ok(Vec::new()) };
     let bytes = first.leaf().len() + conflict.entry.leaf().len();
     *left_bytes = left_bytes.saturating_sub(bytes);
+    let (first, entry) = (first.entry(), conflict.entry.entry());
+    if first.kind() != entry.kind() {
+        // As of a commission and one that was brought in under its name: there is nothing to compare.
+        return Ok(vec!["kind".to_owned(), "body".to_owned()]);
+    }
     let currencies = &view.chain().spec().currencies;
-    let found = differences(first.entry(), conflict.entry.entry(), currencies);
-    Ok(found.into_iter().map(|difference| difference.path).collect())
+    let found = text::differences(first, entry, currencies, Lists::Whole);
+    Ok(found.unwrap_or_default().into_iter().map(|difference| difference.field).collect())
 }

@@ -5,7 +5,7 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`entry`] | a fact that a marketplace states; [`text`] is its JSON, [`difference`] compares two |
+//! | [`entry`] | a fact that a marketplace states; [`text`] is its JSON |
 //! | [`rules`] | whether it may be stated |
 //! | [`accounts`] | what it comes to for each party |
 //! | [`block`] | a run of entries, closed by a header |
@@ -22,7 +22,6 @@ pub mod accounts;
 pub mod block;
 pub mod checkpoint;
 pub mod codec;
-pub mod difference;
 pub mod entry;
 pub mod hash;
 pub mod id;

@@ -9,8 +9,10 @@
 //! Reading is strict: unknown and repeated fields, numbers for amounts and anything else out
 //! of form are errors that name the field.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, Value};
 
 use super::entry::{Body, Entry, Kind};
 use super::hash::Commitment;
@@ -128,5 +130,67 @@ impl EntryText {
     /// What the entry says, with amounts as decimal strings.
     pub fn body(&self) -> &Body<Decimal> {
         &self.body
+    }
+}
+
+/// A field in which two entries differ.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// The path to it, such as `body.rules[0].reward.ppm`.
+    pub field: String,
+    /// What the first says there; null where it says nothing.
+    pub old: Value,
+    /// What the second says there; null where it says nothing.
+    pub new: Value,
+}
+
+/// How lists are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lists {
+    /// Each as a whole.
+    Whole,
+    /// Item by item, each with that in the same place.
+    ByPlace,
+}
+
+/// The fields, in text form, in which two entries differ, in the order of their names.
+///
+/// # Errors
+/// [`MoneyError::UnknownCurrency`] for entries of another chain.
+pub fn differences(
+    one: &Entry,
+    two: &Entry,
+    currencies: &Currencies,
+    lists: Lists,
+) -> Result<Vec<Difference>, MoneyError> {
+    let json = |entry| {
+        let text = EntryText::new(entry, currencies)?;
+        Ok(serde_json::to_value(text).expect("strings, numbers and lists"))
+    };
+    let mut differences = Vec::new();
+    compare(String::new(), &json(one)?, &json(two)?, lists, &mut differences);
+    Ok(differences)
+}
+
+fn compare(field: String, one: &Value, two: &Value, lists: Lists, found: &mut Vec<Difference>) {
+    match (one, two) {
+        (Value::Object(one), Value::Object(two)) => {
+            let names: BTreeSet<_> = one.keys().chain(two.keys()).collect();
+            for name in names {
+                let field = if field.is_empty() { name.clone() } else { format!("{field}.{name}") };
+                let said = |value: Option<&Value>| value.cloned().unwrap_or_default();
+                compare(field, &said(one.get(name)), &said(two.get(name)), lists, found);
+            }
+        }
+        (Value::Array(one), Value::Array(two)) if lists == Lists::ByPlace => {
+            for place in 0..one.len().max(two.len()) {
+                let said = |list: &[Value]| list.get(place).cloned().unwrap_or_default();
+                compare(format!("{field}[{place}]"), &said(one), &said(two), lists, found);
+            }
+        }
+        (one, two) if one != two => {
+            found.push(Difference { field, old: one.clone(), new: two.clone() });
+        }
+        _ => {}
     }
 }

@@ -70,7 +70,7 @@ impl AsOf {
 }
 
 /// The last height whose block isn't later than `time`.
-fn height_at(view: &View, time: Timestamp) -> Result<u64, QueryError> {
+pub(super) fn height_at(view: &View, time: Timestamp) -> Result<u64, QueryError> {
     let genesis = block_time(view, 0)?;
     if time < genesis {
         return Err(QueryError::BeforeGenesis { genesis });

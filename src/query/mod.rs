@@ -17,25 +17,39 @@
 //! | `totals.rs` | what all entries come to, by day or month |
 //! | `period.rs` | days and what they make up |
 //! | `page.rs` | some rows of an answer |
+//! | `downline.rs` | who stands below an affiliate, and what they earn |
+//! | `history.rs`, `family.rs` | everything that happened to a commission or an order |
+//! | `lookup.rs` | what somebody may mean by a word: search |
+//! | `terms.rs` | versions of terms, and what changed |
+//! | `links.rs` | where answers lead |
 
 mod as_of;
 mod balances;
+mod downline;
 mod earnings;
+mod family;
 mod figure;
+mod history;
 mod liabilities;
+mod links;
+mod lookup;
 mod page;
 mod performance;
 mod period;
 mod statement;
+mod terms;
 mod totals;
 
 pub use as_of::{AsOf, When};
 pub use balances::{AffiliateBalance, affiliate_balances};
+pub use downline::{Downline, DownlineMember, MAX_DEPTH, downline};
 pub use earnings::{EarningsBy, EarningsOf, EarningsRow, earnings};
 pub use figure::Figure;
+pub use history::{Did, HistoryStep, Root, history};
 pub use liabilities::{
     AffiliateOfMerchant, MerchantLiabilities, merchant_affiliates, merchant_liabilities,
 };
+pub use lookup::{Found, FoundType, MAX_FOUND, search};
 pub use page::{Page, PageOf};
 pub use performance::{Measure, PerformanceRow, merchant_performance};
 pub use period::{Day, DayError, MAX_SPAN_DAYS, Span};
@@ -43,6 +57,7 @@ pub use statement::{
     AffiliateStatementRow, Bound, MerchantStatementRow, Period, RowType, affiliate_statement,
     merchant_statement,
 };
+pub use terms::{ProgramName, TermsDifference, TermsVersion, terms_differences, terms_versions};
 pub use totals::{TotalsBy, TotalsRow, totals};
 
 use crate::protocol::time::Timestamp;
@@ -72,6 +87,20 @@ pub enum QueryError {
         field: &'static str,
         /// What is wrong with it.
         problem: String,
+    },
+    /// What it is about isn't on the ledger.
+    #[error("{what}")]
+    NotFound {
+        /// What is missing.
+        what: String,
+    },
+    /// It is about more than one answer takes.
+    #[error("more than {most} {what} belong to it; list them with /v1/entries")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// How many one answer takes.
+        most: usize,
     },
     /// The store can't be read.
     #[error(transparent)]

@@ -176,7 +176,8 @@ impl Committer {
             inner.tiles.put(tile)?;
         }
         let counted = accounts::count(&inner.derived, block)?;
-        inner.derived.apply(head.height(), block.changes().iter(), postings(block), counted)?;
+        let (records, names) = (block.changes().iter(), inner.derived.new_names(block)?);
+        inner.derived.apply(head.height(), records, postings(block), counted, names)?;
         let head = Arc::new(head);
         inner.head.store(head.clone());
         Ok(head)
@@ -226,7 +227,7 @@ pub(super) fn postings(block: &VerifiedBlock) -> impl Iterator<Item = (u64, u64)
     let header = block.header();
     let entries = (header.first_index..).zip(block.entries()).zip(block.parties());
     let entries = entries.flat_map(|((index, entry), parties)| {
-        facets::digests(entry, parties).map(move |digest| (digest, index))
+        facets::digests(entry, parties).into_iter().map(move |digest| (digest, index))
     });
     let hash = Facet::HeaderHash(&block.tip().header_hash).digest();
     entries.chain([(hash, header.index())])

@@ -1,5 +1,5 @@
 //! Everything that follows from the blocks and is looked up by key: the rules' records, the search
-//! index, the lines of accounts and who has dealings with whom: four sorted maps.
+//! index, the lines of accounts, who has dealings with whom and the directory: five sorted maps.
 //!
 //! Invariants:
 //! - What a block leads to is in memory when its commit returns. Whoever drafts the next one
@@ -23,6 +23,7 @@ use bincode::{Decode, Encode};
 use quick_cache::sync::Cache;
 
 use super::accounts::{self, Counted, Dealing, Dealings, LINE_KEY_BYTES, Line, Lines, ReadShares};
+use super::directory::{self, Directory, Listed, NameFamily, NameKey, Remembered};
 use super::error::StoreError;
 use super::keys;
 use super::sorted::{
@@ -33,6 +34,7 @@ use crate::protocol::accounts::{AccountKey, Sums};
 use crate::protocol::codec;
 use crate::protocol::hash::{STATE_KEY_BYTES, StateKey};
 use crate::protocol::rules::{Record, StoredRecord};
+use crate::protocol::verify::VerifiedBlock;
 
 /// When memory is frozen.
 #[derive(Clone, Copy, Debug)]
@@ -71,6 +73,8 @@ pub(super) struct Derived {
     threads: Vec<JoinHandle<()>>,
     /// Records that the rules read lately, as they are now.
     at_hand: Cache<StateKey, StoredRecord>,
+    /// Names that were met lately.
+    remembered: Remembered,
 }
 
 struct Shared {
@@ -90,6 +94,7 @@ struct Maps {
     postings: SortedMap<POSTING_BYTES, ()>,
     lines: Lines,
     dealings: Dealings,
+    names: Directory,
 }
 
 /// What changes hands between the writer and the two threads. Whoever swaps the maps holds it.
@@ -114,6 +119,7 @@ struct Manifest {
     postings: Vec<RunMeta>,
     lines: Vec<RunMeta>,
     dealings: Vec<RunMeta>,
+    names: Vec<RunMeta>,
 }
 
 impl Derived {
@@ -137,6 +143,7 @@ impl Derived {
             postings: SortedMap::open(&pages, &stored.postings)?,
             lines: SortedMap::open(&pages, &stored.lines)?,
             dealings: SortedMap::open(&pages, &stored.dealings)?,
+            names: SortedMap::open(&pages, &stored.names)?,
         };
         pages.set_used(maps.used_slots());
         let work = Work {
@@ -171,7 +178,8 @@ impl Derived {
             path: "store".into(),
             source,
         })?;
-        Ok(Self { shared, threads, at_hand: Cache::new(RECORDS_AT_HAND) })
+        let at_hand = Cache::new(RECORDS_AT_HAND);
+        Ok(Self { shared, threads, at_hand, remembered: Remembered::default() })
     }
 
     /// Makes the next [`Derived::open`] begin with nothing.
@@ -214,9 +222,20 @@ impl Derived {
         (first, last): (u64, u64),
         order: Order,
     ) -> impl Iterator<Item = Result<u64, StoreError>> + use<> {
+        self.postings_few(digest, (first, last), order, usize::MAX)
+    }
+
+    /// The first `most` of those.
+    pub(super) fn postings_few(
+        &self,
+        digest: u64,
+        (first, last): (u64, u64),
+        order: Order,
+        most: usize,
+    ) -> impl Iterator<Item = Result<u64, StoreError>> + use<> {
         let maps = self.shared.maps.load();
-        let mut cursor =
-            Some(maps.postings.range(posting(digest, first), posting(digest, last), order));
+        let (first, last) = (posting(digest, first), posting(digest, last));
+        let mut cursor = Some(maps.postings.range_few(first, last, order, most));
         // After an error there is nothing more.
         std::iter::from_fn(move || match cursor.take()? {
             Err(error) => Some(Err(error)),
@@ -226,6 +245,25 @@ impl Derived {
                 Some(Ok(index))
             }
         })
+        .take(most)
+    }
+
+    /// Names of a family that begin with `start`, looking at `most` at most.
+    pub(super) fn names(
+        &self,
+        family: NameFamily,
+        start: &str,
+        most: usize,
+    ) -> Result<Vec<Listed>, StoreError> {
+        directory::names(&self.shared.maps.load().names, family, start, most)
+    }
+
+    /// The names that a block says first.
+    pub(super) fn new_names(
+        &self,
+        block: &VerifiedBlock,
+    ) -> Result<Vec<(NameKey, Listed)>, StoreError> {
+        directory::new_names(block, &self.shared.maps.load().names, &self.remembered)
     }
 
     /// What the lines of an account up to the log index `last` come to.
@@ -255,6 +293,7 @@ impl Derived {
         records: impl Iterator<Item = (&'a StateKey, &'a StoredRecord)>,
         postings: impl Iterator<Item = (u64, u64)>,
         counted: Counted,
+        names: Vec<(NameKey, Listed)>,
     ) -> Result<(), StoreError> {
         if let Some(cause) = &self.shared.work().failed {
             return Err(StoreError::NotWrittenOut(cause.clone()));
@@ -271,10 +310,11 @@ impl Derived {
             maps.postings.extend(postings.map(|(digest, index)| (posting(digest, index), ())));
         let lines = maps.lines.extend(counted.lines.into_iter());
         let dealings = maps.dealings.extend(counted.dealings.into_iter());
+        let names = maps.names.extend(names.into_iter());
         let mut work = shared.work();
         work.active = height;
         let blocks = height - work.frozen;
-        let all = records + postings + lines + dealings;
+        let all = records + postings + lines + dealings + names;
         let full = all >= shared.bounds.records || blocks >= shared.bounds.blocks;
         if full { shared.freeze(work) } else { Ok(()) }
     }
@@ -298,7 +338,21 @@ impl Derived {
         maps.state.check_runs()?;
         maps.postings.check_runs()?;
         maps.lines.check_runs()?;
-        maps.dealings.check_runs()
+        maps.dealings.check_runs()?;
+        maps.names.check_runs()
+    }
+
+    /// Goes through the directory, in the order of the keys.
+    pub(super) fn all_names(
+        &self,
+        mut look: impl FnMut(&NameKey, &Listed),
+    ) -> Result<(), StoreError> {
+        let mut all = self.shared.maps.load().names.all()?;
+        while let Some((key, value)) = all.record() {
+            look(key, &Directory::decode(value)?);
+            all.advance()?;
+        }
+        Ok(())
     }
 
     /// Goes through every line of every account, in the order of their keys.
@@ -356,7 +410,8 @@ impl Maps {
         let postings = self.postings.runs().iter().flat_map(|run| run.used_slots());
         let lines = self.lines.runs().iter().flat_map(|run| run.used_slots());
         let dealings = self.dealings.runs().iter().flat_map(|run| run.used_slots());
-        state.chain(postings).chain(lines).chain(dealings).collect()
+        let names = self.names.runs().iter().flat_map(|run| run.used_slots());
+        state.chain(postings).chain(lines).chain(dealings).chain(names).collect()
     }
 }
 
@@ -400,6 +455,7 @@ impl Shared {
             postings: maps.postings.freeze(),
             lines: maps.lines.freeze(),
             dealings: maps.dealings.freeze(),
+            names: maps.names.freeze(),
         }));
         self.wake.notify_all();
         Ok(())
@@ -473,7 +529,7 @@ mod tests {
         let records = keys.iter().map(|key| (key, &record));
         let facets = (height * 100..).zip(&step.facets);
         let postings = facets.map(|(index, number)| (digest(*number), index));
-        derived.apply(height, records, postings, Counted::default()).unwrap();
+        derived.apply(height, records, postings, Counted::default(), Vec::new()).unwrap();
     }
 
     fn open(database: &sled::Db) -> Derived {

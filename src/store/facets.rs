@@ -3,15 +3,19 @@
 //! Eight bytes can be the same for two names, by chance or by somebody's doing, so whatever is
 //! found is compared with the leaf's own bytes. That is why a quick hash does for names.
 
+use smallvec::SmallVec;
 use twox_hash::XxHash3_64;
 
 use crate::protocol::block::EncodedEntry;
-use crate::protocol::entry::Parties;
+use crate::protocol::entry::{Body, Kind, Parties, ReferenceKind};
 use crate::protocol::hash::{EntryId, HeaderHash};
 use crate::protocol::id::Id;
 
 /// The bit that tells names from digests: nobody can make up an id that leads to a name's leaves.
 const NAMED: u64 = 1;
+
+/// The digests of an entry's facets. Mostly as many as a sale has.
+pub(super) type Digests = SmallVec<[u64; 10]>;
 
 /// What a leaf can be found by.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +25,18 @@ pub(super) enum Facet<'a> {
     ExternalId(&'a Id),
     Affiliate(&'a Id),
     Merchant(&'a Id),
+    /// What it refers to outside of the ledger.
+    Reference(ReferenceKind, &'a Id),
+    /// The merchant and the name of its program, by its own word.
+    Program(&'a Id, &'a Id),
+    /// The same, of terms alone: few among all that a program has.
+    Terms(&'a Id, &'a Id),
+    /// The tenant, the kind and the name of an entry that it names.
+    Naming(&'a Id, Kind, &'a Id),
+    /// Of an upline: whose.
+    UplineOf(&'a Id),
+    /// Of an upline: who it is.
+    Upline(&'a Id),
 }
 
 impl Facet<'_> {
@@ -32,23 +48,55 @@ impl Facet<'_> {
             Self::ExternalId(name) => named(1, name),
             Self::Affiliate(name) => named(2, name),
             Self::Merchant(name) => named(3, name),
+            Self::Reference(kind, name) => named(8 + kind as u64, name),
+            Self::Program(merchant, program) => named(named(4, merchant), program),
+            Self::Terms(merchant, program) => named(named(5, merchant), program),
+            Self::Naming(tenant, kind, name) => named_entry(named(6, tenant), kind, name),
+            Self::UplineOf(name) => named(7, name),
+            Self::Upline(name) => named(16, name),
         }
     }
 }
 
-/// The digests of every facet of an entry.
-pub(super) fn digests(entry: &EncodedEntry, parties: &Parties) -> impl Iterator<Item = u64> {
-    let own = [
-        Facet::EntryId(&entry.id()).digest(),
-        Facet::ExternalId(&entry.entry().external_id).digest(),
-    ];
-    let affiliate = parties.affiliate.as_ref().map(|name| Facet::Affiliate(name).digest());
-    let merchant = parties.merchant.as_ref().map(|name| Facet::Merchant(name).digest());
-    own.into_iter().chain(affiliate).chain(merchant)
+/// The digests of every facet of an entry, each once.
+pub(super) fn digests(encoded: &EncodedEntry, parties: &Parties) -> Digests {
+    let (entry, body) = (encoded.entry(), &encoded.entry().body);
+    let mut digests = Digests::new();
+    let mut add = |facet: Facet<'_>| digests.push(facet.digest());
+    add(Facet::EntryId(&encoded.id()));
+    add(Facet::ExternalId(&entry.external_id));
+    parties.affiliate.iter().for_each(|name| add(Facet::Affiliate(name)));
+    parties.merchant.iter().for_each(|name| add(Facet::Merchant(name)));
+    body.references().for_each(|(kind, name)| add(Facet::Reference(kind, name)));
+    if let Some((merchant, program)) = body.program() {
+        add(Facet::Program(merchant, program));
+    }
+    match body {
+        Body::ProgramTerms(terms) => add(Facet::Terms(&terms.merchant, &terms.program)),
+        Body::AffiliateUpline(stated) => {
+            add(Facet::UplineOf(&stated.affiliate));
+            stated.upline.iter().for_each(|upline| add(Facet::Upline(upline)));
+        }
+        _ => {}
+    }
+    let names = body.names();
+    if !names.is_empty() {
+        let tenant = named(6, &entry.tenant);
+        digests.extend(names.into_iter().map(|(kind, name)| named_entry(tenant, kind, name)));
+    }
+    // A payout may name an entry in several lines.
+    digests.sort_unstable();
+    digests.dedup();
+    digests
 }
 
 fn named(family: u64, name: &Id) -> u64 {
     XxHash3_64::oneshot_with_seed(family, name.as_str().as_bytes()) | NAMED
+}
+
+/// The digest of an entry's name, from that of its tenant.
+fn named_entry(tenant: u64, kind: Kind, name: &Id) -> u64 {
+    named(tenant.wrapping_add(kind as u64), name)
 }
 
 fn first_eight(digest: &[u8; 32]) -> u64 {

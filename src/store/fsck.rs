@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use super::accounts::{self, Dealing, LINE_KEY_BYTES, ReadShares, line_bytes, line_key};
 use super::ahead::Ahead;
 use super::commit::postings;
+use super::directory::{self, Listed, NameKey};
 use super::error::StoreError;
 use super::place::BlockPlace;
 use super::read::View;
@@ -71,6 +72,7 @@ pub(super) fn fsck(store: &Store, mut progress: impl FnMut(u64)) -> Result<FsckR
     if check.report.verified_height == check.report.height {
         let sound = check.records()? & check.postings()?;
         check.accounts()?;
+        check.names()?;
         check.runs()?;
         if !sound && check.report.is_clean() {
             // Something is missing: once more, and slower, to say what.
@@ -98,6 +100,8 @@ struct Check {
     lines: Tally,
     /// The dealings and shares of payouts, from the blocks alone.
     dealings: ExpectedDealings,
+    /// The directory, from the blocks alone.
+    names: BTreeMap<NameKey, Listed>,
 }
 
 /// Dealings and shares of payouts that there must be.
@@ -159,6 +163,7 @@ impl Check {
             counted: Tally::default(),
             lines: Tally::default(),
             dealings: ExpectedDealings::default(),
+            names: BTreeMap::new(),
         }
     }
 
@@ -216,6 +221,9 @@ impl Check {
         let counted = accounts::count(&self.dealings, block)?;
         counted.lines.iter().for_each(|(key, line)| self.lines.add(&line_bytes(key, line)));
         self.dealings.0.extend(counted.dealings);
+        directory::all_names(block, |key, listed| {
+            self.names.entry(key).or_insert(listed);
+        });
         Ok(())
     }
 
@@ -371,6 +379,23 @@ impl Check {
             report.add("dealings", "some are missing");
         }
         self.whole("dealings", looked)
+    }
+
+    /// Compares the directory with the names that the blocks say.
+    fn names(&mut self) -> Result<(), StoreError> {
+        let Self { view, report, names, .. } = self;
+        let mut as_they_must = 0;
+        let looked = view.store.inner.derived.all_names(|key, listed| {
+            if names.get(key) == Some(listed) {
+                as_they_must += 1;
+            } else {
+                report.add("directory", "a name isn't what the blocks give");
+            }
+        });
+        if as_they_must != names.len() {
+            report.add("directory", "some names are missing");
+        }
+        self.whole("names", looked)
     }
 
     /// What is there must be found, too.

@@ -25,10 +25,11 @@
 //! | `disk.rs` | the embedded database, and syncing it |
 //! | `doubt.rs`, `room.rs` | after a failed write: what must be written again, and when it may go on |
 //! | `body.rs`, `place.rs`, `tiles.rs`, `facets.rs` | how leaves, hashes and indexes are laid out |
-//! | `derived.rs` | the rules' records and the search index: two sorted maps and their manifest |
+//! | `derived.rs` | what follows from blocks and is looked up: sorted maps and their manifest |
+//! | `directory.rs` | names, by how they begin |
 //! | `accounts/` | the lines of accounts, and their sums at any height |
 //! | `sorted/` | sorted maps: they take writes at the speed of the disk |
-//! | `read.rs`, `named.rs`, `search.rs`, `ahead.rs` | reading at one head |
+//! | `read.rs`, `named.rs`, `search.rs`, `lookup.rs`, `ahead.rs` | reading at one head |
 //! | `fsck.rs` | re-verifying everything |
 
 mod accounts;
@@ -37,6 +38,7 @@ mod body;
 mod commit;
 mod database;
 mod derived;
+mod directory;
 mod disk;
 mod doubt;
 mod error;
@@ -45,6 +47,7 @@ mod fsck;
 mod guard;
 mod home;
 mod keys;
+mod lookup;
 mod named;
 mod pending;
 mod place;
@@ -77,9 +80,11 @@ pub use ahead::Ahead;
 pub use commit::Committer;
 #[doc(hidden)]
 pub use derived::MemoryBounds;
+pub use directory::{Listed, NameFamily};
 pub use error::StoreError;
 pub use fsck::{Finding, FsckReport, MAX_FINDINGS};
 pub use home::NotAtHome;
+pub use lookup::{Lookup, Span};
 pub use pending::{Pending, Progress};
 pub use read::{StoredHeader, View};
 pub use recovery::Standing;

@@ -5,7 +5,7 @@ use super::facets::Facet;
 use super::read::View;
 use super::sorted::Order;
 use crate::protocol::block::EncodedEntry;
-use crate::protocol::entry::{Kind, Parties};
+use crate::protocol::entry::{Kind, Parties, ReferenceKind};
 use crate::protocol::id::Id;
 use crate::protocol::rules::Subject;
 use crate::protocol::time::Timestamp;
@@ -26,6 +26,8 @@ pub struct Filter {
     pub merchant: Option<Id>,
     /// The external id.
     pub external_id: Option<Id>,
+    /// What it refers to outside of the ledger.
+    pub references: Vec<(ReferenceKind, Id)>,
     /// The earliest event time.
     pub from: Option<Timestamp>,
     /// The event time that all are before.
@@ -105,6 +107,7 @@ impl View {
         };
         let facets = [
             filter.external_id.as_ref().map(Facet::ExternalId),
+            filter.references.first().map(|(kind, name)| Facet::Reference(*kind, name)),
             filter.affiliate.as_ref().map(Facet::Affiliate),
             filter.merchant.as_ref().map(Facet::Merchant),
         ];
@@ -130,6 +133,9 @@ impl View {
         let plain = filter.tenant.as_ref().is_none_or(|tenant| *tenant == entry.tenant)
             && filter.kind.is_none_or(|kind| kind == entry.kind())
             && filter.external_id.as_ref().is_none_or(|id| *id == entry.external_id)
+            && filter.references.iter().all(|(kind, name)| {
+                entry.body.references().any(|reference| reference == (*kind, name))
+            })
             && filter.from.is_none_or(|from| entry.event_time >= from)
             && filter.to.is_none_or(|to| entry.event_time < to);
         if !plain || (filter.affiliate.is_none() && filter.merchant.is_none()) {

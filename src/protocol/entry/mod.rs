@@ -18,6 +18,7 @@
 //! | `naming.rs` | what entries name, and how they are named |
 //! | `parties.rs` | whom an entry concerns |
 //! | `reason.rs` | the published list of reasons |
+//! | `references.rs` | what they refer to outside of the ledger |
 //! | `tagged.rs` | enums with fields: numbers on the ledger, a `type` in text |
 
 mod commission;
@@ -26,6 +27,7 @@ mod naming;
 mod parties;
 mod payment;
 mod reason;
+mod references;
 mod tagged;
 mod terms;
 mod transaction;
@@ -49,6 +51,7 @@ pub use self::payment::{
     PayoutLine,
 };
 pub use self::reason::Reason;
+pub use self::references::ReferenceKind;
 pub use self::terms::{
     Cap, CapPer, Locking, MAX_OVERRIDE_LEVELS, MAX_REWARD_TIERS, MAX_TERMS_RULES, Period,
     ProgramTerms, Rate, Reward, RewardRule, Tier,

@@ -1,6 +1,6 @@
 //! What entries name: each entry others by external id, and itself as others name it.
 
-use super::{Amended, Balance, Body, Kind, PayoutLine, Role};
+use super::{Amended, Balance, Body, Entry, Kind, PayoutLine, Role};
 use crate::protocol::id::Id;
 
 impl<A> Body<A> {
@@ -60,6 +60,29 @@ impl<A> Body<A> {
                 Balance::Merchant { .. } => Kind::OpeningBalance,
             },
             other => other.kind(),
+        }
+    }
+}
+
+impl Entry {
+    /// What it is about, by the kind and the name that others call it by: itself, where it begins
+    /// something, or what it does something to. Nothing, where it is about several.
+    pub fn subject(&self) -> Option<(Kind, &Id)> {
+        match &self.body {
+            Body::Funding(_) | Body::AffiliateUpline(_) => None,
+            Body::Decision(_)
+            | Body::Amendment(_)
+            | Body::Reversal(_)
+            | Body::InquiryResolution(_)
+            | Body::PayoutEvent(_)
+            | Body::ErasureNotice(_) => self.body.concerns(),
+            Body::ProgramTerms(_)
+            | Body::Transaction(_)
+            | Body::Commission(_)
+            | Body::Adjustment(_)
+            | Body::Inquiry(_)
+            | Body::Payout(_)
+            | Body::OpeningBalance(_) => Some((self.body.named_as(), &self.external_id)),
         }
     }
 }

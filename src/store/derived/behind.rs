@@ -9,6 +9,7 @@ use super::{MANIFEST, MAX_MANIFEST_BYTES, Manifest, Maps, POSTING_BYTES, Shared,
 use crate::protocol::codec;
 use crate::protocol::hash::STATE_KEY_BYTES;
 use crate::store::accounts::LINE_KEY_BYTES;
+use crate::store::directory::NAME_KEY_BYTES;
 use crate::store::error::StoreError;
 use crate::store::sorted::{Run, SortedMap, Value};
 
@@ -31,11 +32,12 @@ impl Shared {
     }
 
     fn flush(&self, maps: &Maps) -> Result<(), StoreError> {
-        let number = self.take_numbers(4);
+        let number = self.take_numbers(5);
         let state = maps.state.write_frozen(&self.pages, number)?;
         let postings = maps.postings.write_frozen(&self.pages, number + 1)?;
         let lines = maps.lines.write_frozen(&self.pages, number + 2)?;
         let dealings = maps.dealings.write_frozen(&self.pages, number + 3)?;
+        let names = maps.names.write_frozen(&self.pages, number + 4)?;
         (self.sync)()?;
         let mut work = self.work();
         work.durable = work.frozen;
@@ -45,6 +47,7 @@ impl Shared {
             postings: before.postings.flushed(postings),
             lines: before.lines.flushed(lines),
             dealings: before.dealings.flushed(dealings),
+            names: before.names.flushed(names),
         };
         self.install(&work, maps)
     }
@@ -55,12 +58,14 @@ impl Shared {
             Postings(Vec<Arc<Run<POSTING_BYTES>>>),
             Lines(Vec<Arc<Run<LINE_KEY_BYTES>>>),
             Dealings(Vec<Arc<Run<LINE_KEY_BYTES>>>),
+            Names(Vec<Arc<Run<NAME_KEY_BYTES>>>),
         }
         let due = |maps: &Maps| {
             let state = maps.state.due().map(Due::State);
             let state = state.or_else(|| maps.postings.due().map(Due::Postings));
             let state = state.or_else(|| maps.lines.due().map(Due::Lines));
-            state.or_else(|| maps.dealings.due().map(Due::Dealings))
+            let state = state.or_else(|| maps.dealings.due().map(Due::Dealings));
+            state.or_else(|| maps.names.due().map(Due::Names))
         };
         while let Some(due) = self.wait_for(due) {
             let merged = match due {
@@ -68,6 +73,7 @@ impl Shared {
                 Due::Postings(runs) => self.merge(&runs, |maps| &mut maps.postings),
                 Due::Lines(runs) => self.merge(&runs, |maps| &mut maps.lines),
                 Due::Dealings(runs) => self.merge(&runs, |maps| &mut maps.dealings),
+                Due::Names(runs) => self.merge(&runs, |maps| &mut maps.names),
             };
             if let Err(error) = merged {
                 return self.fail(error);
@@ -106,6 +112,7 @@ impl Shared {
             postings: maps.postings.metas(),
             lines: maps.lines.metas(),
             dealings: maps.dealings.metas(),
+            names: maps.names.metas(),
         });
         assert!(manifest.len() <= MAX_MANIFEST_BYTES, "some dozens of runs are described in less");
         self.manifest.insert(MANIFEST, manifest)?;

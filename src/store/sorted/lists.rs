@@ -6,8 +6,9 @@ use std::sync::{PoisonError, RwLock};
 
 use smallvec::SmallVec;
 
+use super::cursor::Order;
 use super::map::Value;
-use super::memory::{Encoded, Memory, RECORDS_A_TURN, Seeded};
+use super::memory::{Bounds, Encoded, Memory, RECORDS_A_TURN, Seeded};
 use super::run::prefix;
 use crate::protocol::codec;
 
@@ -78,11 +79,15 @@ impl<const K: usize, V: Value<K> + Send + Sync> Memory<K, V> for Lists<K, V> {
         list.get(place).map(|(_, value)| value.clone())
     }
 
-    fn range(&self, first: &[u8; K], last: &[u8; K]) -> Vec<Encoded<K>> {
+    fn range(&self, (first, last): Bounds<'_, K>, order: Order, most: usize) -> Vec<Encoded<K>> {
         let records = self.list(first);
         let from = records.partition_point(|(key, _)| key < first);
         let until = records.partition_point(|(key, _)| key <= last).max(from);
-        let within = records.get(from..until).unwrap_or_default().iter();
+        let within = match order {
+            Order::Ascending => from..until.min(from.saturating_add(most)),
+            Order::Descending => from.max(until.saturating_sub(most))..until,
+        };
+        let within = records.get(within).unwrap_or_default().iter();
         within.map(|(key, value)| (*key, codec::encode(value))).collect()
     }
 

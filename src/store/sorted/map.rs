@@ -94,7 +94,19 @@ impl<const K: usize, V: Value<K>> SortedMap<K, V> {
         last: [u8; K],
         order: Order,
     ) -> Result<impl Cursor<K> + use<K, V>, StoreError> {
-        let sources = self.sources(first, last, order)?;
+        self.range_few(first, last, order, usize::MAX)
+    }
+
+    /// The first `most` records, in `order`, from `first` to `last`, which share their first eight
+    /// bytes. What comes after those isn't all there is.
+    pub(in crate::store) fn range_few(
+        &self,
+        first: [u8; K],
+        last: [u8; K],
+        order: Order,
+        most: usize,
+    ) -> Result<impl Cursor<K> + use<K, V>, StoreError> {
+        let sources = self.sources_few(first, last, order, most)?;
         Ok(Merge::new(sources, order))
     }
 
@@ -106,10 +118,22 @@ impl<const K: usize, V: Value<K>> SortedMap<K, V> {
         last: [u8; K],
         order: Order,
     ) -> Result<Vec<Box<dyn Cursor<K> + Send>>, StoreError> {
+        self.sources_few(first, last, order, usize::MAX)
+    }
+
+    /// The same, of each memory only the first `most`.
+    fn sources_few(
+        &self,
+        first: [u8; K],
+        last: [u8; K],
+        order: Order,
+        most: usize,
+    ) -> Result<Vec<Box<dyn Cursor<K> + Send>>, StoreError> {
         debug_assert_eq!(prefix(&first), prefix(&last), "a filter knows one prefix at a time");
         let mut sources: Vec<Box<dyn Cursor<K> + Send>> = Vec::new();
         for memory in self.memories() {
-            sources.push(Box::new(Collected::new(memory.range(&first, &last), order)));
+            let found = memory.range((&first, &last), order, most);
+            sources.push(Box::new(Collected::new(found, order)));
         }
         for run in self.runs.iter().filter(|run| run.may_have(prefix(&first))) {
             sources.push(Box::new(RunCursor::new(run, first, last, order)?));

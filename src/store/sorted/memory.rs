@@ -12,6 +12,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use twox_hash::XxHash3_64;
 
+use super::cursor::Order;
 use super::map::Value;
 use super::run::prefix;
 use crate::protocol::codec;
@@ -22,6 +23,9 @@ pub(super) const RECORDS_A_TURN: usize = 32;
 const JOIN_WIDTH: usize = 8;
 /// The bytes of a key alone.
 pub(super) const PAIR_BYTES: usize = 16;
+
+/// The first and the last key of a range.
+pub(super) type Bounds<'a, const K: usize> = (&'a [u8; K], &'a [u8; K]);
 
 /// A key and its value as it is stored.
 pub(super) type Encoded<const K: usize> = ([u8; K], Vec<u8>);
@@ -40,8 +44,9 @@ pub(in crate::store) trait Memory<const K: usize, V>:
     /// The value of `key`.
     fn get(&self, key: &[u8; K]) -> Option<V>;
 
-    /// The records from `first` to `last`, in order.
-    fn range(&self, first: &[u8; K], last: &[u8; K]) -> Vec<Encoded<K>>;
+    /// The first `most` records, in `order`, of those from `first` to `last`; in the order of their
+    /// keys. Where records are listed by prefix, those two share it.
+    fn range(&self, bounds: Bounds<'_, K>, order: Order, most: usize) -> Vec<Encoded<K>>;
 
     /// All records, in the order of their keys.
     fn for_each<E>(&self, look: impl FnMut(&[u8; K], &V) -> Result<(), E>) -> Result<(), E>;
@@ -78,11 +83,11 @@ impl<const K: usize, V: Value<K> + Send + Sync> Memory<K, V> for Records<K, V> {
         self.records.get(key).cloned()
     }
 
-    fn range(&self, first: &[u8; K], last: &[u8; K]) -> Vec<Encoded<K>> {
+    fn range(&self, (first, last): Bounds<'_, K>, order: Order, most: usize) -> Vec<Encoded<K>> {
         let within = self.records.iter().filter(|(key, _)| (first..=last).contains(key));
         let mut within: Vec<_> = within.map(|(key, value)| (*key, codec::encode(value))).collect();
         within.sort_unstable();
-        within
+        few(within, order, most)
     }
 
     fn for_each<E>(&self, mut look: impl FnMut(&[u8; K], &V) -> Result<(), E>) -> Result<(), E> {
@@ -175,6 +180,15 @@ impl Keys {
     }
 }
 
+/// Of sorted records the first `most` in `order`, still sorted.
+fn few<T>(mut sorted: Vec<T>, order: Order, most: usize) -> Vec<T> {
+    match order {
+        Order::Ascending => sorted.truncate(most),
+        Order::Descending => drop(sorted.drain(..sorted.len().saturating_sub(most))),
+    }
+    sorted
+}
+
 /// How many times [`JOIN_WIDTH`] goes into a length.
 fn magnitude(length: usize) -> u32 {
     length.checked_ilog(JOIN_WIDTH).unwrap_or(0)
@@ -213,7 +227,12 @@ impl Memory<PAIR_BYTES, ()> for Keys {
         self.stretches.iter().any(|keys| keys.binary_search(&key).is_ok()).then_some(())
     }
 
-    fn range(&self, first: &[u8; PAIR_BYTES], last: &[u8; PAIR_BYTES]) -> Vec<Encoded<PAIR_BYTES>> {
+    fn range(
+        &self,
+        (first, last): Bounds<'_, PAIR_BYTES>,
+        order: Order,
+        most: usize,
+    ) -> Vec<Encoded<PAIR_BYTES>> {
         let (first, last) = (u128::from_be_bytes(*first), u128::from_be_bytes(*last));
         let mut within: Vec<u128> = Vec::new();
         for keys in &self.stretches {
@@ -223,6 +242,7 @@ impl Memory<PAIR_BYTES, ()> for Keys {
         }
         within.sort_unstable();
         within.dedup();
+        let within = few(within, order, most);
         within.into_iter().map(|key| (key.to_be_bytes(), Vec::new())).collect()
     }
 
@@ -269,7 +289,8 @@ mod tests {
             };
             memory.for_each(push).unwrap();
             prop_assert_eq!(all, expected.iter().copied().collect::<Vec<_>>());
-            let within = memory.range(&u128::to_be_bytes(100), &u128::to_be_bytes(900));
+            let bounds = (&u128::to_be_bytes(100), &u128::to_be_bytes(900));
+            let within = memory.range(bounds, Order::Ascending, usize::MAX);
             let within: Vec<_> = within.iter().map(|(key, _)| u128::from_be_bytes(*key)).collect();
             prop_assert_eq!(within, expected.range(100..=900).copied().collect::<Vec<_>>());
         }

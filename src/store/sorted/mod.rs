@@ -26,7 +26,7 @@
 //! |---|---|
 //! | `map.rs` | the map: its memories and runs, as readers see them |
 //! | `memory.rs` | records that aren't written out yet |
-//! | `lists.rs` | the same, for records that are asked for together |
+//! | `lists.rs`, `tree.rs` | the same, for records that are asked for together |
 //! | `run.rs` | one run: writing, opening, looking up |
 //! | `cursor.rs` | records of a run, or of several as one sequence |
 //! | `page.rs` | records in a page |
@@ -39,6 +39,7 @@ mod memory;
 mod page;
 mod pages;
 mod run;
+mod tree;
 
 pub(super) use cursor::Cursor;
 pub use cursor::Order;
@@ -47,3 +48,4 @@ pub(super) use map::{SortedMap, Value};
 pub(super) use memory::Records;
 pub(super) use pages::{PageStore, SyncPages};
 pub(super) use run::{Run, RunMeta};
+pub(super) use tree::Tree;
