@@ -39,7 +39,7 @@ use crate::protocol::verify::VerifiedBlock;
 /// When memory is frozen.
 #[derive(Clone, Copy, Debug)]
 pub struct MemoryBounds {
-    /// The most records and postings that it takes.
+    /// The most records that it takes; of what is smaller, so many more.
     pub records: usize,
     /// The most blocks that it takes: as many are verified again when the store is opened.
     pub blocks: u64,
@@ -47,7 +47,12 @@ pub struct MemoryBounds {
 
 /// The bounds of every store: some tens of MiB, and a second or so to open after a crash.
 pub(super) const MEMORY_BOUNDS: MemoryBounds =
-    MemoryBounds { records: 256 * 1024, blocks: 8 * 1024 };
+    MemoryBounds { records: 128 * 1024, blocks: 8 * 1024 };
+
+/// How many postings take about as much memory as a record of the rules.
+const POSTINGS_A_RECORD: usize = 16;
+/// How many lines of accounts take about as much.
+const LINES_A_RECORD: usize = 3;
 
 /// How many records that the rules read are kept at hand.
 const RECORDS_AT_HAND: usize = 16 * 1024;
@@ -314,7 +319,8 @@ impl Derived {
         let mut work = shared.work();
         work.active = height;
         let blocks = height - work.frozen;
-        let all = records + postings + lines + dealings + names;
+        let all =
+            records + postings / POSTINGS_A_RECORD + lines / LINES_A_RECORD + dealings + names;
         let full = all >= shared.bounds.records || blocks >= shared.bounds.blocks;
         if full { shared.freeze(work) } else { Ok(()) }
     }
