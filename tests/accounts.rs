@@ -44,7 +44,7 @@ fn balances(records: &Records) -> Balances {
     let payout = |key: Option<StateKey>| -> Option<PayoutState> {
         match &records.get(&key?).unwrap().record {
             Record::Payout(payout) => Some(payout.state),
-            other => panic!("no payout: {other:?}"),
+            other => unreachable!("no payout: {other:?}"),
         }
     };
     let mut balances = Balances::new();

@@ -160,7 +160,7 @@ fn an_admitted_entry_concerns_its_parties() {
 
 /// Every change of an overlay, for comparison.
 fn changes<S: StateReader>(overlay: Overlay<'_, S>) -> String {
-    let changes: BTreeMap<_, _> = overlay.into_changes().into_iter().collect();
+    let changes: BTreeMap<_, _> = overlay.into_changes().0.into_iter().collect();
     format!("{changes:?}")
 }
 

@@ -17,6 +17,7 @@ mod key;
 mod node;
 mod output;
 mod progress;
+mod query;
 mod reindex;
 mod spec;
 mod submit;
@@ -83,6 +84,7 @@ enum Verb {
     Init(init::Arguments),
     Node(node::Arguments),
     Submit(submit::Arguments),
+    Query(query::Arguments),
     Verify(verify::Arguments),
     Inspect(inspect::Arguments),
     Export(export::Arguments),
@@ -144,6 +146,7 @@ impl Command {
             Verb::Init(arguments) => arguments.run(),
             Verb::Node(_) => unreachable!("handled above"),
             Verb::Submit(arguments) => arguments.run(),
+            Verb::Query(arguments) => arguments.run(),
             Verb::Verify(arguments) => arguments.run(),
             Verb::Inspect(arguments) => arguments.run(),
             Verb::Export(arguments) => arguments.run(),
