@@ -148,7 +148,10 @@ fn keys_are_private_and_never_overwritten() {
     let vkey = shown["vkey"].as_str().unwrap();
     assert!(vkey.starts_with("ledger.example/test+"), "{vkey}");
 
-    let node = |key: &str| run(&["node", "--dir", &path(home.path(), "ledger"), "--key-file", key]);
+    let ledger = path(home.path(), "ledger");
+    let free = ["--listen", "127.0.0.1:0"];
+    let node =
+        |key: &str| run(&[&["node", "--dir", &ledger, "--key-file", key][..], &free].concat());
     fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
     let exposed = node(&key);
     assert!(exposed.code == 1 && exposed.err.contains("chmod 600"), "{exposed:?}");
@@ -275,7 +278,7 @@ fn a_directory_of_another_chain_is_refused() {
     let init = run(&["init", "--spec", &path(other.path(), "spec.toml"), "--dir", &ledger]);
     assert!(init.code == 1 && init.err.contains("choose another directory"), "{init:?}");
     fs::copy(path(other.path(), "spec.toml"), path(home.path(), "ledger/spec.toml")).unwrap();
-    for verb in [&["node"][..], &["fsck"], &["verify"], &["reindex"]] {
+    for verb in [&["node", "--listen", "127.0.0.1:0"][..], &["fsck"], &["verify"], &["reindex"]] {
         let ran = run(&[verb, &["--dir", &ledger]].concat());
         assert!(ran.code == 1 && ran.err.contains("the store holds chain"), "{verb:?}: {ran:?}");
     }

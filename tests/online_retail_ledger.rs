@@ -19,6 +19,7 @@ mod conversion;
 #[path = "online_retail/balances.rs"]
 mod balances;
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -70,6 +71,7 @@ fn the_data_is_sealed_verified_and_reconciled() {
     json(&["verify", "--url", &node.url, "--spec", &spec]);
     let (served, balances) = served(&node, count);
     reconcile(&orders, home.path(), &served, &balances);
+    compare_answers(&node, &served, &balances);
     let id = node.json("/v1/entries?kind=reversal&limit=1")["entries"][0]["id"].clone();
     let receipt = node.get(&format!("/v1/entries/{}/receipt", id.as_str().unwrap()));
     std::fs::write(at("receipt.json"), &receipt).unwrap();
@@ -129,6 +131,58 @@ fn count_in(balances: &mut Balances, view: &Value) {
     } else if let Some(paid) = view.get("prepaid") {
         balances.set(text(&body["merchant"]), "prepaid", pennies(&paid["prepaid"]));
     }
+}
+
+/// Compares what the node answers when it is asked with what was reconciled, and with the entries.
+fn compare_answers(node: &Node, served: &str, balances: &Balances) {
+    let ask = |path: String| {
+        let answer = node.json(&format!("/v1/{path}tenant=online-retail"));
+        answer["rows"].as_array().unwrap().clone()
+    };
+    let mut parties = 0;
+    for (party, sums) in &balances.0 {
+        let sum = |what: &str| sums.get(what).copied().unwrap_or_default();
+        let merchant = sums.contains_key("fees");
+        let (role, question) =
+            if merchant { ("merchants", "liabilities") } else { ("affiliates", "balances") };
+        let rows = ask(format!("{role}/{party}/{question}?"));
+        assert_eq!(rows.len(), 1, "one currency: {rows:?}");
+        let row = &rows[0];
+        let states = ["pending", "approved", "declined", "locked", "funded", "in_payout", "paid"];
+        for state in states {
+            assert_eq!(pennies(&row[state]), sum(state), "{party} {state}");
+        }
+        if merchant {
+            let fees =
+                row.as_object().unwrap().iter().filter(|(name, _)| name.starts_with("fees_"));
+            assert_eq!(fees.map(|(_, fee)| pennies(fee)).sum::<i64>(), sum("fees"), "{party}");
+            assert_eq!(pennies(&row["prepaid"]), sum("prepaid"), "{party}");
+        } else {
+            for state in ["free", "in_payout", "paid"] {
+                let adjusted = pennies(&row[format!("adjustments_{state}")]);
+                assert_eq!(adjusted, -sum(&format!("debits_{state}")), "{party}");
+            }
+            assert_eq!(pennies(&row["carried_forward"]), sum("carried_forward"), "{party}");
+        }
+        parties += 1;
+    }
+    assert!(parties > 1, "nobody was compared");
+    // Totals by month, kind and currency, against a count of the entries.
+    let mut expected: BTreeMap<(String, String), u64> = BTreeMap::new();
+    for line in served.lines() {
+        let entry: Value = serde_json::from_str(line).unwrap();
+        let month = text(&entry["event_time"])[..7].to_owned();
+        *expected.entry((month, text(&entry["kind"]).to_owned())).or_default() += 1;
+    }
+    let mut found: BTreeMap<(String, String), u64> = BTreeMap::new();
+    for year in 2010..=2012 {
+        let period = format!("by=month&from={year}-01-01&to={}-01-01&limit=1000", year + 1);
+        for row in ask(format!("totals?{period}&")) {
+            let of = (text(&row["period"]).to_owned(), text(&row["kind"]).to_owned());
+            *found.entry(of).or_default() += row["count"].as_u64().unwrap();
+        }
+    }
+    assert_eq!(found, expected);
 }
 
 fn text(value: &Value) -> &str {

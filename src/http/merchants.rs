@@ -139,10 +139,7 @@ pub async fn get_merchant_performance(
                 "declines_amount_ppm": 100_000, "reversals": 1, "reversals_amount": "8.70",
                 "reversals_ppm": 83_333, "reversals_amount_ppm": 50_000, "pending": "7.50",
                 "extended": "0.00", "approved": "12.00", "locked": "30.00", "funded": "9.00",
-                "in_payout": "0.00", "paid": "112.40", "declined": "3.00",
-                "fees_pending": "2.25", "fees_extended": "0.00", "fees_approved": "3.60",
-                "fees_locked": "9.00", "fees_funded": "2.70", "fees_in_payout": "0.00",
-                "fees_paid": "33.72", "fees_declined": "0.90", "fees_reversed": "0.00"}]})))
+                "in_payout": "0.00", "paid": "112.40", "declined": "3.00"}]})))
 )]
 pub async fn list_merchant_affiliates(
     State(shared): State<Shared>,

@@ -151,33 +151,6 @@ pub struct AffiliateOfMerchant {
     /// Those that the merchant refused.
     #[schema(value_type = String, example = "3.00")]
     pub declined: Figure,
-    /// The network's fees on pending commissions, as stated.
-    #[schema(value_type = String, example = "2.25")]
-    pub fees_pending: Figure,
-    /// On extended ones.
-    #[schema(value_type = String, example = "0.00")]
-    pub fees_extended: Figure,
-    /// On approved ones.
-    #[schema(value_type = String, example = "3.60")]
-    pub fees_approved: Figure,
-    /// On locked ones.
-    #[schema(value_type = String, example = "9.00")]
-    pub fees_locked: Figure,
-    /// On funded ones.
-    #[schema(value_type = String, example = "2.70")]
-    pub fees_funded: Figure,
-    /// On those in a payout.
-    #[schema(value_type = String, example = "0.00")]
-    pub fees_in_payout: Figure,
-    /// On those that were paid.
-    #[schema(value_type = String, example = "33.72")]
-    pub fees_paid: Figure,
-    /// On declined ones.
-    #[schema(value_type = String, example = "0.90")]
-    pub fees_declined: Figure,
-    /// On those that were taken back in full.
-    #[schema(value_type = String, example = "0.00")]
-    pub fees_reversed: Figure,
 }
 
 /// What a merchant owes and paid: a row for each currency in which anything ever moved.
@@ -252,7 +225,6 @@ pub fn merchant_affiliates(
 fn affiliate_of_merchant(with: DealingsWith, sums: &Sums, scale: u8) -> AffiliateOfMerchant {
     let DealingsWith { affiliate, program, currency, .. } = with;
     let left = |state| figure(sums, Slot::left(state), scale);
-    let fee = |state| figure(sums, Slot::fee(state), scale);
     let commissions = sums.get(Slot::STATED) + sums.get(Slot::IMPORTED);
     let stated = sums.get(Slot::STATED_AMOUNT) + sums.get(Slot::IMPORTED_AMOUNT);
     let declines = over_reasons(sums, Slot::declined);
@@ -282,14 +254,5 @@ fn affiliate_of_merchant(with: DealingsWith, sums: &Sums, scale: u8) -> Affiliat
         in_payout: left(State::InPayout),
         paid: left(State::Paid),
         declined: left(State::Declined),
-        fees_pending: fee(State::Pending),
-        fees_extended: fee(State::Extended),
-        fees_approved: fee(State::Approved),
-        fees_locked: fee(State::Locked),
-        fees_funded: fee(State::Funded),
-        fees_in_payout: fee(State::InPayout),
-        fees_paid: fee(State::Paid),
-        fees_declined: fee(State::Declined),
-        fees_reversed: fee(State::Reversed),
     }
 }
