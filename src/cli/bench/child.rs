@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ground::Workload;
 use super::report::Findings;
-use super::{alone, http, ingest, old_decisions, open, postgres, read, verify};
+use super::{alone, http, ingest, old_decisions, open, postgres, queries, read, verify};
 use crate::cli::{Exit, Outcome, progress, sentence};
 
 /// What a child is to do.
@@ -62,6 +62,8 @@ pub enum Task {
     Fsck,
     /// Decisions on old commissions, the state read from the disk and from memory in turn.
     OldDecisions,
+    /// Questions over HTTP.
+    Queries,
     /// Submitting over HTTP.
     Http,
     /// The node that `Http` submits to.
@@ -133,6 +135,7 @@ impl Job {
             Task::Verify => verify::measure(self),
             Task::Fsck => verify::measure_fsck(self),
             Task::OldDecisions => old_decisions::measure(self),
+            Task::Queries => queries::measure(self),
             Task::Http => http::measure(self),
             Task::Serve => http::serve(self),
             Task::Postgres { url } => postgres::measure(self, url),

@@ -47,7 +47,7 @@ const fn at_most(key: &'static str, most: f64) -> Goal {
     Goal { key, bound: Bound::AtMost(most), large: None }
 }
 
-const GOALS: [Goal; 19] = [
+const GOALS: [Goal; 27] = [
     at_least("ingest.rate", 120_000.0),
     at_least("ingest.to_raw", 0.4),
     at_least("ingest.to_raw_alone", 0.4),
@@ -63,6 +63,14 @@ const GOALS: [Goal; 19] = [
     at_least("read.receipt", 10_000.0),
     at_least("verify.rate", 250_000.0),
     at_most("old.warm_to_cold", 2.0),
+    at_most("query.balances_p99", 20.0),
+    at_most("query.statement_p99", 20.0),
+    at_most("query.earnings_p99", 20.0),
+    at_most("query.liabilities_p99", 20.0),
+    at_most("query.history_p99", 20.0),
+    at_most("query.order_p99", 20.0),
+    at_most("query.search_p99", 20.0),
+    at_most("query.totals_p99", 50.0),
     at_least("http.batch_rate", 90_000.0),
     at_least("http.single_rate", 20_000.0),
     at_most("http.single_p99", 25.0),

@@ -30,6 +30,7 @@ mod machine;
 mod old_decisions;
 mod open;
 mod postgres;
+mod queries;
 mod read;
 mod report;
 mod table;
@@ -114,6 +115,8 @@ enum Part {
     Verify,
     /// Decisions on old commissions, cached and not
     OldDecisions,
+    /// Questions to a node on the full ledger, many clients at the same time
+    Queries,
     /// Submitting to a node: batches, single entries, a lone client
     Http,
     /// The same entries in PostgreSQL's tables, with --postgres
@@ -127,7 +130,7 @@ impl Part {
 
     /// Whether it is done with a ledger that is full.
     fn needs_ledger(self) -> bool {
-        matches!(self, Self::Open | Self::Read | Self::Verify | Self::OldDecisions)
+        matches!(self, Self::Open | Self::Read | Self::Verify | Self::Queries | Self::OldDecisions)
     }
 }
 
@@ -282,6 +285,7 @@ impl Bench {
         let rest = [
             (Part::Read, vec![Task::Read]),
             (Part::Verify, vec![Task::Verify, Task::Fsck]),
+            (Part::Queries, vec![Task::Queries]),
             (Part::OldDecisions, vec![Task::OldDecisions]),
             (Part::Http, vec![Task::Http]),
         ];

@@ -56,7 +56,7 @@ fn sample(view: &View, job: &Job) -> anyhow::Result<Vec<(u64, EntryId)>> {
 }
 
 /// A number that has nothing to do with the ones beside it.
-fn scattered(number: u64) -> u64 {
+pub fn scattered(number: u64) -> u64 {
     let mut bytes = [0; 8];
     blake3::Hasher::new().update(&number.to_be_bytes()).finalize_xof().fill(&mut bytes);
     u64::from_be_bytes(bytes)

@@ -12,10 +12,10 @@ const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
 /// What the answer says of an entry that is sealed.
 const SEALED: &str = "\"status\":\"sealed\"";
 
-/// A request of so many entries, down to the last byte.
+/// A request, down to the last byte.
 pub struct Request {
     bytes: Vec<u8>,
-    /// How many entries it has.
+    /// How many entries it has; none, where it asks.
     pub entries: usize,
 }
 
@@ -31,6 +31,12 @@ impl Request {
             body.len()
         );
         Self { bytes: [head, body].concat().into_bytes(), entries: entries.len() }
+    }
+
+    /// A question.
+    pub fn get(path: &str) -> Self {
+        let head = format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n");
+        Self { bytes: head.into_bytes(), entries: 0 }
     }
 }
 
@@ -48,7 +54,8 @@ impl Connection {
         Ok(Self { stream, buffer: Vec::new() })
     }
 
-    /// Sends a request and waits until the answer says that each of its entries is sealed.
+    /// Sends a request and waits for the answer, which says that each of its entries is sealed, or
+    /// what was asked for.
     pub async fn submit(&mut self, request: &Request) -> anyhow::Result<()> {
         self.stream.write_all(&request.bytes).await?;
         self.buffer.clear();
@@ -60,6 +67,11 @@ impl Connection {
         };
         while self.buffer.len() < head_bytes + body_bytes {
             self.read_more().await?;
+        }
+        if request.entries == 0 {
+            let found = self.buffer.starts_with(b"HTTP/1.1 200");
+            ensure!(found, "the node did not answer: {}", String::from_utf8_lossy(&self.buffer));
+            return Ok(());
         }
         let answer = String::from_utf8_lossy(&self.buffer);
         let sealed = answer.matches(SEALED).count();

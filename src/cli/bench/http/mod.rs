@@ -15,7 +15,8 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use tokio::task::JoinSet;
 
-use self::client::{Connection, Request};
+use self::client::Connection;
+pub use self::client::Request;
 use super::append::AppendFile;
 use super::child::{self, Job, Running, Task};
 use super::latency::Latencies;
@@ -76,7 +77,7 @@ pub fn measure(job: &Job) -> anyhow::Result<Findings> {
         singles.report(&mut findings, "http.single", &label);
         target.lone(&mut findings).await
     })?;
-    let memory = Memory::of(target.node.id());
+    let memory = target.memory();
     findings.figure("http.memory_peak", "memory of the node", real(memory.peak), Unit::Bytes);
     findings.remark("a lone client may take 1.5 bare appends, each synced, and 1 ms");
     findings.remark(format!(
@@ -93,11 +94,13 @@ pub struct Target {
     node: Running,
     address: SocketAddr,
     chain: Arc<Chain>,
+    /// Whether its ledger was made for it.
+    temporary: bool,
 }
 
 /// How a load went.
 pub struct Went {
-    /// How many entries were sealed.
+    /// How many entries were sealed, or questions answered.
     pub entries: u64,
     /// In how long.
     pub time: Duration,
@@ -111,17 +114,32 @@ pub struct Went {
 impl Target {
     /// Starts a node on an empty ledger in a folder of that name.
     pub fn start(job: &Job, folder: &str) -> anyhow::Result<Self> {
-        let job = Job { task: Task::Serve, ledger: job.home.join(folder), ..job.clone() };
+        Self::on(Job { task: Task::Serve, ledger: job.home.join(folder), ..job.clone() }, true)
+    }
+
+    /// Starts a node on the ledger that was filled.
+    pub fn on_filled(job: &Job) -> anyhow::Result<Self> {
+        Self::on(Job { task: Task::Serve, ..job.clone() }, false)
+    }
+
+    fn on(job: Job, temporary: bool) -> anyhow::Result<Self> {
         let mut node = job.start()?;
         let address = node.wait_for_address()?;
         let (chain, _) = ground::prepare(&job.ledger)?;
-        Ok(Self { job, node, address, chain })
+        Ok(Self { job, node, address, chain, temporary })
     }
 
-    /// Ends the node and removes its ledger.
+    /// What memory the node takes.
+    pub fn memory(&self) -> Memory {
+        Memory::of(self.node.id())
+    }
+
+    /// Ends the node, and removes a ledger that was made for it.
     pub fn stop(self) -> anyhow::Result<()> {
         self.node.kill()?;
-        std::fs::remove_dir_all(&self.job.ledger)?;
+        if self.temporary {
+            std::fs::remove_dir_all(&self.job.ledger)?;
+        }
         Ok(())
     }
 
@@ -237,19 +255,20 @@ async fn send(
         let sent = Instant::now();
         connection.submit(&request).await?;
         latencies.record(sent.elapsed());
-        entries += request.entries as u64;
+        entries += request.entries.max(1) as u64;
     }
     Ok((entries, latencies))
 }
 
 impl Went {
-    fn report(&self, findings: &mut Findings, key: &str, label: &str) {
+    /// Adds how many a second there were, how long each took, and what it cost.
+    pub fn report(&self, findings: &mut Findings, key: &str, label: &str) {
         let seconds = self.time.as_secs_f64();
         let rate = per_second(self.entries, seconds);
         findings.figure(&format!("{key}_rate"), label, rate, Unit::PerSecond);
         findings.figure(
             &format!("{key}_entries"),
-            format!("{label}, sealed"),
+            format!("{label}, done"),
             real(self.entries),
             Unit::Count,
         );
