@@ -65,6 +65,21 @@ const FIGURES: [(&str, &[&str]); 7] = [
             "verify.fsck_memory_peak",
         ],
     ),
+    (
+        "queries",
+        &[
+            "query.balances_rate",
+            "query.balances_p99",
+            "query.statement_p99",
+            "query.earnings_p99",
+            "query.liabilities_p99",
+            "query.history_p99",
+            "query.order_p99",
+            "query.search_p99",
+            "query.totals_p99",
+            "query.memory_peak",
+        ],
+    ),
     ("old-decisions", &["old.cold", "old.warm", "old.warm_to_cold"]),
     (
         "http",
