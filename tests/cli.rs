@@ -14,11 +14,12 @@ use std::os::unix::fs::PermissionsExt;
 
 use support::binary::{Node, counterfoil, json, operated, operator, path, run, seal};
 
-const VERBS: [&[&str]; 18] = [
+const VERBS: [&[&str]; 19] = [
     &["dev"],
     &["init"],
     &["node"],
     &["submit"],
+    &["query"],
     &["verify"],
     &["inspect"],
     &["export"],
@@ -339,4 +340,48 @@ fn inspect_prints_what_is_there() {
     assert_eq!(run(&["inspect", &at("leaf"), "--spec", &at("spec.toml")]).code, 1);
     let readable = run(&["inspect", &at("receipt.json"), "--spec", &at("spec.toml")]);
     assert!(readable.code == 0 && readable.out.contains("kind"), "{readable:?}");
+}
+
+#[test]
+fn questions_are_answered_as_table_csv_and_ndjson() {
+    let home = tempfile::tempdir().unwrap();
+    let node = Node::dev(&home.path().join("ledger"), &["--entries", "400"]);
+    node.wait_for_size(400);
+    let commission = &node.json("/v1/entries?kind=commission&limit=1")["entries"][0]["entry"];
+    let affiliate = format!("affiliate={}", commission["body"]["affiliate"].as_str().unwrap());
+    let ask = |more: &[&str]| {
+        let question = ["query", "balances", "tenant=demo", &affiliate, "--url", &node.url];
+        run(&[&question[..], more].concat())
+    };
+    let rows = ask(&["--format", "ndjson"]);
+    assert_eq!(rows.code, 0, "{rows:?}");
+    let rows: Vec<serde_json::Value> =
+        rows.out.lines().map(|row| serde_json::from_str(row).unwrap()).collect();
+    assert!(!rows.is_empty());
+    let csv = ask(&["--format", "csv"]).out;
+    assert!(csv.starts_with("currency,entries,pending,"), "{csv}");
+    assert_eq!(csv.lines().count(), rows.len() + 1);
+    let table = ask(&[]);
+    assert_eq!(table.code, 0, "{table:?}");
+    for row in &rows {
+        let paid = row["paid"].as_str().unwrap();
+        assert!(table.out.contains(paid), "{paid} in {}", table.out);
+    }
+    assert!(table.out.contains("as of height "), "{}", table.out);
+    // As it was at the beginning, there was nothing.
+    let before = ask(&["at_height=0"]);
+    assert!(before.out.starts_with("nothing"), "{before:?}");
+
+    let cases: [(&[&str], i32, &str); 5] = [
+        (&["balances", "tenant=demo"], 2, "affiliate=…"),
+        (&["balances", "tenant=demo", "affiliate"], 2, "name=value"),
+        (&["balances", "tenant=demo", "affiliate=a", "colour=red"], 1, "colour"),
+        (&["balances", "tenant=demo", "affiliate=a", "at_height=999"], 1, "there is no 999"),
+        (&["history", "tenant=demo", "kind=sale", "external_id=x"], 1, "kind"),
+    ];
+    for (question, code, said) in cases {
+        let ran = run(&[&["query"][..], question, &["--url", &node.url]].concat());
+        assert!(ran.code == code && ran.err.contains(said), "{question:?}: {ran:?}");
+    }
+    assert_eq!(node.stop().code, 0);
 }
