@@ -24,7 +24,7 @@ use support::postgres::Postgres;
 const ENTRIES: u32 = 2_000;
 
 /// Every figure that everything together has, by part.
-const FIGURES: [(&str, &[&str]); 7] = [
+const FIGURES: [(&str, &[&str]); 8] = [
     (
         "ingest",
         &[

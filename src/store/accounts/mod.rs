@@ -6,7 +6,7 @@
 //! an index takes one look into each run, and a few lines.
 //!
 //! Invariants:
-//! - Lines follow from verified blocks alone ([`count`]), and are derived by the path by which records
+//! - Lines follow from verified blocks alone ([`count()`]), and are derived by the path by which records
 //!   and postings are.
 //! - An account's lines never change once their block is committed: what was true at a height stays so.
 //! - The runs of the map cover ranges of log indexes that follow each other; so do their sums.
