@@ -176,7 +176,7 @@ impl Committer {
             inner.tiles.put(tile)?;
         }
         let counted = accounts::count(&inner.derived, block)?;
-        let (records, names) = (block.changes().iter(), inner.derived.new_names(block)?);
+        let (records, names) = (block.changes().iter(), inner.derived.new_names(block));
         inner.derived.apply(head.height(), records, postings(block), counted, names)?;
         let head = Arc::new(head);
         inner.head.store(head.clone());

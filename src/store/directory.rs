@@ -1,13 +1,12 @@
 //! A directory of names: who and what there is, to be found by how the names begin.
 //!
-//! A name stands there once, with the first entry that says it, so that it is known from which height
-//! on there is such a one. Most entries say names that are there already; which ones those are is
-//! remembered for the latest, and looked up for others.
+//! A name stands there with the first entry that says it, so that it is known from which height on
+//! there is such a one. Most entries say names that are there already; many of those are remembered.
+//! What isn't is put there again, and means nothing: of equal keys, the first record counts.
 //!
 //! Keys begin with a digest of the family and the name's first character: whatever somebody types
 //! lies in one stretch of one digest's keys, in the order of the names.
 
-use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, PoisonError};
 
@@ -25,8 +24,8 @@ use crate::protocol::verify::VerifiedBlock;
 const NAME_BYTES: usize = 48;
 /// Bytes of a name's key: a digest, the name, and what tells it from others.
 pub(super) const NAME_KEY_BYTES: usize = 8 + NAME_BYTES + 8;
-/// How many names are remembered that are known to be there.
-const MAX_REMEMBERED: usize = 128 * 1024;
+/// How many names are remembered, at most: each has one place where it can be, of eight bytes.
+const REMEMBERED_NAMES: usize = 256 * 1024;
 
 pub(super) type NameKey = [u8; NAME_KEY_BYTES];
 /// The directory, as it is stored.
@@ -78,6 +77,8 @@ pub struct Listed {
 }
 
 impl Value<NAME_KEY_BYTES> for Listed {
+    const FIRST_COUNTS: bool = true;
+
     type Memory = Tree<NAME_KEY_BYTES, Self>;
     type Running = ();
 }
@@ -168,50 +169,41 @@ fn shared<A>(body: &Body<A>) -> impl Iterator<Item = (NameFamily, &Id)> {
     })
 }
 
-/// Names that are known to be in the directory: some of those that were met.
-#[derive(Default)]
+/// Names that are known to be in the directory: many of those that were met.
 pub(super) struct Remembered {
-    /// Digests by a hash that nobody outside can foresee.
-    names: Mutex<HashSet<u64>>,
+    /// Digests by a hash that nobody outside can foresee, each in its place.
+    digests: Mutex<Vec<u64>>,
     hasher: RandomState,
 }
 
-impl Remembered {
-    /// Whether a name wasn't remembered yet; from now on it is.
-    fn is_new(&self, said: &Said<'_>) -> bool {
-        let digest = self.hasher.hash_one(said);
-        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-        if names.len() >= MAX_REMEMBERED {
-            names.clear();
-        }
-        names.insert(digest)
+impl Default for Remembered {
+    fn default() -> Self {
+        Self { digests: Mutex::new(vec![0; REMEMBERED_NAMES]), hasher: RandomState::new() }
     }
 }
 
-/// The names that a block says and the directory doesn't have, with their keys.
-pub(super) fn new_names(
-    block: &VerifiedBlock,
-    directory: &Directory,
-    remembered: &Remembered,
-) -> Result<Vec<(NameKey, Listed)>, StoreError> {
-    let mut new = Vec::new();
-    for (index, encoded) in (block.header().first_index..).zip(block.entries()) {
-        let mut said_anew = Vec::new();
-        said(encoded.entry(), |said| {
-            if remembered.is_new(&said) {
-                said_anew.push((said.key(), said.listed(index)));
-            }
-        });
-        for (key, listed) in said_anew {
-            if directory.get(&key)?.is_none() {
-                new.push((key, listed));
-            }
-        }
+impl Remembered {
+    /// Whether a name isn't remembered; from now on it is, and whatever was in its place is not.
+    fn is_new(&self, said: &Said<'_>) -> bool {
+        let digest = self.hasher.hash_one(said);
+        let mut digests = self.digests.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = digest % REMEMBERED_NAMES as u64;
+        let place = usize::try_from(place).ok().and_then(|place| digests.get_mut(place));
+        place.is_none_or(|place| std::mem::replace(place, digest) != digest)
     }
-    // The same name twice, where it was forgotten in between: the first counts.
-    new.sort_by_key(|(key, listed)| (*key, listed.index));
-    new.dedup_by_key(|(key, _)| *key);
-    Ok(new)
+
+    /// The names that a block says and that aren't remembered to be there, with their keys.
+    pub(super) fn new_names(&self, block: &VerifiedBlock) -> Vec<(NameKey, Listed)> {
+        let mut new = Vec::new();
+        for (index, encoded) in (block.header().first_index..).zip(block.entries()) {
+            said(encoded.entry(), |said| {
+                if self.is_new(&said) {
+                    new.push((said.key(), said.listed(index)));
+                }
+            });
+        }
+        new
+    }
 }
 
 /// Every name that a block says, with its key.

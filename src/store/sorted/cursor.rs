@@ -122,7 +122,7 @@ impl<const K: usize> Cursor<K> for RunCursor<K> {
     }
 }
 
-/// Several sorted sequences as one, the newest first: of equal keys, its record counts.
+/// Several sorted sequences as one: of equal keys, the record of the first that has it counts.
 pub(super) struct Merge<const K: usize> {
     sources: Vec<Box<dyn Cursor<K> + Send>>,
     /// The key of each source's record, so that comparing them reads no pages.

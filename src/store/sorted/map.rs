@@ -21,6 +21,9 @@ const LAST_LEVEL: u8 = 2;
 pub(in crate::store) trait Value<const K: usize>:
     Encode + Decode<()> + Clone
 {
+    /// Of equal keys, whether the first record that was put in counts, rather than the latest.
+    const FIRST_COUNTS: bool = false;
+
     /// How it is kept in memory.
     type Memory: Memory<K, Self>;
     /// What the records of a run come to so far, for values that say something of that.
@@ -74,6 +77,7 @@ impl<const K: usize, V: Value<K>> SortedMap<K, V> {
 
     /// The value of `key`.
     pub(in crate::store) fn get(&self, key: &[u8; K]) -> Result<Option<V>, StoreError> {
+        const { assert!(!V::FIRST_COUNTS, "the newest record is looked for first") };
         for memory in self.memories() {
             if let Some(value) = memory.get(key) {
                 return Ok(Some(value));
@@ -106,8 +110,7 @@ impl<const K: usize, V: Value<K>> SortedMap<K, V> {
         order: Order,
         most: usize,
     ) -> Result<impl Cursor<K> + use<K, V>, StoreError> {
-        let sources = self.sources_few(first, last, order, most)?;
-        Ok(Merge::new(sources, order))
+        Ok(Self::merge(self.sources_few(first, last, order, most)?, order))
     }
 
     /// The records from `first` to `last`, which share their first eight bytes, of each memory and
@@ -153,7 +156,15 @@ impl<const K: usize, V: Value<K>> SortedMap<K, V> {
             sources.push(Box::new(Collected::new(records, Order::Ascending)));
         }
         sources.extend(cursors(&self.runs)?);
-        Ok(Merge::new(sources, Order::Ascending))
+        Ok(Self::merge(sources, Order::Ascending))
+    }
+
+    /// Sources as one, the newest of which is first.
+    fn merge(mut sources: Vec<Box<dyn Cursor<K> + Send>>, order: Order) -> Merge<K> {
+        if V::FIRST_COUNTS {
+            sources.reverse();
+        }
+        Merge::new(sources, order)
     }
 
     /// Looks whether each run's filter knows all its keys: one that doesn't would hide some. And
@@ -240,7 +251,7 @@ impl<const K: usize, V: Value<K>> SortedMap<K, V> {
     ) -> Result<Arc<Run<K>>, StoreError> {
         let level = runs.first().map_or(0, |run| run.meta.level) + 1;
         let mut writer = RunWriter::new::<V>(pages, number, level);
-        let mut merge = Merge::new(cursors(runs)?, Order::Ascending);
+        let mut merge = Self::merge(cursors(runs)?, Order::Ascending);
         let (mut running, mut written) = (V::Running::default(), Vec::new());
         while let Some((key, value)) = merge.record() {
             written.clear();

@@ -13,7 +13,8 @@
 //! ```
 //!
 //! Invariants:
-//! - The newest record of a key counts: memory before runs, a newer run before an older.
+//! - The newest record of a key counts: memory before runs, a newer run before an older. Where the
+//!   value's kind says that the first counts, it is the other way round.
 //! - A run never changes, and is whole and durable before a manifest names it.
 //! - The pages of a run are free for others when no manifest names it any more, and its last
 //!   reader is done. Which pages are free follows from the manifest, so a crash loses none.

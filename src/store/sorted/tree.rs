@@ -1,5 +1,5 @@
 //! Records that aren't written out yet, of which very many share the first eight bytes of their keys
-//! and come in no order.
+//! and come in no order. Of equal keys, the first record counts.
 
 use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock};
@@ -29,7 +29,9 @@ impl<const K: usize, V: Value<K> + Send + Sync> Memory<K, V> for Tree<K, V> {
         let mut records = records.peekable();
         loop {
             let mut memory = memory.write().unwrap_or_else(PoisonError::into_inner);
-            memory.records.extend(records.by_ref().take(RECORDS_A_TURN));
+            for (key, value) in records.by_ref().take(RECORDS_A_TURN) {
+                memory.records.entry(key).or_insert(value);
+            }
             if records.peek().is_none() {
                 return memory.records.len();
             }
