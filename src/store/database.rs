@@ -35,7 +35,7 @@ const SEGMENT_START_BYTES: usize = 4 + 8;
 const PLACE_MASK: u64 = 0x7fff_ffff_ffff_ffff;
 
 /// Opens sled and its tables, but those of tiles. Of some damaged files sled doesn't say so, but panics.
-pub(super) fn open(path: &Path) -> Result<(sled::Db, [Table; 4]), StoreError> {
+pub(super) fn open(path: &Path) -> Result<(sled::Db, [Table; 3]), StoreError> {
     remove_unfinished(path).map_err(StoreError::io("clean", path))?;
     read_log(path).map_err(StoreError::io("read", &path.join("db")))?;
     let config = sled::Config::new()
@@ -48,7 +48,7 @@ pub(super) fn open(path: &Path) -> Result<(sled::Db, [Table; 4]), StoreError> {
         let database = config.open()?;
         sync_names(path).map_err(StoreError::io("sync", path))?;
         let table = |name| Table::open(&database, name);
-        let tables = [table("blocks")?, table("bodies")?, table("pages")?, table("derived")?];
+        let tables = [table("blocks")?, table("bodies")?, table("derived")?];
         Ok((database, tables))
     }));
     opened.unwrap_or_else(|_| {

@@ -10,11 +10,12 @@
 //!   still being written.
 //! - The manifest is one value. It names the runs that count and the height that they have
 //!   reached; what came after is derived anew when the store is opened.
-//! - Pages are synced before the manifest names them, and the manifest is synced before pages
-//!   that it no longer names are free.
+//! - Runs are synced before the manifest names them, and the manifest is synced before files of runs
+//!   that it no longer names are removed.
 
 mod behind;
 
+use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
@@ -27,7 +28,7 @@ use super::directory::{self, Directory, Listed, NameFamily, NameKey, Remembered}
 use super::error::StoreError;
 use super::keys;
 use super::sorted::{
-    Cursor, Lists, Order, PageStore, Records, RunMeta, SortedMap, SyncPages, Value,
+    Cursor, Lists, Order, Records, RunFiles, RunMeta, SortedMap, SyncManifest, Value,
 };
 use super::table::Table;
 use crate::protocol::accounts::{AccountKey, Sums};
@@ -84,9 +85,9 @@ pub(super) struct Derived {
 
 struct Shared {
     manifest: Table,
-    pages: PageStore,
+    files: RunFiles,
     bounds: MemoryBounds,
-    sync: Arc<SyncPages>,
+    sync: Box<SyncManifest>,
     maps: ArcSwap<Maps>,
     work: Mutex<Work>,
     wake: Condvar,
@@ -128,11 +129,11 @@ struct Manifest {
 }
 
 impl Derived {
-    /// Opens what is derived: the manifest and the pages. `sync` must make everything written to
-    /// the database durable.
+    /// Opens what is derived: the manifest, and the files of runs in `directory`. `sync` must make
+    /// everything written to the database durable.
     pub(super) fn open(
         manifest: Table,
-        pages: Table,
+        directory: &Path,
         bounds: MemoryBounds,
         sync: impl Fn() -> Result<(), StoreError> + Send + Sync + 'static,
     ) -> Result<Self, StoreError> {
@@ -141,16 +142,15 @@ impl Derived {
             Some(bytes) => codec::decode(&bytes, MAX_MANIFEST_BYTES)
                 .map_err(|error| StoreError::damaged("manifest", error))?,
         };
-        let sync: Arc<SyncPages> = Arc::new(sync);
-        let pages = PageStore::open(pages, sync.clone())?;
+        let files = RunFiles::open(directory)?;
+        files.keep(stored.numbers(), &sync)?;
         let maps = Maps {
-            state: SortedMap::open(&pages, &stored.state)?,
-            postings: SortedMap::open(&pages, &stored.postings)?,
-            lines: SortedMap::open(&pages, &stored.lines)?,
-            dealings: SortedMap::open(&pages, &stored.dealings)?,
-            names: SortedMap::open(&pages, &stored.names)?,
+            state: SortedMap::open(&files, &stored.state)?,
+            postings: SortedMap::open(&files, &stored.postings)?,
+            lines: SortedMap::open(&files, &stored.lines)?,
+            dealings: SortedMap::open(&files, &stored.dealings)?,
+            names: SortedMap::open(&files, &stored.names)?,
         };
-        pages.set_used(maps.used_slots());
         let work = Work {
             next_run: stored.next_run,
             durable: stored.height,
@@ -161,9 +161,9 @@ impl Derived {
         };
         let shared = Arc::new(Shared {
             manifest,
-            pages,
+            files,
             bounds,
-            sync,
+            sync: Box::new(sync),
             maps: ArcSwap::from_pointee(maps),
             work: Mutex::new(work),
             wake: Condvar::new(),
@@ -407,14 +407,24 @@ impl Drop for Derived {
     }
 }
 
-impl Maps {
-    fn used_slots(&self) -> Vec<u32> {
-        let state = self.state.runs().iter().flat_map(|run| run.used_slots());
-        let postings = self.postings.runs().iter().flat_map(|run| run.used_slots());
-        let lines = self.lines.runs().iter().flat_map(|run| run.used_slots());
-        let dealings = self.dealings.runs().iter().flat_map(|run| run.used_slots());
-        let names = self.names.runs().iter().flat_map(|run| run.used_slots());
-        state.chain(postings).chain(lines).chain(dealings).chain(names).collect()
+impl Manifest {
+    fn of(maps: &Maps, work: &Work) -> Self {
+        Self {
+            height: work.durable,
+            next_run: work.next_run,
+            state: maps.state.metas(),
+            postings: maps.postings.metas(),
+            lines: maps.lines.metas(),
+            dealings: maps.dealings.metas(),
+            names: maps.names.metas(),
+        }
+    }
+
+    /// The numbers of all runs.
+    fn numbers(&self) -> impl Iterator<Item = u64> {
+        let Self { state, postings, lines, dealings, names, .. } = self;
+        let maps = [state, postings, lines, dealings, names];
+        maps.into_iter().flatten().map(|run| run.number)
     }
 }
 
@@ -535,9 +545,9 @@ mod tests {
         derived.apply(height, records, postings, Counted::default(), Vec::new()).unwrap();
     }
 
-    fn open(database: &sled::Db) -> Derived {
+    fn open(database: &sled::Db, directory: &Path) -> Derived {
         let table = |name| Table::open(database, name).unwrap();
-        Derived::open(table("derived"), table("pages"), BOUNDS, || Ok(())).unwrap()
+        Derived::open(table("derived"), &directory.join("runs"), BOUNDS, || Ok(())).unwrap()
     }
 
     proptest! {
@@ -547,7 +557,7 @@ mod tests {
         fn agrees_with_a_plain_map(steps in prop::collection::vec(step(), 1..400)) {
             let directory = tempfile::tempdir().unwrap();
             let database = sled::open(directory.path()).unwrap();
-            let mut derived = open(&database);
+            let mut derived = open(&database, directory.path());
             let mut records = BTreeMap::new();
             let mut postings: BTreeMap<u8, BTreeSet<u64>> = BTreeMap::new();
             for (height, step) in (1u64..).zip(&steps) {
@@ -558,7 +568,7 @@ mod tests {
                 }
                 if step.crash {
                     drop(derived);
-                    derived = open(&database);
+                    derived = open(&database, directory.path());
                     for lost in derived.durable_height() + 1..=height {
                         apply(&derived, lost, &steps[usize::try_from(lost).unwrap() - 1]);
                     }
@@ -599,7 +609,7 @@ mod tests {
     fn merges_keep_runs_few_and_remove_what_they_replaced() {
         let directory = tempfile::tempdir().unwrap();
         let database = sled::open(directory.path()).unwrap();
-        let derived = open(&database);
+        let derived = open(&database, directory.path());
         let step = |height: u64| Step {
             records: vec![u8::try_from(height % 100).unwrap(); 1],
             facets: vec![u8::try_from(height % 20).unwrap(); 1],
@@ -622,16 +632,13 @@ mod tests {
             assert!(std::time::Instant::now() < settled, "merges must come to an end");
             std::thread::sleep(std::time::Duration::from_millis(5));
         }
-        let runs = |maps: &Maps| maps.state.runs().len() + maps.postings.runs().len();
+        let runs = |maps: &Maps| maps.state.metas().len() + maps.postings.metas().len();
         assert!(runs(&derived.shared.maps.load()) <= 42, "seven of a level at most");
         drop(derived);
-        let reopened = open(&database);
-        let used = reopened.shared.maps.load().used_slots();
-        assert_eq!(reopened.shared.pages.taken(), used.len());
+        let reopened = open(&database, directory.path());
         // What was merged away is gone.
-        let full = |(_, value): (sled::IVec, sled::IVec)| !value.is_empty();
-        let pages = database.open_tree("pages").unwrap();
-        let stored = pages.iter().map(Result::unwrap).filter(|item| full(item.clone())).count();
-        assert_eq!(stored, used.len());
+        let manifest = Manifest::of(&reopened.shared.maps.load(), &reopened.shared.work());
+        let runs = std::fs::read_dir(directory.path().join("runs")).unwrap();
+        assert_eq!(runs.count(), manifest.numbers().count());
     }
 }

@@ -1,12 +1,12 @@
-//! Where everything lies: sled's trees, and the keys of `blocks`.
+//! Where everything lies: sled's trees, and the keys of `blocks`. Sorted runs have files of their own,
+//! in `runs` (`sorted/`).
 //!
 //! | tree | what |
 //! |---|---|
 //! | `blocks` | the ledger itself, but for the leaves of entries |
 //! | `bodies` | the leaves of entries, in chunks (`body.rs`), in slots |
 //! | `tiles-0`, `tiles-1`, … | full tiles of the log, half a tile a slot (`tiles.rs`) |
-//! | `pages` | the pages of sorted runs, in slots (`sorted/`) |
-//! | `derived` | the manifest of those runs (`derived.rs`) |
+//! | `derived` | the manifest of sorted runs (`derived.rs`) |
 //!
 //! Tree `blocks`:
 //!
@@ -19,7 +19,7 @@
 //!
 //! Every value ends with a sum over its key and itself (`table.rs`). Numbers in keys are big-endian, so that they sort.
 
-use super::slots::Lifetime;
+use super::slots::STRIDE;
 
 /// The chain id, in `blocks`.
 pub(super) const CHAIN: &[u8] = b"chain";
@@ -73,17 +73,16 @@ pub(super) fn trailing_number(bytes: &[u8]) -> Option<u64> {
 pub(super) fn place(table: &str, key: &[u8]) -> String {
     let text = || String::from_utf8_lossy(key);
     let number = trailing_number(key).unwrap_or_default();
-    let slot = |lifetime: Lifetime| number / lifetime.stride();
+    let slot = number / STRIDE;
     match (table, key.first(), key.len()) {
         ("blocks", Some(&family::HEADER), 9) => format!("header {number}"),
         ("blocks", Some(&family::HEADER_INDEX), 9) => {
             format!("the place of the block that ends at index {number}")
         }
         ("blocks", ..) if key == CHAIN || key == HEAD => text().into_owned(),
-        ("bodies", _, 8) => format!("chunk {} of the leaves", slot(Lifetime::Kept)),
-        ("pages", _, 8) => format!("page {} of the runs", slot(Lifetime::Reused)),
+        ("bodies", _, 8) => format!("chunk {slot} of the leaves"),
         ("derived", ..) => text().into_owned(),
-        (_, _, 8) => format!("half {} of the tiles in {table}", slot(Lifetime::Kept)),
+        (_, _, 8) => format!("half {slot} of the tiles in {table}"),
         _ => format!("{table} under key {}", hex::encode(key)),
     }
 }

@@ -20,7 +20,7 @@ use super::guard::{Guard, Guarded};
 use super::home::{Home, NotAtHome};
 use super::read::View;
 use super::room::remove_trial;
-use super::slots::{Lifetime, Slots};
+use super::slots::Slots;
 use super::table::Table;
 use super::tiles::{Edge, TILE_WIDTH, TileStore, hashes_at};
 use super::{Head, Inner, Store, database, keys};
@@ -156,7 +156,7 @@ fn take_through(
     let file_path = path.join("db");
     let doubt = Arc::new(Doubt::open(directory)?);
     doubt.settle(&[file_path.clone(), guard.join("even"), guard.join("odd")])?;
-    let (database, [blocks, bodies, pages, derived]) = database::open(&path)?;
+    let (database, [blocks, bodies, derived]) = database::open(&path)?;
     let tiles = TileStore::open(&database)?;
     let disk = Arc::new(Disk::new(database, file_path, doubt.clone())?);
     if opening == Opening::DropDerived {
@@ -170,9 +170,9 @@ fn take_through(
     };
     let inner = Inner {
         blocks,
-        bodies: Slots::open(bodies, Lifetime::Kept)?,
+        bodies: Slots::open(bodies)?,
         tiles,
-        derived: Derived::open(derived, pages, bounds, sync)?,
+        derived: Derived::open(derived, &path.join("runs"), bounds, sync)?,
         head: ArcSwap::from_pointee(genesis_head(&chain)),
         chain,
         disk,

@@ -29,41 +29,22 @@ pub(super) const MAX_VALUE_BYTES: usize = 6 * 1024;
 /// concerns.
 const RESERVED_AHEAD: u64 = 64;
 
-/// How values come and go.
+/// How many keys there are for each slot.
 ///
 /// Not every key is used. Whoever reads a value has sled read all of its leaf, nine keys' worth: with
-/// two keys to a chunk of leaves, and three to a page of a run, an entry by its id takes three
-/// quarters of the time, for 20 bytes more an entry on the disk.
-#[derive(Clone, Copy)]
-pub(super) enum Lifetime {
-    /// They stay.
-    Kept,
-    /// They are freed, and others come in their place. The keys between also leave each of a leaf's
-    /// values a second change: it empties the slot and moves nothing else.
-    Reused,
-}
-
-impl Lifetime {
-    /// How many keys there are for each slot.
-    pub(super) const fn stride(self) -> u64 {
-        match self {
-            Self::Kept => 2,
-            Self::Reused => 3,
-        }
-    }
-}
+/// two keys to a chunk of leaves, an entry by its id takes three quarters of the time, for 20 bytes
+/// more an entry on the disk.
+pub(super) const STRIDE: u64 = 2;
 
 /// A sequence of slots.
 pub(super) struct Slots {
     table: Table,
-    /// How many keys there are for each slot.
-    stride: u64,
     /// How many keys there are.
     reserved: Mutex<u64>,
 }
 
 impl Slots {
-    pub(super) fn open(table: Table, lifetime: Lifetime) -> Result<Self, StoreError> {
+    pub(super) fn open(table: Table) -> Result<Self, StoreError> {
         let reserved = match table.last_key()? {
             None => 0,
             Some(key) => match key.as_ref().try_into().map(u64::from_be_bytes) {
@@ -71,7 +52,7 @@ impl Slots {
                 _ => return Err(StoreError::damaged("slots", "a key is no number")),
             },
         };
-        Ok(Self { table, stride: lifetime.stride(), reserved: Mutex::new(reserved) })
+        Ok(Self { table, reserved: Mutex::new(reserved) })
     }
 
     /// Writes a value, which isn't empty. It is not durable before the store is synced.
@@ -79,32 +60,27 @@ impl Slots {
         assert!(!value.is_empty(), "an empty slot is one that was never written");
         assert!(value.len() <= MAX_VALUE_BYTES, "a longer value wouldn't be durable");
         self.reserve(slot)?;
-        self.table.insert(self.key(slot), value)
-    }
-
-    /// Empties a slot.
-    pub(super) fn free(&self, slot: u64) -> Result<(), StoreError> {
-        self.table.reserve(self.key(slot))
+        self.table.insert(key(slot), value)
     }
 
     /// The value in a slot, if there is one.
     pub(super) fn get(&self, slot: u64) -> Result<Option<sled::IVec>, StoreError> {
-        self.table.get(self.key(slot))
-    }
-
-    fn key(&self, slot: u64) -> [u8; 8] {
-        (slot * self.stride).to_be_bytes()
+        self.table.get(key(slot))
     }
 
     /// Puts the keys of `slot` and of those after it there.
     fn reserve(&self, slot: u64) -> Result<(), StoreError> {
         let mut reserved = self.reserved.lock().unwrap_or_else(PoisonError::into_inner);
-        while *reserved < (slot + RESERVED_AHEAD) * self.stride {
+        while *reserved < (slot + RESERVED_AHEAD) * STRIDE {
             self.table.reserve(reserved.to_be_bytes())?;
             *reserved += 1;
         }
         Ok(())
     }
+}
+
+fn key(slot: u64) -> [u8; 8] {
+    (slot * STRIDE).to_be_bytes()
 }
 
 #[cfg(test)]
@@ -137,7 +113,7 @@ mod tests {
         };
         let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let database = open(&one);
-        let slots = Slots::open(Table::open(&database, "slots").unwrap(), Lifetime::Kept).unwrap();
+        let slots = Slots::open(Table::open(&database, "slots").unwrap()).unwrap();
         let in_slots = file_bytes(&database, |slot, value| slots.put(slot, value).unwrap());
         let plain = open(&two);
         let tree = plain.open_tree("plain").unwrap();
@@ -152,26 +128,5 @@ mod tests {
         }
         assert_eq!(slots.get(VALUES).unwrap(), None);
         assert_eq!(slots.get(1 << 40).unwrap(), None);
-    }
-
-    #[test]
-    fn what_is_freed_is_gone_and_can_be_written_again() {
-        let directory = tempfile::tempdir().unwrap();
-        let database = sled::open(directory.path()).unwrap();
-        let open =
-            || Slots::open(Table::open(&database, "slots").unwrap(), Lifetime::Reused).unwrap();
-        let slots = open();
-        for slot in 0..100 {
-            slots.put(slot, vec![1; 4096]).unwrap();
-        }
-        for slot in 0..100 {
-            slots.free(slot).unwrap();
-            assert_eq!(slots.get(slot).unwrap(), None);
-        }
-        let slots = open();
-        for slot in 0..100 {
-            slots.put(slot, vec![2; 4096]).unwrap();
-        }
-        assert_eq!(slots.get(99).unwrap().unwrap(), vec![2; 4096]);
     }
 }

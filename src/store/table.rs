@@ -130,7 +130,8 @@ fn summed(key: &[u8], mut value: Vec<u8>) -> Vec<u8> {
     value
 }
 
-fn sum(key: &[u8], value: &[u8]) -> [u8; SUM_BYTES] {
+/// The sum over a value and the key that it stands under.
+pub(super) fn sum(key: &[u8], value: &[u8]) -> [u8; SUM_BYTES] {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(key);
     hasher.update(value);

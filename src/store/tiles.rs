@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use quick_cache::sync::Cache;
 
 use super::error::StoreError;
-use super::slots::{Lifetime, Slots};
+use super::slots::Slots;
 use super::table::Table;
 use crate::protocol::hash::{DIGEST_BYTES, TreeHash};
 use crate::protocol::tree::node_hash;
@@ -172,7 +172,7 @@ fn tree_name(level: usize) -> String {
 }
 
 fn open_level(database: &sled::Db, level: usize) -> Result<Arc<Slots>, StoreError> {
-    Slots::open(Table::open(database, &tree_name(level))?, Lifetime::Kept).map(Arc::new)
+    Slots::open(Table::open(database, &tree_name(level))?).map(Arc::new)
 }
 
 impl Tile {

@@ -191,7 +191,7 @@ impl Value {
     fn apply(self, directory: &Path, random: &mut Random) -> String {
         let config = sled::Config::new().path(directory.join("store")).flush_every_ms(None);
         let database = config.open().unwrap();
-        let names = ["blocks", "blocks", "bodies", "tiles-0", "pages", "derived"];
+        let names = ["blocks", "blocks", "bodies", "tiles-0", "derived"];
         let table = *pick(random, &names);
         let tree = database.open_tree(table).unwrap();
         let all: Vec<_> = tree.iter().map(Result::unwrap).collect();

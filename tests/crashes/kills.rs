@@ -92,8 +92,14 @@ fn kill_under_load(mut ledger: Ledger) {
 const NODE_PLACES: [(&str, u64); 3] =
     [("write guard/", 10), ("sync guard/", 10), ("sync store/db@store-commit", 10)];
 /// Where a store in small bounds is killed.
-const SMALL_PLACES: [(&str, u64); 3] =
-    [("sync store/db@store-flush", 12), ("sync store/db@store-merge", 4), ("write store/db", 40)];
+const SMALL_PLACES: [(&str, u64); 6] = [
+    ("sync store/runs@store-flush", 12),
+    ("sync store/runs@store-merge", 4),
+    ("sync store/db@store-merge", 4),
+    ("write store/runs", 40),
+    ("unlink store/runs", 8),
+    ("write store/db", 40),
+];
 const SIDES: [&str; 2] = ["kill-before", "kill-after"];
 
 #[test]
@@ -151,7 +157,7 @@ fn nothing_acknowledged_is_lost_by_kill_9_on_either_side_of_the_syncs_of_runs() 
 }
 
 /// What a node does when it makes its ledger, and when it opens one after a kill.
-const MAKING: [&str; 10] = [
+const MAKING: [&str; 11] = [
     "mkdir store/blobs 1",
     "open store/conf 1",
     "write store/conf 1",
@@ -159,6 +165,7 @@ const MAKING: [&str; 10] = [
     "open store/db 1",
     "sync store/conf 1",
     "sync store/db 1",
+    "mkdir store/runs 1",
     "mkdir guard 1",
     "open guard/odd 1",
     "sync guard 1",

@@ -101,7 +101,7 @@ fn what_fails_behind_commits_is_no_damage() {
     let bench = Bench::new();
     let (node, mut client) = bench.start();
     for thread in ["store-flush", "store-merge"] {
-        let rule = format!("sync store/db@{thread} 1 errno:EIO");
+        let rule = format!("sync store/runs@{thread} 1 errno:EIO");
         bench.faults.rule(&rule);
         let mut requests = 0;
         while !bench.faults.fired().contains(&rule) {

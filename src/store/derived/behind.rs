@@ -1,6 +1,6 @@
 //! The two threads behind commits: one writes frozen memory out, the other merges runs.
 //!
-//! What the manifest is to name is synced before it is written; what it no longer names is free
+//! What the manifest is to name is synced before it is written; what it no longer names is removed
 //! only when the manifest is synced.
 
 use std::sync::{Arc, PoisonError};
@@ -33,12 +33,12 @@ impl Shared {
 
     fn flush(&self, maps: &Maps) -> Result<(), StoreError> {
         let number = self.take_numbers(5);
-        let state = maps.state.write_frozen(&self.pages, number)?;
-        let postings = maps.postings.write_frozen(&self.pages, number + 1)?;
-        let lines = maps.lines.write_frozen(&self.pages, number + 2)?;
-        let dealings = maps.dealings.write_frozen(&self.pages, number + 3)?;
-        let names = maps.names.write_frozen(&self.pages, number + 4)?;
-        (self.sync)()?;
+        let state = maps.state.write_frozen(&self.files, number)?;
+        let postings = maps.postings.write_frozen(&self.files, number + 1)?;
+        let lines = maps.lines.write_frozen(&self.files, number + 2)?;
+        let dealings = maps.dealings.write_frozen(&self.files, number + 3)?;
+        let names = maps.names.write_frozen(&self.files, number + 4)?;
+        self.files.sync_names()?;
         let mut work = self.work();
         work.durable = work.frozen;
         let before = self.maps.load();
@@ -87,8 +87,8 @@ impl Shared {
         map: fn(&mut Maps) -> &mut SortedMap<K, V>,
     ) -> Result<(), StoreError> {
         let number = self.take_numbers(1);
-        let merged = SortedMap::<K, V>::write_merged(&self.pages, number, runs)?;
-        (self.sync)()?;
+        let merged = SortedMap::<K, V>::write_merged(&self.files, number, runs)?;
+        self.files.sync_names()?;
         {
             let work = self.work();
             let mut maps = (**self.maps.load()).clone();
@@ -105,15 +105,7 @@ impl Shared {
 
     /// Writes the manifest of `maps`, and lets readers see them.
     fn install(&self, work: &Work, maps: Maps) -> Result<(), StoreError> {
-        let manifest = codec::encode(&Manifest {
-            height: work.durable,
-            next_run: work.next_run,
-            state: maps.state.metas(),
-            postings: maps.postings.metas(),
-            lines: maps.lines.metas(),
-            dealings: maps.dealings.metas(),
-            names: maps.names.metas(),
-        });
+        let manifest = codec::encode(&Manifest::of(&maps, work));
         assert!(manifest.len() <= MAX_MANIFEST_BYTES, "some dozens of runs are described in less");
         self.manifest.insert(MANIFEST, manifest)?;
         self.maps.store(Arc::new(maps));

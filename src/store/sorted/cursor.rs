@@ -60,7 +60,7 @@ pub(super) struct RunCursor<const K: usize> {
     last: [u8; K],
     /// Pages still to be read.
     pages: Range<usize>,
-    page: sled::IVec,
+    page: Vec<u8>,
     /// The page's records to come, the next last: keys, and where in the page values lie.
     records: Vec<([u8; K], Range<u16>)>,
 }
@@ -74,7 +74,7 @@ impl<const K: usize> RunCursor<K> {
         order: Order,
     ) -> Result<Self, StoreError> {
         let pages = run.pages_between(&first, &last);
-        let (run, page, records) = (run.clone(), sled::IVec::default(), Vec::new());
+        let (run, page, records) = (run.clone(), Vec::new(), Vec::new());
         let mut cursor = Self { run, order, first, last, pages, page, records };
         cursor.read_on()?;
         Ok(cursor)

@@ -5,8 +5,8 @@ use std::sync::{Arc, RwLock, RwLockReadGuard};
 use bincode::{Decode, Encode};
 
 use super::cursor::{Collected, Cursor, Merge, Order, RunCursor};
+use super::file::RunFiles;
 use super::memory::{Keys, Memory, PAIR_BYTES, read};
-use super::pages::PageStore;
 use super::run::{Run, RunMeta, RunWriter, prefix};
 use crate::protocol::codec;
 use crate::store::error::StoreError;
@@ -64,8 +64,8 @@ impl<const K: usize, V: Value<K>> Clone for SortedMap<K, V> {
 
 impl<const K: usize, V: Value<K>> SortedMap<K, V> {
     /// A map of the runs that a manifest names, the newest first, and of nothing in memory.
-    pub(in crate::store) fn open(pages: &PageStore, metas: &[RunMeta]) -> Result<Self, StoreError> {
-        let runs = metas.iter().map(|meta| Run::open(pages, *meta)).collect::<Result<_, _>>()?;
+    pub(in crate::store) fn open(files: &RunFiles, metas: &[RunMeta]) -> Result<Self, StoreError> {
+        let runs = metas.iter().map(|meta| Run::open(files, *meta)).collect::<Result<_, _>>()?;
         Ok(Self { active: Arc::default(), frozen: None, runs })
     }
 
@@ -205,13 +205,13 @@ impl<const K: usize, V: Value<K>> SortedMap<K, V> {
         Self { active, frozen: Some(self.active.clone()), runs: self.runs.clone() }
     }
 
-    /// Writes frozen memory out as a run.
+    /// Writes frozen memory out as a run; `None` where there is nothing in it.
     pub(in crate::store) fn write_frozen(
         &self,
-        pages: &PageStore,
+        files: &RunFiles,
         number: u64,
-    ) -> Result<Arc<Run<K>>, StoreError> {
-        let mut writer = RunWriter::new::<V>(pages, number, 0);
+    ) -> Result<Option<Arc<Run<K>>>, StoreError> {
+        let mut writer = RunWriter::new::<V>(files, number, 0);
         let (mut running, mut written) = (V::Running::default(), Vec::new());
         if let Some(frozen) = &self.frozen {
             let write = |key: &[u8; K], value: &V| {
@@ -227,8 +227,8 @@ impl<const K: usize, V: Value<K>> SortedMap<K, V> {
     }
 
     /// With the run in the place of frozen memory.
-    pub(in crate::store) fn flushed(&self, run: Arc<Run<K>>) -> Self {
-        let runs = std::iter::once(run).chain(self.runs.iter().cloned()).collect();
+    pub(in crate::store) fn flushed(&self, run: Option<Arc<Run<K>>>) -> Self {
+        let runs = run.into_iter().chain(self.runs.iter().cloned()).collect();
         Self { active: self.active.clone(), frozen: None, runs }
     }
 
@@ -245,12 +245,12 @@ impl<const K: usize, V: Value<K>> SortedMap<K, V> {
 
     /// Writes runs that are due as one.
     pub(in crate::store) fn write_merged(
-        pages: &PageStore,
+        files: &RunFiles,
         number: u64,
         runs: &[Arc<Run<K>>],
-    ) -> Result<Arc<Run<K>>, StoreError> {
+    ) -> Result<Option<Arc<Run<K>>>, StoreError> {
         let level = runs.first().map_or(0, |run| run.meta.level) + 1;
-        let mut writer = RunWriter::new::<V>(pages, number, level);
+        let mut writer = RunWriter::new::<V>(files, number, level);
         let mut merge = Self::merge(cursors(runs)?, Order::Ascending);
         let (mut running, mut written) = (V::Running::default(), Vec::new());
         while let Some((key, value)) = merge.record() {
@@ -263,23 +263,22 @@ impl<const K: usize, V: Value<K>> SortedMap<K, V> {
     }
 
     /// With `merged` in the place of `runs`.
-    pub(in crate::store) fn merged(&self, runs: &[Arc<Run<K>>], merged: Arc<Run<K>>) -> Self {
+    pub(in crate::store) fn merged(
+        &self,
+        runs: &[Arc<Run<K>>],
+        merged: Option<Arc<Run<K>>>,
+    ) -> Self {
         let replaced =
             |run: &Arc<Run<K>>| runs.iter().any(|old| old.meta.number == run.meta.number);
         let place = self.runs.iter().position(replaced).unwrap_or(self.runs.len());
         let mut kept: Vec<_> = self.runs.iter().filter(|run| !replaced(run)).cloned().collect();
-        kept.insert(place, merged);
+        kept.splice(place..place, merged);
         Self { active: self.active.clone(), frozen: self.frozen.clone(), runs: kept }
     }
 
     /// Whether a memory waits to be written out.
     pub(in crate::store) fn is_frozen(&self) -> bool {
         self.frozen.is_some()
-    }
-
-    /// All runs, the newest first.
-    pub(in crate::store) fn runs(&self) -> &[Arc<Run<K>>] {
-        &self.runs
     }
 
     /// What a manifest says of the runs.

@@ -1,7 +1,7 @@
 //! One run: sorted pages, the first key of each, and filters over all keys.
 //!
-//! What is looked at before a page is read, the run's *directory*, is held in memory. On disk
-//! it lies in pages like any other, each with the number of the next before it.
+//! What is looked at before a page is read, the run's *directory*, is held in memory. In the run's
+//! file it comes after the pages.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -10,17 +10,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bincode::{Decode, Encode};
 use xorf::{BinaryFuse8, Filter};
 
-use super::page::{Layout, MAX_PAGE_BYTES, PageBuilder, Records};
-use super::pages::PageStore;
+use super::file::{RunFile, RunFileWriter, RunFiles};
+use super::page::{Layout, PageBuilder, Records};
 use crate::protocol::codec;
 use crate::store::error::StoreError;
 
 /// How many keys share a filter, at least: making one takes some 40 bytes of memory for each.
 const FILTER_KEYS: usize = 1 << 20;
-/// The bytes of the number of the next page of a directory.
-const NEXT_BYTES: usize = 4;
-/// What stands in its place on the last page.
-const NO_NEXT: u32 = u32::MAX;
 
 /// What the manifest says of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
@@ -31,17 +27,15 @@ pub(in crate::store) struct RunMeta {
     pub level: u8,
     /// How many records it has.
     pub records: u64,
-    /// Where its directory begins.
-    directory: u32,
-    /// How long that is.
-    directory_bytes: u64,
+    /// Where its directory lies in its file.
+    directory: (u64, u64),
 }
 
 /// What of a run is held in memory, as it is stored.
 #[derive(Encode, Decode)]
 struct Directory {
-    /// Where each page lies.
-    slots: Vec<u32>,
+    /// Where each page ends, and the next begins.
+    ends: Vec<u64>,
     /// The first key of each page, one after the other.
     fences: Vec<u8>,
     filters: Vec<Part>,
@@ -58,48 +52,31 @@ struct Part {
 /// A run that is whole.
 pub(in crate::store) struct Run<const K: usize> {
     pub meta: RunMeta,
-    pages: PageStore,
-    slots: Vec<u32>,
+    file: RunFile,
+    ends: Vec<u64>,
     fences: Vec<[u8; K]>,
     filters: Vec<Part>,
-    /// Where the directory itself lies.
-    directory: Vec<u32>,
-    /// Set when a merge has replaced the run: its pages go when its last reader does.
+    /// Set when a merge has replaced the run: its file goes when its last reader does.
     retired: AtomicBool,
 }
 
 impl<const K: usize> Run<K> {
     /// Opens the run that the manifest describes.
-    pub(super) fn open(pages: &PageStore, meta: RunMeta) -> Result<Arc<Self>, StoreError> {
+    pub(super) fn open(files: &RunFiles, meta: RunMeta) -> Result<Arc<Self>, StoreError> {
         let damaged = |problem: &str| {
             StoreError::damaged(format!("directory of run {}", meta.number), problem)
         };
-        let (mut bytes, mut directory, mut next) = (Vec::new(), Vec::new(), meta.directory);
-        while next != NO_NEXT {
-            let page = pages.get(next)?;
-            let (following, part) =
-                page.split_first_chunk::<NEXT_BYTES>().ok_or_else(|| damaged("it is cut short"))?;
-            directory.push(next);
-            bytes.extend_from_slice(part);
-            if part.is_empty() || bytes.len() as u64 > meta.directory_bytes {
-                return Err(damaged("it is longer than the manifest says"));
-            }
-            next = u32::from_be_bytes(*following);
-        }
+        let file = files.read(meta.number)?;
+        let bytes = file.part(meta.directory.0..meta.directory.1)?;
         let stored: Directory =
             codec::decode(&bytes, bytes.len()).map_err(|error| damaged(&error.to_string()))?;
         let (fences, rest) = stored.fences.as_chunks::<K>();
-        if !rest.is_empty() || fences.len() != stored.slots.len() {
+        if !rest.is_empty() || fences.len() != stored.ends.len() {
             return Err(damaged("not a key for each page"));
         }
-        let (fences, slots, filters) = (fences.to_vec(), stored.slots, stored.filters);
-        let (pages, retired) = (pages.clone(), AtomicBool::new(false));
-        Ok(Arc::new(Self { meta, pages, slots, fences, filters, directory, retired }))
-    }
-
-    /// Every slot that the run takes.
-    pub(in crate::store) fn used_slots(&self) -> impl Iterator<Item = u32> {
-        self.slots.iter().chain(&self.directory).copied()
+        let Directory { ends, filters, .. } = stored;
+        let (fences, retired) = (fences.to_vec(), AtomicBool::new(false));
+        Ok(Arc::new(Self { meta, file, ends, fences, filters, retired }))
     }
 
     /// Whether a key that begins with `prefix` may be here.
@@ -142,9 +119,10 @@ impl<const K: usize> Run<K> {
         from..until.max(from)
     }
 
-    pub(super) fn page(&self, number: usize) -> Result<sled::IVec, StoreError> {
-        let slot = self.slots.get(number).expect("a page for each fence");
-        let page = self.pages.get(*slot)?;
+    pub(super) fn page(&self, number: usize) -> Result<Vec<u8>, StoreError> {
+        let before = number.checked_sub(1).and_then(|before| self.ends.get(before));
+        let end = self.ends.get(number).expect("a page for each fence");
+        let page = self.file.part(before.copied().unwrap_or(0)..*end)?;
         let first = Records::<K>::new(&page).next().map(|(key, _)| key);
         if first != self.fences.get(number).copied() {
             let place = format!("page {number} of run {}", self.meta.number);
@@ -169,10 +147,9 @@ impl<const K: usize> Drop for Run<K> {
         if !self.retired.load(Ordering::Acquire) {
             return;
         }
-        let slots: Vec<u32> = self.used_slots().collect();
-        if let Err(error) = self.pages.give_back(&slots) {
-            // The next start finds them free.
-            tracing::warn!(run = self.meta.number, %error, "can't free a merged run");
+        if let Err(error) = self.file.remove() {
+            // The next start removes it.
+            tracing::warn!(run = self.meta.number, %error, "can't remove a merged run");
         }
     }
 }
@@ -184,12 +161,12 @@ pub(super) fn prefix<const K: usize>(key: &[u8; K]) -> u64 {
 
 /// Writes a run, record by record.
 pub(in crate::store) struct RunWriter<const K: usize> {
-    pages: PageStore,
+    file: RunFileWriter,
     number: u64,
     level: u8,
     records: u64,
     builder: PageBuilder,
-    slots: Vec<u32>,
+    ends: Vec<u64>,
     fences: Vec<[u8; K]>,
     filters: Vec<Part>,
     /// The prefixes that no filter has yet, each once.
@@ -197,15 +174,15 @@ pub(in crate::store) struct RunWriter<const K: usize> {
 }
 
 impl<const K: usize> RunWriter<K> {
-    pub(super) fn new<V>(pages: &PageStore, number: u64, level: u8) -> Self {
+    pub(super) fn new<V>(files: &RunFiles, number: u64, level: u8) -> Self {
         let layout = if size_of::<V>() == 0 { Layout::Bare } else { Layout::Valued };
         Self {
-            pages: pages.clone(),
+            file: files.create(number),
             number,
             level,
             records: 0,
             builder: PageBuilder::new(layout),
-            slots: Vec::new(),
+            ends: Vec::new(),
             fences: Vec::new(),
             filters: Vec::new(),
             prefixes: Vec::new(),
@@ -222,7 +199,7 @@ impl<const K: usize> RunWriter<K> {
             self.fences.push(*key);
         }
         if let Some(page) = page {
-            self.write(page)?;
+            self.write(&page)?;
         }
         self.records += 1;
         let prefix = prefix(key);
@@ -232,38 +209,31 @@ impl<const K: usize> RunWriter<K> {
         Ok(())
     }
 
-    /// The run. It is not durable before the store is synced.
-    pub(super) fn finish(mut self) -> Result<Arc<Run<K>>, StoreError> {
+    /// The run; `None` of no records. It MUST survive a power cut when this returns, if the names
+    /// of files do ([`RunFiles::sync_names`]).
+    pub(super) fn finish(mut self) -> Result<Option<Arc<Run<K>>>, StoreError> {
         let last = std::mem::replace(&mut self.builder, PageBuilder::new(Layout::Bare));
-        if let Some(page) = last.finish() {
-            self.write(page)?;
-        }
+        let Some(page) = last.finish() else { return Ok(None) };
+        self.write(&page)?;
         self.close_filter()?;
         let fences = self.fences.as_flattened().to_vec();
-        let stored = Directory { slots: self.slots, fences, filters: self.filters };
-        let bytes = codec::encode(&stored);
-        let parts = bytes.chunks(MAX_PAGE_BYTES - NEXT_BYTES);
-        let directory: Vec<u32> = parts.clone().map(|_| self.pages.take()).collect();
-        let nexts = directory.iter().skip(1).copied().chain([NO_NEXT]);
-        for ((part, slot), next) in parts.zip(&directory).zip(nexts) {
-            self.pages.put(*slot, [&next.to_be_bytes()[..], part].concat())?;
-        }
+        let stored = Directory { ends: self.ends, fences, filters: self.filters };
+        let directory = self.file.push(&codec::encode(&stored))?;
         let meta = RunMeta {
             number: self.number,
             level: self.level,
             records: self.records,
-            directory: *directory.first().expect("a directory is never empty"),
-            directory_bytes: bytes.len() as u64,
+            directory: (directory.start, directory.end),
         };
-        let Directory { slots, filters, .. } = stored;
-        let (pages, fences, retired) = (self.pages, self.fences, AtomicBool::new(false));
-        Ok(Arc::new(Run { meta, pages, slots, fences, filters, directory, retired }))
+        let Directory { ends, filters, .. } = stored;
+        let (file, fences, retired) = (self.file.finish()?, self.fences, AtomicBool::new(false));
+        Ok(Some(Arc::new(Run { meta, file, ends, fences, filters, retired })))
     }
 
-    fn write(&mut self, page: Vec<u8>) -> Result<(), StoreError> {
-        let slot = self.pages.take();
-        self.slots.push(slot);
-        self.pages.put(slot, page)
+    fn write(&mut self, page: &[u8]) -> Result<(), StoreError> {
+        let place = self.file.push(page)?;
+        self.ends.push(place.end);
+        Ok(())
     }
 
     fn close_filter(&mut self) -> Result<(), StoreError> {
