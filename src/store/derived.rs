@@ -28,7 +28,7 @@ use super::directory::{self, Directory, Listed, NameFamily, NameKey, Remembered}
 use super::error::StoreError;
 use super::keys;
 use super::sorted::{
-    Cursor, Lists, Order, Records, RunFiles, RunMeta, SortedMap, SyncManifest, Value,
+    Cursor, Order, Records, RunFiles, RunMeta, SortedMap, SyncManifest, Value, read_encoded,
 };
 use super::table::Table;
 use crate::protocol::accounts::{AccountKey, Sums};
@@ -70,6 +70,10 @@ type Posting = [u8; POSTING_BYTES];
 impl Value<STATE_KEY_BYTES> for StoredRecord {
     type Memory = Records<STATE_KEY_BYTES, Self>;
     type Running = ();
+
+    fn read(bytes: &[u8]) -> Result<Self, StoreError> {
+        read_encoded(bytes)
+    }
 }
 
 /// Everything derived. While a block is taken in, readers may find part of it: postings they look
@@ -329,7 +333,7 @@ impl Derived {
     ) -> Result<(), StoreError> {
         let mut all = self.shared.maps.load().state.all()?;
         while let Some((key, value)) = all.record() {
-            look(&StateKey(*key), SortedMap::<STATE_KEY_BYTES, StoredRecord>::decode(value)?);
+            look(&StateKey(*key), StoredRecord::read(value)?);
             all.advance()?;
         }
         Ok(())
@@ -352,7 +356,7 @@ impl Derived {
     ) -> Result<(), StoreError> {
         let mut all = self.shared.maps.load().names.all()?;
         while let Some((key, value)) = all.record() {
-            look(key, &Directory::decode(value)?);
+            look(key, &Listed::read(value)?);
             all.advance()?;
         }
         Ok(())
@@ -365,7 +369,7 @@ impl Derived {
     ) -> Result<(), StoreError> {
         let mut all = self.shared.maps.load().lines.all()?;
         while let Some((key, value)) = all.record() {
-            look(key, &Lines::decode(value)?);
+            look(key, &Line::read(value)?);
             all.advance()?;
         }
         Ok(())
@@ -378,7 +382,7 @@ impl Derived {
     ) -> Result<(), StoreError> {
         let mut all = self.shared.maps.load().dealings.all()?;
         while let Some((key, value)) = all.record() {
-            look(key, &Dealings::decode(value)?);
+            look(key, &Dealing::read(value)?);
             all.advance()?;
         }
         Ok(())
@@ -426,11 +430,6 @@ impl Manifest {
         let maps = [state, postings, lines, dealings, names];
         maps.into_iter().flatten().map(|run| run.number)
     }
-}
-
-impl Value<LINE_KEY_BYTES> for Dealing {
-    type Memory = Lists<LINE_KEY_BYTES, Self>;
-    type Running = ();
 }
 
 impl ReadShares for Derived {

@@ -15,7 +15,7 @@ use twox_hash::XxHash3_64;
 
 use super::error::StoreError;
 use super::read::View;
-use super::sorted::{Cursor, Order, SortedMap, Tree, Value};
+use super::sorted::{Cursor, Order, SortedMap, Tree, Value, read_encoded};
 use crate::protocol::entry::{Balance, Body, Entry, ReferenceKind};
 use crate::protocol::id::Id;
 use crate::protocol::verify::VerifiedBlock;
@@ -81,6 +81,10 @@ impl Value<NAME_KEY_BYTES> for Listed {
 
     type Memory = Tree<NAME_KEY_BYTES, Self>;
     type Running = ();
+
+    fn read(bytes: &[u8]) -> Result<Self, StoreError> {
+        read_encoded(bytes)
+    }
 }
 
 /// A name that an entry says.
@@ -226,7 +230,7 @@ pub(super) fn names(
     let mut names = Vec::new();
     for _ in 0..most {
         let Some((_, value)) = found.record() else { break };
-        let listed = Directory::decode(value)?;
+        let listed = Listed::read(value)?;
         if listed.name.as_str().starts_with(start) {
             names.push(listed);
         }

@@ -27,9 +27,7 @@ pub(super) enum Facet<'a> {
     Merchant(&'a Id),
     /// What it refers to outside of the ledger.
     Reference(ReferenceKind, &'a Id),
-    /// The merchant and the name of its program, by its own word.
-    Program(&'a Id, &'a Id),
-    /// The same, of terms alone: few among all that a program has.
+    /// Of terms: the merchant and the name of its program.
     Terms(&'a Id, &'a Id),
     /// The tenant, the kind and the name of an entry that it names.
     Naming(&'a Id, Kind, &'a Id),
@@ -49,7 +47,6 @@ impl Facet<'_> {
             Self::Affiliate(name) => named(2, name),
             Self::Merchant(name) => named(3, name),
             Self::Reference(kind, name) => named(8 + kind as u64, name),
-            Self::Program(merchant, program) => named(named(4, merchant), program),
             Self::Terms(merchant, program) => named(named(5, merchant), program),
             Self::Naming(tenant, kind, name) => named_entry(named(6, tenant), kind, name),
             Self::UplineOf(name) => named(7, name),
@@ -68,9 +65,6 @@ pub(super) fn digests(encoded: &EncodedEntry, parties: &Parties) -> Digests {
     parties.affiliate.iter().for_each(|name| add(Facet::Affiliate(name)));
     parties.merchant.iter().for_each(|name| add(Facet::Merchant(name)));
     body.references().for_each(|(kind, name)| add(Facet::Reference(kind, name)));
-    if let Some((merchant, program)) = body.program() {
-        add(Facet::Program(merchant, program));
-    }
     match body {
         Body::ProgramTerms(terms) => add(Facet::Terms(&terms.merchant, &terms.program)),
         Body::AffiliateUpline(stated) => {

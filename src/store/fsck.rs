@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::accounts::{self, Dealing, LINE_KEY_BYTES, ReadShares, line_bytes, line_key};
+use super::accounts::{self, Dealing, LINE_KEY_BYTES, ReadShares, line_key};
 use super::ahead::Ahead;
 use super::commit::postings;
 use super::directory::{self, Listed, NameKey};
@@ -17,6 +17,7 @@ use super::tiles::{Edge, FullTile, TILE_WIDTH};
 use super::{Store, body, keys};
 use crate::protocol::accounts::AccountKey;
 use crate::protocol::block::EncodedEntry;
+use crate::protocol::codec;
 use crate::protocol::hash::TreeHash;
 use crate::protocol::rules::Changes;
 use crate::protocol::tree::leaf_hash;
@@ -219,7 +220,7 @@ impl Check {
             }
         }
         let counted = accounts::count(&self.dealings, block)?;
-        counted.lines.iter().for_each(|(key, line)| self.lines.add(&line_bytes(key, line)));
+        counted.lines.iter().for_each(|(key, line)| self.lines.add(&codec::encode(&(key, line))));
         self.dealings.0.extend(counted.dealings);
         directory::all_names(block, |key, listed| {
             self.names.entry(key).or_insert(listed);
@@ -359,7 +360,7 @@ impl Check {
     fn accounts(&mut self) -> Result<(), StoreError> {
         let mut found = Tally::default();
         let derived = &self.view.store.inner.derived;
-        let looked = derived.all_lines(|key, line| found.add(&line_bytes(key, line)));
+        let looked = derived.all_lines(|key, line| found.add(&codec::encode(&(key, line))));
         let (there, expected) = (found.count, self.lines.count);
         self.whole("lines of accounts", looked)?;
         if found != self.lines {

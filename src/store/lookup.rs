@@ -22,9 +22,7 @@ pub enum Lookup<'a> {
     ExternalId(&'a Id),
     /// What it refers to outside of the ledger.
     Reference(ReferenceKind, &'a Id),
-    /// The merchant and the name of the program that it falls under by its own word.
-    Program(&'a Id, &'a Id),
-    /// The same, of terms alone.
+    /// Of terms: the merchant and the name of the program.
     Terms(&'a Id, &'a Id),
     /// An entry of the tenant that it names.
     Naming(&'a Id, Kind, &'a Id),
@@ -77,7 +75,6 @@ impl Lookup<'_> {
         match self {
             Self::ExternalId(name) => Facet::ExternalId(name),
             Self::Reference(kind, name) => Facet::Reference(kind, name),
-            Self::Program(merchant, program) => Facet::Program(merchant, program),
             Self::Terms(merchant, program) => Facet::Terms(merchant, program),
             Self::Naming(tenant, kind, name) => Facet::Naming(tenant, kind, name),
             Self::UplineOf(name) => Facet::UplineOf(name),
@@ -91,7 +88,6 @@ impl Lookup<'_> {
         match (self, &entry.body) {
             (Self::ExternalId(name), _) => entry.external_id == *name,
             (Self::Reference(kind, name), body) => body.references().any(|one| one == (kind, name)),
-            (Self::Program(merchant, program), body) => body.program() == Some((merchant, program)),
             (Self::Terms(merchant, program), Body::ProgramTerms(terms)) => {
                 terms.merchant == *merchant && terms.program == *program
             }

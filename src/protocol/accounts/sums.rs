@@ -154,6 +154,10 @@ impl Sums {
         if more == 0 {
             return;
         }
+        // They mostly come in order.
+        if self.0.last().is_none_or(|(last, _)| *last < slot) {
+            return self.0.push((slot, more));
+        }
         match self.0.binary_search_by_key(&slot, |(slot, _)| *slot) {
             Err(place) => self.0.insert(place, (slot, more)),
             Ok(place) => {

@@ -58,14 +58,4 @@ impl<A> Body<A> {
         };
         references.into_iter().flatten()
     }
-
-    /// The program that it falls under by its own word: its merchant, and its name.
-    pub const fn program(&self) -> Option<(&Id, &Id)> {
-        match self {
-            Self::ProgramTerms(terms) => Some((&terms.merchant, &terms.program)),
-            Self::Transaction(sale) => Some((&sale.merchant, &sale.program)),
-            Self::Inquiry(inquiry) => Some((&inquiry.merchant, &inquiry.program)),
-            _ => None,
-        }
-    }
 }

@@ -1,19 +1,17 @@
 //! A line of an account, and how runs sum lines up.
 
-use bincode::de::Decoder;
 use bincode::enc::Encoder;
 use bincode::enc::write::Writer;
-use bincode::error::{DecodeError, EncodeError};
+use bincode::error::EncodeError;
 use bincode::{Decode, Encode};
 use smallvec::SmallVec;
 
 use super::{AccountKey, LINE_KEY_BYTES};
 use crate::protocol::accounts::{Slot, Sums};
-use crate::protocol::codec;
 use crate::protocol::id::Id;
 use crate::protocol::money::Currency;
 use crate::store::error::StoreError;
-use crate::store::sorted::{Lists, Value};
+use crate::store::sorted::{Lists, Value, read_encoded};
 
 /// How many lines of an account a run has from one sum to the next.
 const LINES_A_SUM: u32 = 32;
@@ -21,6 +19,8 @@ const LINES_A_SUM: u32 = 32;
 const WITH_SUMS: u8 = 0x80;
 /// As many bytes as most lines take.
 const MOST_LINE_BYTES: usize = 30;
+/// What is wrong with a line that isn't made of its parts.
+const CUT_SHORT: &str = "it is cut short, or too long";
 /// The most bytes of a number of 128 bits, seven a byte.
 const MAX_NUMBER_BYTES: u32 = 19;
 
@@ -54,39 +54,25 @@ impl Line {
         write_sums(moved, |byte| bytes.push(byte));
         Self { bytes }
     }
-
-    /// What the line says.
-    pub(in crate::store) fn parts(&self) -> Parts {
-        let mut bytes = self.bytes.iter().copied();
-        let read = Parts::read(|| bytes.next().ok_or(DecodeError::Other("a line is cut short")));
-        read.expect("a line is made of parts, or read part by part")
-    }
 }
 
 impl Parts {
-    fn read(mut next: impl FnMut() -> Result<u8, DecodeError>) -> Result<Self, DecodeError> {
-        let first = next()?;
-        let moved = read_sums(&mut next)?;
-        let sums = (first & WITH_SUMS != 0).then(|| read_sums(&mut next)).transpose()?;
-        Ok(Self { day: first & !WITH_SUMS, moved, sums })
+    /// What a line says.
+    pub(in crate::store) fn of(line: &[u8]) -> Result<Self, StoreError> {
+        Self::read(line).ok_or_else(|| StoreError::damaged("a line of an account", CUT_SHORT))
+    }
+
+    fn read(line: &[u8]) -> Option<Self> {
+        let (first, mut rest) = line.split_first()?;
+        let moved = read_sums(&mut rest)?;
+        let sums = if first & WITH_SUMS == 0 { None } else { Some(read_sums(&mut rest)?) };
+        rest.is_empty().then_some(Self { day: first & !WITH_SUMS, moved, sums })
     }
 }
 
 impl Encode for Line {
     fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
         encoder.writer().write(&self.bytes)
-    }
-}
-
-impl<Context> Decode<Context> for Line {
-    fn decode<D: Decoder<Context = Context>>(decoder: &mut D) -> Result<Self, DecodeError> {
-        let mut bytes = SmallVec::new();
-        Parts::read(|| {
-            let byte = u8::decode(decoder)?;
-            bytes.push(byte);
-            Ok(byte)
-        })?;
-        Ok(Self { bytes })
     }
 }
 
@@ -104,8 +90,15 @@ fn write_sums(sums: &Sums, mut push: impl FnMut(u8)) {
     }
 }
 
-fn read_sums(next: &mut impl FnMut() -> Result<u8, DecodeError>) -> Result<Sums, DecodeError> {
+fn read_sums(rest: &mut &[u8]) -> Option<Sums> {
     let mut sums = Sums::default();
+    add_sums(rest, &mut sums)?;
+    Some(sums)
+}
+
+/// Reads sums from the beginning of `rest` and adds them to others.
+fn add_sums(rest: &mut &[u8], sums: &mut Sums) -> Option<()> {
+    let mut next = || rest.split_off_first().copied();
     for _ in 0..next()? {
         let slot = Slot::from_number(next()?);
         let mut zigzag = 0u128;
@@ -116,10 +109,9 @@ fn read_sums(next: &mut impl FnMut() -> Result<u8, DecodeError>) -> Result<Sums,
                 break;
             }
         }
-        let number = (zigzag >> 1).cast_signed() ^ -(zigzag & 1).cast_signed();
-        sums.add(slot, number);
+        sums.add(slot, (zigzag >> 1).cast_signed() ^ -(zigzag & 1).cast_signed());
     }
-    Ok(sums)
+    Some(())
 }
 
 /// The lines of an account that a run has so far.
@@ -131,9 +123,38 @@ pub(in crate::store) struct Running {
     sums: Sums,
 }
 
+impl Running {
+    /// Writes the next line as it stands in a run.
+    fn write(&mut self, key: &[u8; LINE_KEY_BYTES], line: &[u8], out: &mut Vec<u8>) -> Option<()> {
+        let account = key.first_chunk().map(|account| AccountKey(*account));
+        if self.account != account {
+            *self = Self { account, ..Self::default() };
+        }
+        let (first, after) = line.split_first()?;
+        let mut rest = after;
+        add_sums(&mut rest, &mut self.sums)?;
+        let (moved, _) = after.split_at_checked(after.len() - rest.len())?;
+        self.lines += 1;
+        let with_sums = self.lines == LINES_A_SUM;
+        let day = first & !WITH_SUMS;
+        out.push(if with_sums { day | WITH_SUMS } else { day });
+        out.extend_from_slice(moved);
+        if with_sums {
+            self.lines = 0;
+            write_sums(&self.sums, |byte| out.push(byte));
+        }
+        Some(())
+    }
+}
+
 impl Value<LINE_KEY_BYTES> for Line {
     type Memory = Lists<LINE_KEY_BYTES, Self>;
     type Running = Running;
+
+    /// Without what a run says of other lines.
+    fn read(bytes: &[u8]) -> Result<Self, StoreError> {
+        Parts::of(bytes).map(|parts| Self::new(parts.day, &parts.moved))
+    }
 
     fn write_in_order(
         running: &mut Running,
@@ -141,23 +162,8 @@ impl Value<LINE_KEY_BYTES> for Line {
         value: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<(), StoreError> {
-        let line: Self = codec::decode_own(value)
-            .map_err(|error| StoreError::damaged("a line of an account", error))?;
-        let Parts { day, moved, .. } = line.parts();
-        let account = key.first_chunk().map(|account| AccountKey(*account));
-        if running.account != account {
-            *running = Running { account, ..Running::default() };
-        }
-        running.sums.add_all(&moved);
-        running.lines += 1;
-        let with_sums = running.lines == LINES_A_SUM;
-        out.push(if with_sums { day | WITH_SUMS } else { day });
-        write_sums(&moved, |byte| out.push(byte));
-        if with_sums {
-            running.lines = 0;
-            write_sums(&running.sums, |byte| out.push(byte));
-        }
-        Ok(())
+        let written = running.write(key, value, out);
+        written.ok_or_else(|| StoreError::damaged("a line of an account", CUT_SHORT))
     }
 }
 
@@ -176,11 +182,21 @@ pub(in crate::store) struct Dealing {
     pub share: Sums,
 }
 
+impl Value<LINE_KEY_BYTES> for Dealing {
+    type Memory = Lists<LINE_KEY_BYTES, Self>;
+    type Running = ();
+
+    fn read(bytes: &[u8]) -> Result<Self, StoreError> {
+        read_encoded(bytes)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::protocol::codec;
 
     proptest! {
         #[test]
@@ -192,11 +208,12 @@ mod tests {
             let slots = moved.iter().map(|(slot, sum)| (Slot::from_number(*slot), sum / 2));
             let moved: Sums = slots.collect();
             let line = Line::new(day, &moved);
-            prop_assert_eq!(line.parts(), Parts { day, moved: moved.clone(), sums: None });
             let bytes = codec::encode(&line);
-            prop_assert_eq!(codec::decode_own::<Line>(&bytes), Ok(line));
+            let expected = Parts { day, moved: moved.clone(), sums: None };
+            prop_assert_eq!(Parts::of(&bytes).unwrap(), expected);
+            prop_assert_eq!(Line::read(&bytes).unwrap(), line);
             for length in 0..bytes.len() {
-                prop_assert!(codec::decode_own::<Line>(&bytes[..length]).is_err());
+                prop_assert!(Parts::read(&bytes[..length]).is_none());
             }
             // In a run, every so many say what there is so far.
             let (mut running, mut out) = (Running::default(), Vec::new());
@@ -205,8 +222,8 @@ mod tests {
                 Line::write_in_order(&mut running, &[1; LINE_KEY_BYTES], &bytes, &mut out).unwrap();
                 running.sums = Sums::default();
             }
-            let last: Line = codec::decode_own(&out).unwrap();
-            prop_assert_eq!(last.parts(), Parts { day, moved: moved.clone(), sums: Some(moved) });
+            let expected = Parts { day, moved: moved.clone(), sums: Some(moved) };
+            prop_assert_eq!(Parts::of(&out).unwrap(), expected);
         }
     }
 }

@@ -3,12 +3,11 @@
 use super::line::Parts;
 use super::{AccountKey, Dealing, LINE_KEY_BYTES, Line, line_key, split_line_key};
 use crate::protocol::accounts::{Account, Party, Sums};
-use crate::protocol::codec;
 use crate::protocol::id::Id;
 use crate::protocol::money::Currency;
 use crate::store::error::StoreError;
 use crate::store::read::View;
-use crate::store::sorted::{Cursor, Order, SortedMap};
+use crate::store::sorted::{Cursor, Order, SortedMap, Value};
 
 /// What moved of an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,7 +62,7 @@ pub(in crate::store) fn sums(
     let (first, last) = (line_key(account, 0), line_key(account, last));
     for mut source in lines.sources(first, last, Order::Descending)? {
         while let Some((_, value)) = source.record() {
-            let line = Lines::decode(value)?.parts();
+            let line = Parts::of(value)?;
             if let Some(of_run) = &line.sums {
                 sums.add_all(of_run);
                 break;
@@ -88,7 +87,7 @@ pub(in crate::store) fn dealings(
     while let Some((key, value)) = found.record()
         && all.len() < limit
     {
-        all.push((*key, Dealings::decode(value)?));
+        all.push((*key, Dealing::read(value)?));
         found.advance()?;
     }
     Ok(all)
@@ -122,12 +121,9 @@ impl View {
             Ok(mut found) => {
                 let (key, value) = found.record()?;
                 let (_, index) = split_line_key(key);
-                let line = Lines::decode(value);
+                let line = Parts::of(value);
                 cursor = Some(found.advance().map(|()| found));
-                Some(line.map(|line| {
-                    let Parts { day, moved, .. } = line.parts();
-                    AccountLine { index, day, moved }
-                }))
+                Some(line.map(|Parts { day, moved, .. }| AccountLine { index, day, moved }))
             }
         })
     }
@@ -155,11 +151,4 @@ impl View {
     fn last_index(&self) -> u64 {
         self.head().size().saturating_sub(1)
     }
-}
-
-/// What a line says by itself, for those who compare.
-pub(in crate::store) fn line_bytes(key: &[u8; LINE_KEY_BYTES], line: &Line) -> Vec<u8> {
-    // Without what runs say of others.
-    let Parts { day, moved, .. } = line.parts();
-    codec::encode(&(key, Line::new(day, &moved)))
 }

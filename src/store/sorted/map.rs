@@ -18,9 +18,7 @@ const MERGE_WIDTH: usize = 8;
 const LAST_LEVEL: u8 = 2;
 
 /// What a map keeps under keys of `K` bytes. `()` takes no bytes.
-pub(in crate::store) trait Value<const K: usize>:
-    Encode + Decode<()> + Clone
-{
+pub(in crate::store) trait Value<const K: usize>: Encode + Clone {
     /// Of equal keys, whether the first record that was put in counts, rather than the latest.
     const FIRST_COUNTS: bool = false;
 
@@ -28,6 +26,9 @@ pub(in crate::store) trait Value<const K: usize>:
     type Memory: Memory<K, Self>;
     /// What the records of a run come to so far, for values that say something of that.
     type Running: Default;
+
+    /// Reads a value as it stands in a run.
+    fn read(bytes: &[u8]) -> Result<Self, StoreError>;
 
     /// Writes a value as it stands in a run, after all those of smaller keys there.
     fn write_in_order(
@@ -44,6 +45,15 @@ pub(in crate::store) trait Value<const K: usize>:
 impl Value<PAIR_BYTES> for () {
     type Memory = Keys;
     type Running = ();
+
+    fn read(bytes: &[u8]) -> Result<Self, StoreError> {
+        read_encoded(bytes)
+    }
+}
+
+/// Reads a value that is stored by its own encoding.
+pub(in crate::store) fn read_encoded<V: Decode<()>>(bytes: &[u8]) -> Result<V, StoreError> {
+    codec::decode_own(bytes).map_err(|error| StoreError::damaged("a record", error))
 }
 
 /// A sorted map from keys of `K` bytes to values. A clone has the same memories, and keeps the
@@ -84,7 +94,7 @@ impl<const K: usize, V: Value<K>> SortedMap<K, V> {
             }
         }
         for run in &self.runs {
-            if let Some(value) = run.get(key, Self::decode)? {
+            if let Some(value) = run.get(key, V::read)? {
                 return value.map(Some);
             }
         }
@@ -188,11 +198,6 @@ impl<const K: usize, V: Value<K>> SortedMap<K, V> {
             }
         }
         Ok(())
-    }
-
-    /// Reads a value as it is stored.
-    pub(in crate::store) fn decode(bytes: &[u8]) -> Result<V, StoreError> {
-        codec::decode_own(bytes).map_err(|error| StoreError::damaged("a record", error))
     }
 
     // Below: how a map changes shape. Each gives the map as it is to be from then on.
