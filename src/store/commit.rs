@@ -1,7 +1,7 @@
 //! Committing a block: the one place where the ledger grows.
 //!
 //! The guard is written and synced by another thread while the store is, so that a commit
-//! waits for the slower of two syncs and not for both. What a crash leaves, step by step, and how
+//! waits for the slower of two syncs and not for both; a third finds out what follows from the block. What a crash leaves, step by step, and how
 //! opening the store mends it (`recovery.rs`):
 //!
 //! | the store got as far as | guard | store | mended by |
@@ -33,7 +33,7 @@ use std::sync::Arc;
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use super::accounts;
+use super::derived::Following;
 use super::error::StoreError;
 use super::facets::{self, Facet};
 use super::guard::Guard;
@@ -61,7 +61,9 @@ pub struct Committer {
 /// end, and what it doesn't notice only the guard can mend.
 const MAX_UNSYNCED_BYTES: usize = 256 * 1024;
 /// How many threads work for a committer.
-const COMMIT_THREADS: usize = 2;
+const COMMIT_THREADS: usize = 3;
+/// From how many entries on a block is worth a thread that finds out what follows from it.
+const LARGE_BLOCK_ENTRIES: usize = 64;
 
 /// The threads of a committer. They last as long as it does: starting one takes as long as writing
 /// a small block.
@@ -125,17 +127,22 @@ impl Committer {
     fn take_in(&mut self, block: &VerifiedBlock) -> Result<Arc<Head>, StoreError> {
         self.home.received();
         let Self { store, guard, home, next_chunk, standing, threads } = self;
-        let (height, mut guarded) = (block.header().height, Ok(()));
+        let (height, mut guarded, mut following) = (block.header().height, Ok(()), None);
+        let inner = store.inner.clone();
         let written = threads.in_place_scope(|scope| {
             // What the guard knows of blocks that are missing is worth more than this one.
             if standing.is_whole() {
                 scope.spawn(|_| guarded = guard.put(height, &block.encode()));
             }
+            if block.entries().len() >= LARGE_BLOCK_ENTRIES {
+                scope.spawn(|_| following = Some(inner.derived.following(block)));
+            }
             write(store, next_chunk, block)
         });
         let head = guarded.and(written)?;
         standing.advanced_to(block.header(), home);
-        self.publish(block, head)
+        let following = following.unwrap_or_else(|| inner.derived.following(block))?;
+        self.publish(block, head, following)
     }
 
     /// Makes this the directory that seals: the guard takes the last block, and the record of
@@ -160,11 +167,12 @@ impl Committer {
         Ok(())
     }
 
-    /// Derives what follows from a durable block and makes it the head.
+    /// Takes in what follows from a durable block and makes it the head.
     pub(super) fn publish(
         &self,
         block: &VerifiedBlock,
         mut head: Head,
+        following: Following,
     ) -> Result<Arc<Head>, StoreError> {
         let mut full = Vec::new();
         for entry in block.entries() {
@@ -175,9 +183,7 @@ impl Committer {
         for tile in &full {
             inner.tiles.put(tile)?;
         }
-        let counted = accounts::count(&inner.derived, block)?;
-        let (records, names) = (block.changes().iter(), inner.derived.new_names(block));
-        inner.derived.apply(head.height(), records, postings(block), counted, names)?;
+        inner.derived.apply(head.height(), block.changes().iter(), following)?;
         let head = Arc::new(head);
         inner.head.store(head.clone());
         Ok(head)

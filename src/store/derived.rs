@@ -14,6 +14,9 @@
 //!   that it no longer names are removed.
 
 mod behind;
+mod following;
+
+pub(super) use following::Following;
 
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -23,7 +26,7 @@ use arc_swap::ArcSwap;
 use bincode::{Decode, Encode};
 use quick_cache::sync::Cache;
 
-use super::accounts::{self, Counted, Dealing, Dealings, LINE_KEY_BYTES, Line, Lines, ReadShares};
+use super::accounts::{self, Dealing, Dealings, LINE_KEY_BYTES, Line, Lines, ReadShares};
 use super::directory::{self, Directory, Listed, NameFamily, NameKey, Remembered};
 use super::error::StoreError;
 use super::keys;
@@ -35,7 +38,6 @@ use crate::protocol::accounts::{AccountKey, Sums};
 use crate::protocol::codec;
 use crate::protocol::hash::{STATE_KEY_BYTES, StateKey};
 use crate::protocol::rules::{Record, StoredRecord};
-use crate::protocol::verify::VerifiedBlock;
 
 /// When memory is frozen.
 #[derive(Clone, Copy, Debug)]
@@ -267,11 +269,6 @@ impl Derived {
         directory::names(&self.shared.maps.load().names, family, start, most)
     }
 
-    /// The names that a block may be the first to say.
-    pub(super) fn new_names(&self, block: &VerifiedBlock) -> Vec<(NameKey, Listed)> {
-        self.remembered.new_names(block)
-    }
-
     /// What the lines of an account up to the log index `last` come to.
     pub(super) fn sums(&self, account: AccountKey, last: u64) -> Result<Sums, StoreError> {
         accounts::sums(&self.shared.maps.load().lines, account, last)
@@ -297,9 +294,7 @@ impl Derived {
         &self,
         height: u64,
         records: impl Iterator<Item = (&'a StateKey, &'a StoredRecord)>,
-        postings: impl Iterator<Item = (u64, u64)>,
-        counted: Counted,
-        names: Vec<(NameKey, Listed)>,
+        following: Following,
     ) -> Result<(), StoreError> {
         if let Some(cause) = &self.shared.work().failed {
             return Err(StoreError::NotWrittenOut(cause.clone()));
@@ -312,8 +307,8 @@ impl Derived {
             }
             (key.0, record.clone())
         }));
-        let postings =
-            maps.postings.extend(postings.map(|(digest, index)| (posting(digest, index), ())));
+        let Following { postings, counted, names } = following;
+        let postings = maps.postings.extend(postings.into_iter().map(|key| (key, ())));
         let lines = maps.lines.extend(counted.lines.into_iter());
         let dealings = maps.dealings.extend(counted.dealings.into_iter());
         let names = maps.names.extend(names.into_iter());
@@ -541,7 +536,7 @@ mod tests {
         let records = keys.iter().map(|key| (key, &record));
         let facets = (height * 100..).zip(&step.facets);
         let postings = facets.map(|(index, number)| (digest(*number), index));
-        derived.apply(height, records, postings, Counted::default(), Vec::new()).unwrap();
+        derived.apply(height, records, Following::of(postings)).unwrap();
     }
 
     fn open(database: &sled::Db, directory: &Path) -> Derived {

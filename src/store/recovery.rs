@@ -320,7 +320,8 @@ fn derive(committer: &Committer, block: Block) -> Result<(), StoreError> {
         tip: verified.tip().clone(),
         edge: head.edge.clone(),
     };
-    committer.publish(&verified, next).map(|_| ())
+    let following = store.inner.derived.following(&verified)?;
+    committer.publish(&verified, next, following).map(|_| ())
 }
 
 /// Names what is wrong with a block that doesn't verify: the leaf, where its stored hash tells.
