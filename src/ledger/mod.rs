@@ -40,8 +40,9 @@ use crate::protocol::time::Timestamp;
 use crate::protocol::verify::Chain;
 use crate::store::{Head, Standing, Store, View};
 
-/// The most reads that run at the same time; others wait their turn.
-pub const MAX_CONCURRENT_READS: usize = 64;
+/// The most reads that run at the same time for each core; others wait their turn. Some may wait for
+/// the disk; but more than cores can run are each slower, and whose turn it is becomes a matter of luck.
+const READS_A_CORE: usize = 4;
 
 /// A ledger that is open. Cheap to clone.
 #[derive(Clone)]
@@ -112,7 +113,8 @@ impl Ledger {
             .name("ledger-writer".to_owned())
             .spawn(move || writer.run(committer))
             .map_err(OpenError::Thread)?;
-        let reads = Semaphore::new(MAX_CONCURRENT_READS);
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let reads = Semaphore::new(cores * READS_A_CORE);
         let inner = Inner { chain, store, pool, heads, health, hold, reads };
         Ok((Self { inner: Arc::new(inner) }, WriterThread { thread }))
     }

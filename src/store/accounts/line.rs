@@ -54,6 +54,29 @@ impl Line {
         write_sums(moved, |byte| bytes.push(byte));
         Self { bytes }
     }
+
+    /// Adds what it says has moved.
+    pub(in crate::store) fn add_to(&self, sums: &mut Sums) {
+        let mut moved = self.bytes.get(1..).unwrap_or_default();
+        add_sums(&mut moved, sums).expect("a line is made of a day and sums");
+    }
+}
+
+/// Adds what lines of an account that follow each other in a run have moved, and what those before
+/// them have, where one says that; whether one does.
+pub(in crate::store) fn add_from_end(lines: &[&[u8]], sums: &mut Sums) -> Result<bool, StoreError> {
+    let damaged = || StoreError::damaged("a line of an account", CUT_SHORT);
+    for line in lines.iter().rev() {
+        let (first, mut rest) = line.split_first().ok_or_else(damaged)?;
+        if first & WITH_SUMS != 0 {
+            // They have what the line moved in them.
+            add_sums(&mut rest, &mut Sums::default()).ok_or_else(damaged)?;
+            add_sums(&mut rest, sums).ok_or_else(damaged)?;
+            return Ok(true);
+        }
+        add_sums(&mut rest, sums).ok_or_else(damaged)?;
+    }
+    Ok(false)
 }
 
 impl Parts {

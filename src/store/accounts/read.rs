@@ -1,13 +1,13 @@
 //! Sums and lines of accounts, as they were at some index.
 
-use super::line::Parts;
+use super::line::{Parts, add_from_end};
 use super::{AccountKey, Dealing, LINE_KEY_BYTES, Line, line_key, split_line_key};
 use crate::protocol::accounts::{Account, Party, Sums};
 use crate::protocol::id::Id;
 use crate::protocol::money::Currency;
 use crate::store::error::StoreError;
 use crate::store::read::View;
-use crate::store::sorted::{Cursor, Order, SortedMap, Value};
+use crate::store::sorted::{Cursor, Order, SortedMap, Stretch, Value};
 
 /// What moved of an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,17 +60,13 @@ pub(in crate::store) fn sums(
 ) -> Result<Sums, StoreError> {
     let mut sums = Sums::default();
     let (first, last) = (line_key(account, 0), line_key(account, last));
-    for mut source in lines.sources(first, last, Order::Descending)? {
-        while let Some((_, value)) = source.record() {
-            let line = Parts::of(value)?;
-            if let Some(of_run) = &line.sums {
-                sums.add_all(of_run);
-                break;
-            }
-            sums.add_all(&line.moved);
-            source.advance()?;
+    lines.look_back(&first, &last, |stretch| match stretch {
+        Stretch::Memory(lines) => {
+            lines.iter().for_each(|(_, line)| line.add_to(&mut sums));
+            Ok(true)
         }
-    }
+        Stretch::Page(lines) => add_from_end(lines, &mut sums),
+    })?;
     Ok(sums)
 }
 

@@ -49,6 +49,14 @@ impl<const K: usize, V> Lists<K, V> {
         }
     }
 
+    /// The records from `first` to `last`, which share a prefix.
+    pub(super) fn within(&self, (first, last): Bounds<'_, K>) -> &[([u8; K], V)] {
+        let records = self.list(first);
+        let from = records.partition_point(|(key, _)| key < first);
+        let until = records.partition_point(|(key, _)| key <= last).max(from);
+        records.get(from..until).unwrap_or_default()
+    }
+
     fn list(&self, key: &[u8; K]) -> &[([u8; K], V)] {
         self.lists.get(&prefix(key).to_be_bytes()).map(SmallVec::as_slice).unwrap_or_default()
     }
@@ -79,16 +87,14 @@ impl<const K: usize, V: Value<K> + Send + Sync> Memory<K, V> for Lists<K, V> {
         list.get(place).map(|(_, value)| value.clone())
     }
 
-    fn range(&self, (first, last): Bounds<'_, K>, order: Order, most: usize) -> Vec<Encoded<K>> {
-        let records = self.list(first);
-        let from = records.partition_point(|(key, _)| key < first);
-        let until = records.partition_point(|(key, _)| key <= last).max(from);
-        let within = match order {
-            Order::Ascending => from..until.min(from.saturating_add(most)),
-            Order::Descending => from.max(until.saturating_sub(most))..until,
+    fn range(&self, bounds: Bounds<'_, K>, order: Order, most: usize) -> Vec<Encoded<K>> {
+        let within = self.within(bounds);
+        let few = match order {
+            Order::Ascending => 0..within.len().min(most),
+            Order::Descending => within.len().saturating_sub(most)..within.len(),
         };
-        let within = records.get(within).unwrap_or_default().iter();
-        within.map(|(key, value)| (*key, codec::encode(value))).collect()
+        let few = within.get(few).unwrap_or_default().iter();
+        few.map(|(key, value)| (*key, codec::encode(value))).collect()
     }
 
     fn for_each<E>(&self, mut look: impl FnMut(&[u8; K], &V) -> Result<(), E>) -> Result<(), E> {

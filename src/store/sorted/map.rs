@@ -3,16 +3,21 @@
 use std::sync::{Arc, RwLock, RwLockReadGuard};
 
 use bincode::{Decode, Encode};
+use smallvec::SmallVec;
 
 use super::cursor::{Collected, Cursor, Merge, Order, RunCursor};
 use super::file::RunFiles;
+use super::lists::Lists;
 use super::memory::{Keys, Memory, PAIR_BYTES, read};
+use super::page::Records;
 use super::run::{Run, RunMeta, RunWriter, prefix};
 use crate::protocol::codec;
 use crate::store::error::StoreError;
 
 /// How many runs of a level are merged into one of the next.
 const MERGE_WIDTH: usize = 8;
+/// As many values as mostly are of one prefix on a page.
+const VALUES_OF_A_PAGE: usize = 64;
 /// Runs of this level aren't merged any more: a merge would write gigabytes, to save a look at a
 /// few filters.
 const LAST_LEVEL: u8 = 2;
@@ -124,17 +129,7 @@ impl<const K: usize, V: Value<K>> SortedMap<K, V> {
     }
 
     /// The records from `first` to `last`, which share their first eight bytes, of each memory and
-    /// each run by themselves, the newest first.
-    pub(in crate::store) fn sources(
-        &self,
-        first: [u8; K],
-        last: [u8; K],
-        order: Order,
-    ) -> Result<Vec<Box<dyn Cursor<K> + Send>>, StoreError> {
-        self.sources_few(first, last, order, usize::MAX)
-    }
-
-    /// The same, of each memory only the first `most`.
+    /// each run by themselves, the newest first; of each memory only the first `most`.
     fn sources_few(
         &self,
         first: [u8; K],
@@ -293,6 +288,45 @@ impl<const K: usize, V: Value<K>> SortedMap<K, V> {
 
     fn memories(&self) -> impl Iterator<Item = RwLockReadGuard<'_, V::Memory>> {
         std::iter::once(&self.active).chain(&self.frozen).map(|memory| read(memory))
+    }
+}
+
+/// Values whose keys follow each other, in the order of those.
+pub(in crate::store) enum Stretch<'a, const K: usize, V> {
+    /// All of a memory that are asked for, with their keys.
+    Memory(&'a [([u8; K], V)]),
+    /// Those of a page, as they are stored.
+    Page(&'a [&'a [u8]]),
+}
+
+impl<const K: usize, V: Value<K, Memory = Lists<K, V>>> SortedMap<K, V> {
+    /// Looks at the values from `first` to `last`, which share their first eight bytes, stretch by
+    /// stretch; in each run from the last page on, until `look` says that it has seen enough of that.
+    pub(in crate::store) fn look_back(
+        &self,
+        first: &[u8; K],
+        last: &[u8; K],
+        mut look: impl FnMut(Stretch<'_, K, V>) -> Result<bool, StoreError>,
+    ) -> Result<(), StoreError> {
+        for memory in self.memories() {
+            look(Stretch::Memory(memory.within((first, last))))?;
+        }
+        for run in self.runs.iter().filter(|run| run.may_have(prefix(first))) {
+            for number in run.pages_between(first, last).rev() {
+                let page = run.page(number)?;
+                let mut records = Records::<K>::new(&page);
+                let within = records.by_ref().skip_while(|(key, _)| key < first);
+                let within = within.take_while(|(key, _)| key <= last).map(|(_, value)| value);
+                let values: SmallVec<[&[u8]; VALUES_OF_A_PAGE]> = within.collect();
+                if records.next().is_none() && records.is_damaged() {
+                    return Err(run.damaged_page(number));
+                }
+                if look(Stretch::Page(&values))? {
+                    break;
+                }
+            }
+        }
+        Ok(())
     }
 }
 
