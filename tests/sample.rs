@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use counterfoil::protocol::block::EncodedEntry;
+use counterfoil::protocol::block::{EncodedEntry, Heading};
 use counterfoil::protocol::entry::{
     Action, Amended, Body, CapPer, Claim, Effect, Entry, Kind, Locking, Outcome, PaymentEvent,
     PayoutLine, Reward, RewardRule, Role, Verdict,
@@ -86,6 +86,10 @@ fn seal(
         let mut draft = Draft::new(&chain, &tip, &state, time);
         for entry in block {
             let encoded = EncodedEntry::new(entry.clone()).unwrap();
+            let Heading { tenant, external_id, event_time, kind, id } =
+                Heading::of(encoded.leaf()).unwrap();
+            assert_eq!((&tenant, &external_id), (&entry.tenant, &entry.external_id));
+            assert_eq!((event_time, kind, id), (entry.event_time, entry.kind(), encoded.id()));
             if let Err(refusal) = draft.admit(encoded) {
                 panic!("{refusal}: {entry:#?}");
             }

@@ -29,7 +29,7 @@ use crate::store::View;
 /// The most rows of a page.
 pub const MAX_PAGE_ROWS: u16 = 1_000;
 /// The rows of a page where no limit is asked for, and of each step of a stream.
-const DEFAULT_PAGE_ROWS: u16 = 100;
+const DEFAULT_PAGE_ROWS: u16 = 50;
 /// The most pages of a stream that wait for the client.
 const MAX_WAITING_PAGES: usize = 4;
 /// The height that an answer without room for it is of.
@@ -49,7 +49,7 @@ pub struct ReportQuery {
     #[param(inline)]
     format: Format,
     /// How many rows at most; of JSON only.
-    #[param(minimum = 1, maximum = 1000, default = 100)]
+    #[param(minimum = 1, maximum = 1000, default = 50)]
     limit: Option<u16>,
     /// The `next` of the page before, with the same query.
     cursor: Option<String>,

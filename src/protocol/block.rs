@@ -8,7 +8,10 @@ use serde::Serialize;
 use super::checkpoint::Checkpoint;
 use super::codec::{self, NotCanonical};
 use super::entry::{Entry, Kind};
-use super::hash::{AccountsRoot, ChainId, Domain, EntryId, HeaderHash, StateKey, TreeHash};
+use super::hash::{
+    AccountsRoot, ChainId, Commitment, Domain, EntryId, HeaderHash, StateKey, TreeHash,
+};
+use super::id::Id;
 use super::key::{PublicKey, Signature};
 use super::rules::Subject;
 use super::spec::{ChainSpec, FORMAT_VERSION, MAX_BLOCK_BYTES, MAX_BLOCK_ENTRIES, MAX_LEAF_BYTES};
@@ -96,6 +99,9 @@ pub enum Leaf {
     Entry(Entry),
 }
 
+/// The number of [`Leaf::Entry`].
+const ENTRY_LEAF: u8 = 1;
+
 codec::numbered! {
     Leaf {
         0 => Header { 0: header },
@@ -110,6 +116,39 @@ impl Leaf {
     /// [`NotCanonical`].
     pub fn decode(bytes: &[u8]) -> Result<Self, NotCanonical> {
         codec::decode(bytes, MAX_LEAF_BYTES)
+    }
+}
+
+/// What the leaf of an entry begins with, and the entry's identity: enough to say which it is. A
+/// payout's part has a thousand lines after it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heading {
+    /// Whose fact it is.
+    pub tenant: Id,
+    /// The submitter's own name for it.
+    pub external_id: Id,
+    /// When it happened, by the submitter's word.
+    pub event_time: Timestamp,
+    /// What kind of fact it is.
+    pub kind: Kind,
+    /// The entry's identity.
+    pub id: EntryId,
+}
+
+impl Heading {
+    /// Reads what a leaf begins with, of one's own log: what follows isn't looked at.
+    ///
+    /// # Errors
+    /// [`NotCanonical`], also for the leaf of a header.
+    pub fn of(leaf: &[u8]) -> Result<Self, NotCanonical> {
+        type Beginning = (Id, Id, Timestamp, Option<Commitment>, Kind);
+        let Some((&ENTRY_LEAF, canonical)) = leaf.split_first() else {
+            return Err(NotCanonical::Undecodable("not the leaf of an entry".to_owned()));
+        };
+        let (beginning, _) = codec::decode_beginning::<Beginning>(canonical)?;
+        let (tenant, external_id, event_time, _, kind) = beginning;
+        let id = EntryId(Domain::Entry.digest(canonical));
+        Ok(Self { tenant, external_id, event_time, kind, id })
     }
 }
 

@@ -77,13 +77,19 @@ pub fn decode<T: Encode + Decode<()>>(bytes: &[u8], limit_bytes: usize) -> Resul
 /// # Errors
 /// [`NotCanonical`].
 pub fn decode_own<T: Decode<()>>(bytes: &[u8]) -> Result<T, NotCanonical> {
+    let (value, rest) = decode_beginning(bytes)?;
+    if rest.is_empty() { Ok(value) } else { Err(NotCanonical::Trailing(rest.len())) }
+}
+
+/// The value that such bytes begin with, and what follows it.
+///
+/// # Errors
+/// [`NotCanonical`].
+pub fn decode_beginning<T: Decode<()>>(bytes: &[u8]) -> Result<(T, &[u8]), NotCanonical> {
     let config = config::standard().with_limit::<MAX_DECODED_BYTES>();
     let (value, consumed) = bincode::decode_from_slice::<T, _>(bytes, config)
         .map_err(|error| NotCanonical::Undecodable(explain(&error)))?;
-    if consumed != bytes.len() {
-        return Err(NotCanonical::Trailing(bytes.len().saturating_sub(consumed)));
-    }
-    Ok(value)
+    Ok((value, bytes.get(consumed..).unwrap_or_default()))
 }
 
 /// Whether `bytes` are the canonical bytes of `value`.

@@ -12,7 +12,7 @@ use super::{AsOf, Day, Page, PageOf, QueryError, Span};
 use crate::protocol::accounts::{Account, Party, Slot, Sums};
 use crate::protocol::id::Id;
 use crate::protocol::money::Currency;
-use crate::store::{DealingsWith, Order, StoreError, View};
+use crate::store::{DealingsWith, StoreError, View};
 
 /// By what earnings are told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
@@ -262,7 +262,7 @@ fn add_month(
         }
         return Ok(());
     }
-    for line in view.account_lines(of.tenant, account, (0, at.last_index()), Order::Ascending) {
+    for line in view.account_lines(of.tenant, account, (0, at.last_index()), usize::MAX) {
         let line = line?;
         let day = month.later(u32::from(line.day).saturating_sub(1));
         if span.has(day) {

@@ -11,13 +11,14 @@ use super::as_of::{block_time, first_height, header};
 use super::figure::{Figure, scale};
 use super::{AsOf, Page, PageOf, QueryError};
 use crate::protocol::accounts::{Account, Slot, Sums};
+use crate::protocol::block::Heading;
 use crate::protocol::entry::Kind;
 use crate::protocol::hash::EntryId;
 use crate::protocol::id::Id;
 use crate::protocol::money::Currency;
 use crate::protocol::rules::{AdjustmentState, CommissionState as State};
 use crate::protocol::time::Timestamp;
-use crate::store::{AccountLine, Order, StoreError, View};
+use crate::store::{AccountLine, StoreError, View};
 
 /// Where a period begins or ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -286,8 +287,9 @@ fn statement<R: StatementRow>(
         let place = Place::end(view, RowType::Opening, blocks.before)?;
         rows.push(R::new(place, currency, [&Sums::default(), &balance], scale));
     }
-    let lines = (from <= blocks.last)
-        .then(|| view.account_lines(tenant, account, (from, blocks.last), Order::Ascending));
+    let lines = (from <= blocks.last).then(|| {
+        view.account_lines(tenant, account, (from, blocks.last), page.limit.saturating_add(1))
+    });
     let mut block = None;
     for line in lines.into_iter().flatten() {
         if rows.len() >= page.limit {
@@ -323,20 +325,14 @@ impl Place {
         block: &mut Option<(u64, Timestamp)>,
     ) -> Result<Self, StoreError> {
         let missing = || StoreError::damaged(format!("index {index}"), "a line names no entry");
-        let (encoded, height) = view.entry_and_height(index)?.ok_or_else(missing)?;
+        let (heading, height) = view.heading_and_height(index)?.ok_or_else(missing)?;
         let recorded_at = match *block {
             Some((same, time)) if same == height => time,
             _ => block_time(view, height)?,
         };
         *block = Some((height, recorded_at));
-        let entry = encoded.entry();
-        let place = EntryPlace {
-            index,
-            event_time: entry.event_time,
-            kind: entry.kind(),
-            external_id: entry.external_id.clone(),
-            id: encoded.id(),
-        };
+        let Heading { event_time, kind, external_id, id, .. } = heading;
+        let place = EntryPlace { index, event_time, kind, external_id, id };
         Ok(Self { row: RowType::Line, height, recorded_at, entry: Some(place) })
     }
 }

@@ -26,9 +26,6 @@ const UNFINISHED_SNAPSHOT: &str = ".generating";
 const SEGMENT_BYTES: usize = 512 * 1024;
 /// How many threads read it at once.
 const LOG_READERS: u64 = 4;
-/// Up to which length all of it is read, in bytes: what is derived anew when a store is opened
-/// asks for records all over the file, which takes several times as long one by one.
-const WHOLE_LOG_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 /// What a segment begins with: a sum (4), its place in the log (8, little-endian, combined with
 /// [`PLACE_MASK`]).
 const SEGMENT_START_BYTES: usize = 4 + 8;
@@ -73,15 +70,14 @@ fn remove_unfinished(path: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Reads what sled is about to read, the segments from its last snapshot on, or all there is. They
-/// are in memory then. Several readers at once are quicker than sled alone would be.
+/// Reads what sled is about to read, the segments from its last snapshot on. They are in memory then. Several readers at once are quicker than sled alone would be.
 fn read_log(path: &Path) -> std::io::Result<()> {
     let path = &path;
     let length = match path.join("db").metadata() {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         metadata => metadata?.len(),
     };
-    let snapshot = if length <= WHOLE_LOG_BYTES { 0 } else { snapshot_place(path)? };
+    let snapshot = snapshot_place(path)?;
     let part = length.div_ceil(LOG_READERS).next_multiple_of(SEGMENT_BYTES as u64);
     std::thread::scope(|scope| {
         let readers: Vec<_> = (0..LOG_READERS)

@@ -32,6 +32,7 @@ use super::error::StoreError;
 use super::keys;
 use super::sorted::{
     Cursor, Order, Records, RunFiles, RunMeta, SortedMap, SyncManifest, Value, read_encoded,
+    records,
 };
 use super::table::Table;
 use crate::protocol::accounts::{AccountKey, Sums};
@@ -59,6 +60,9 @@ const LINES_A_RECORD: usize = 3;
 
 /// How many records that the rules read are kept at hand.
 const RECORDS_AT_HAND: usize = 16 * 1024;
+
+/// How much of the records is read ahead when a store is opened, in bytes.
+const READ_AHEAD_BYTES: u64 = 1024 * 1024 * 1024;
 
 /// The longest manifest, in bytes: longer values wouldn't be durable.
 const MAX_MANIFEST_BYTES: usize = 6 * 1024;
@@ -246,17 +250,8 @@ impl Derived {
     ) -> impl Iterator<Item = Result<u64, StoreError>> + use<> {
         let maps = self.shared.maps.load();
         let (first, last) = (posting(digest, first), posting(digest, last));
-        let mut cursor = Some(maps.postings.range_few(first, last, order, most));
-        // After an error there is nothing more.
-        std::iter::from_fn(move || match cursor.take()? {
-            Err(error) => Some(Err(error)),
-            Ok(mut found) => {
-                let index = index_of(found.record()?.0);
-                cursor = Some(found.advance().map(|()| found));
-                Some(Ok(index))
-            }
-        })
-        .take(most)
+        let found = records(maps.postings.range_few(first, last, order, most));
+        found.map(|record| record.map(|(key, _)| index_of(&key))).take(most)
     }
 
     /// Names of a family that begin with `start`, looking at `most` at most.
@@ -287,6 +282,11 @@ impl Derived {
         limit: usize,
     ) -> Result<Vec<([u8; LINE_KEY_BYTES], Dealing)>, StoreError> {
         accounts::dealings(&self.shared.maps.load().dealings, of, from, limit)
+    }
+
+    /// Reads the records of the rules ahead: whoever derives many blocks asks for records all over.
+    pub(super) fn read_ahead(&self) -> Result<(), StoreError> {
+        self.shared.maps.load().state.read_ahead(READ_AHEAD_BYTES)
     }
 
     /// Takes in what a block leads to. Waits where too much is still to be written out.

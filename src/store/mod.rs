@@ -100,7 +100,7 @@ use crate::protocol::rules::{StateReader, StoredRecord};
 use crate::protocol::verify::{Chain, Tip};
 
 /// sled's cache, in bytes.
-const CACHE_BYTES: u64 = 128 * 1024 * 1024;
+const CACHE_BYTES: u64 = 80 * 1024 * 1024;
 /// How often it is looked whether the last reader is gone, in milliseconds.
 const CLOSING_POLL_MS: u64 = 5;
 

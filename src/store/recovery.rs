@@ -285,6 +285,9 @@ fn replay(
     progress: &mut impl FnMut(u64, u64),
 ) -> Result<u64, StoreError> {
     let view = committer.store.view();
+    if applied < last {
+        committer.store.inner.derived.read_ahead()?;
+    }
     for height in applied + 1..=last {
         match view.stored_block(height).and_then(|block| derive(committer, block)) {
             Err(StoreError::Damaged { .. })

@@ -59,10 +59,16 @@ pub(in crate::store) fn sums(
     last: u64,
 ) -> Result<Sums, StoreError> {
     let mut sums = Sums::default();
+    if last == 0 {
+        // Genesis moves nothing.
+        return Ok(sums);
+    }
     let (first, last) = (line_key(account, 0), line_key(account, last));
     lines.look_back(&first, &last, |stretch| match stretch {
         Stretch::Memory(lines) => {
-            lines.iter().for_each(|(_, line)| line.add_to(&mut sums));
+            for (_, line) in lines {
+                line.add_to(&mut sums);
+            }
             Ok(true)
         }
         Stretch::Page(lines) => add_from_end(lines, &mut sums),
@@ -99,28 +105,22 @@ impl View {
         self.store.inner.derived.sums(account.key(tenant), last)
     }
 
-    /// The lines of an account between two log indexes, those included.
+    /// The first `most` lines of an account between two log indexes, those included.
     pub fn account_lines(
         &self,
         tenant: &Id,
         account: Account<'_>,
         (first, last): (u64, u64),
-        order: Order,
+        most: usize,
     ) -> impl Iterator<Item = Result<AccountLine, StoreError>> + use<> {
         let (key, last) = (account.key(tenant), last.min(self.last_index()));
         let lines = self.store.inner.derived.lines();
-        let mut cursor =
-            Some(lines.range(line_key(key, first.min(last)), line_key(key, last), order));
-        // After an error there is nothing more.
-        std::iter::from_fn(move || match cursor.take()? {
-            Err(error) => Some(Err(error)),
-            Ok(mut found) => {
-                let (key, value) = found.record()?;
-                let (_, index) = split_line_key(key);
-                let line = Parts::of(value);
-                cursor = Some(found.advance().map(|()| found));
-                Some(line.map(|Parts { day, moved, .. }| AccountLine { index, day, moved }))
-            }
+        // A block that comes later has greater log indexes.
+        let lines = lines.in_turn(line_key(key, first.min(last)), line_key(key, last), most);
+        lines.map(|line| {
+            let (key, value) = line?;
+            let (Parts { day, moved, .. }, (_, index)) = (Parts::of(&value)?, split_line_key(&key));
+            Ok(AccountLine { index, day, moved })
         })
     }
 

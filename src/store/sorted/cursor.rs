@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::page::Records;
-use super::run::{Run, prefix};
+use super::run::{Run, order, prefix};
 use crate::store::error::StoreError;
 
 /// In which order records come.
@@ -24,6 +24,22 @@ pub(in crate::store) trait Cursor<const K: usize> {
 
     /// Goes on to the next.
     fn advance(&mut self) -> Result<(), StoreError>;
+}
+
+/// The records from a cursor's place on, if that could be found. After an error there is nothing more.
+pub(in crate::store) fn records<const K: usize>(
+    cursor: Result<impl Cursor<K>, StoreError>,
+) -> impl Iterator<Item = Result<([u8; K], Vec<u8>), StoreError>> {
+    let mut cursor = Some(cursor);
+    std::iter::from_fn(move || match cursor.take()? {
+        Err(error) => Some(Err(error)),
+        Ok(mut found) => {
+            let (key, value) = found.record()?;
+            let record = (*key, value.to_vec());
+            cursor = Some(found.advance().map(|()| found));
+            Some(Ok(record))
+        }
+    })
 }
 
 /// Records that are in memory already.
@@ -92,7 +108,7 @@ impl<const K: usize> RunCursor<K> {
             let mut records = Records::<K>::new(&self.page);
             let short = |offset| u16::try_from(offset).expect("a page is short");
             while let Some((key, value)) = records.next() {
-                if (self.first..=self.last).contains(&key) {
+                if order(&key, &self.first).is_ge() && order(&key, &self.last).is_le() {
                     let end = records.offset();
                     self.records.push((key, short(end - value.len())..short(end)));
                 }
@@ -119,6 +135,16 @@ impl<const K: usize> Cursor<K> for RunCursor<K> {
     fn advance(&mut self) -> Result<(), StoreError> {
         self.records.pop();
         self.read_on()
+    }
+}
+
+impl<const K: usize, C: Cursor<K> + ?Sized> Cursor<K> for Box<C> {
+    fn record(&self) -> Option<(&[u8; K], &[u8])> {
+        (**self).record()
+    }
+
+    fn advance(&mut self) -> Result<(), StoreError> {
+        (**self).advance()
     }
 }
 

@@ -10,7 +10,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -125,6 +125,16 @@ impl RunFile {
         Ok(part)
     }
 
+    /// Reads all of it, so that it is in memory: one by one, parts of a file that isn't take several
+    /// times as long.
+    pub(super) fn read_ahead(&self) -> Result<(), StoreError> {
+        let io = || StoreError::io("read", &self.path);
+        let mut file = File::open(&self.path).map_err(io())?;
+        let mut piece = vec![0; WRITE_BYTES];
+        while file.read(&mut piece).map_err(io())? > 0 {}
+        Ok(())
+    }
+
     /// Removes the file. What reads it may go on.
     pub(super) fn remove(&self) -> std::io::Result<()> {
         std::fs::remove_file(&self.path)
@@ -171,14 +181,13 @@ impl RunFileWriter {
     }
 
     fn write(&mut self) -> Result<(), StoreError> {
-        let file = match &mut self.file {
-            Some(file) => file,
-            None => {
-                let mut options = OpenOptions::new();
-                let made = options.read(true).write(true).create(true).truncate(true);
-                let made = made.open(&self.path).map_err(StoreError::io("create", &self.path))?;
-                self.file.insert(made)
-            }
+        let file = if let Some(file) = &mut self.file {
+            file
+        } else {
+            let mut options = OpenOptions::new();
+            let made = options.read(true).write(true).create(true).truncate(true);
+            let made = made.open(&self.path).map_err(StoreError::io("create", &self.path))?;
+            self.file.insert(made)
         };
         file.write_all(&self.buffer).map_err(StoreError::io("write", &self.path))?;
         self.written += self.buffer.len() as u64;

@@ -3,14 +3,15 @@
 use std::sync::{Arc, RwLock, RwLockReadGuard};
 
 use bincode::{Decode, Encode};
+use rayon::prelude::*;
 use smallvec::SmallVec;
 
-use super::cursor::{Collected, Cursor, Merge, Order, RunCursor};
+use super::cursor::{Collected, Cursor, Merge, Order, RunCursor, records};
 use super::file::RunFiles;
 use super::lists::Lists;
 use super::memory::{Keys, Memory, PAIR_BYTES, read};
 use super::page::Records;
-use super::run::{Run, RunMeta, RunWriter, prefix};
+use super::run::{Run, RunMeta, RunWriter, order, prefix};
 use crate::protocol::codec;
 use crate::store::error::StoreError;
 
@@ -128,6 +129,27 @@ impl<const K: usize, V: Value<K>> SortedMap<K, V> {
         Ok(Self::merge(self.sources_few(first, last, order, most)?, order))
     }
 
+    /// The first `most` records from `first` to `last`, which share their first eight bytes, where what
+    /// came later has the greater keys: so each run is read only when those before it are done.
+    pub(in crate::store) fn in_turn(
+        &self,
+        first: [u8; K],
+        last: [u8; K],
+        most: usize,
+    ) -> impl Iterator<Item = Result<([u8; K], Vec<u8>), StoreError>> + use<K, V> {
+        let runs = self.runs.clone().into_iter().rev();
+        let runs = runs.filter(move |run| run.may_have(prefix(&first))).map(move |run| {
+            let cursor = RunCursor::new(&run, first, last, Order::Ascending)?;
+            Ok(Box::new(cursor) as Box<dyn Cursor<K> + Send>)
+        });
+        let memories = self.frozen.clone().into_iter().chain([self.active.clone()]);
+        let memories = memories.map(move |memory| {
+            let found = read(&memory).range((&first, &last), Order::Ascending, most);
+            Ok(Box::new(Collected::new(found, Order::Ascending)) as Box<dyn Cursor<K> + Send>)
+        });
+        runs.chain(memories).flat_map(records).take(most)
+    }
+
     /// The records from `first` to `last`, which share their first eight bytes, of each memory and
     /// each run by themselves, the newest first; of each memory only the first `most`.
     fn sources_few(
@@ -170,6 +192,18 @@ impl<const K: usize, V: Value<K>> SortedMap<K, V> {
             sources.reverse();
         }
         Merge::new(sources, order)
+    }
+
+    /// Reads the runs, the newest first, up to `most_bytes` of them, so that what is looked up after
+    /// that is in memory.
+    pub(in crate::store) fn read_ahead(&self, most_bytes: u64) -> Result<(), StoreError> {
+        let mut bytes = 0;
+        let near = self.runs.iter().take_while(|run| {
+            bytes += run.bytes();
+            bytes <= most_bytes
+        });
+        let near: Vec<_> = near.collect();
+        near.par_iter().try_for_each(|run| run.read_ahead())
     }
 
     /// Looks whether each run's filter knows all its keys: one that doesn't would hide some. And
@@ -315,8 +349,9 @@ impl<const K: usize, V: Value<K, Memory = Lists<K, V>>> SortedMap<K, V> {
             for number in run.pages_between(first, last).rev() {
                 let page = run.page(number)?;
                 let mut records = Records::<K>::new(&page);
-                let within = records.by_ref().skip_while(|(key, _)| key < first);
-                let within = within.take_while(|(key, _)| key <= last).map(|(_, value)| value);
+                let within = records.by_ref().skip_while(|(key, _)| order(key, first).is_lt());
+                let within =
+                    within.take_while(|(key, _)| order(key, last).is_le()).map(|(_, value)| value);
                 let values: SmallVec<[&[u8]; VALUES_OF_A_PAGE]> = within.collect();
                 if records.next().is_none() && records.is_damaged() {
                     return Err(run.damaged_page(number));

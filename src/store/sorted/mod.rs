@@ -42,8 +42,8 @@ mod page;
 mod run;
 mod tree;
 
-pub(super) use cursor::Cursor;
 pub use cursor::Order;
+pub(super) use cursor::{Cursor, records};
 pub(super) use file::{RunFiles, SyncManifest};
 pub(super) use lists::Lists;
 pub(super) use map::{SortedMap, Stretch, Value, read_encoded};

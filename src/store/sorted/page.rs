@@ -10,7 +10,7 @@
 use crate::store::table::SUM_BYTES;
 
 /// The longest page, in bytes.
-pub(super) const MAX_PAGE_BYTES: usize = 4096;
+pub(super) const MAX_PAGE_BYTES: usize = 2048;
 /// The bytes of the number that a key ends with.
 const NUMBER_BYTES: usize = 8;
 /// The most bytes of a number in parts of seven bits.

@@ -3,9 +3,10 @@
 //! What is looked at before a page is read, the run's *directory*, is held in memory. In the run's
 //! file it comes after the pages.
 
+use std::cmp::Ordering;
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering::Acquire, Ordering::Release};
 
 use bincode::{Decode, Encode};
 use xorf::{BinaryFuse8, Filter};
@@ -99,13 +100,11 @@ impl<const K: usize> Run<K> {
         if !self.may_have(prefix(key)) {
             return Ok(None);
         }
-        // The first eight bytes mostly decide.
-        let sought = (prefix(key), key);
-        let after = self.fences.partition_point(|fence| (prefix(fence), fence) <= sought);
+        let after = self.fences.partition_point(|fence| order(fence, key).is_le());
         let Some(number) = after.checked_sub(1) else { return Ok(None) };
         let page = self.page(number)?;
         let mut records = Records::<K>::new(&page);
-        let found = records.by_ref().find(|(found, _)| (prefix(found), found) >= sought);
+        let found = records.by_ref().find(|(found, _)| order(found, key).is_ge());
         if found.is_none() && records.is_damaged() {
             return Err(self.damaged_page(number));
         }
@@ -114,8 +113,9 @@ impl<const K: usize> Run<K> {
 
     /// The pages that may have keys from `first` to `last`.
     pub(super) fn pages_between(&self, first: &[u8; K], last: &[u8; K]) -> Range<usize> {
-        let from = self.fences.partition_point(|fence| fence <= first).saturating_sub(1);
-        let until = self.fences.partition_point(|fence| fence <= last);
+        let from = self.fences.partition_point(|fence| order(fence, first).is_le());
+        let from = from.saturating_sub(1);
+        let until = self.fences.partition_point(|fence| order(fence, last).is_le());
         from..until.max(from)
     }
 
@@ -136,15 +136,25 @@ impl<const K: usize> Run<K> {
         StoreError::damaged(place, "a record is cut short")
     }
 
+    /// Has all of the run in memory, if there is room.
+    pub(super) fn read_ahead(&self) -> Result<(), StoreError> {
+        self.file.read_ahead()
+    }
+
+    /// How long its file is, in bytes.
+    pub(super) const fn bytes(&self) -> u64 {
+        self.meta.directory.1
+    }
+
     /// Says that the run has been replaced.
     pub(in crate::store) fn retire(&self) {
-        self.retired.store(true, Ordering::Release);
+        self.retired.store(true, Release);
     }
 }
 
 impl<const K: usize> Drop for Run<K> {
     fn drop(&mut self) {
-        if !self.retired.load(Ordering::Acquire) {
+        if !self.retired.load(Acquire) {
             return;
         }
         if let Err(error) = self.file.remove() {
@@ -157,6 +167,11 @@ impl<const K: usize> Drop for Run<K> {
 /// The first eight bytes of a key: what a filter knows it by.
 pub(super) fn prefix<const K: usize>(key: &[u8; K]) -> u64 {
     u64::from_be_bytes(*key.first_chunk().expect("keys begin with eight bytes of a digest"))
+}
+
+/// Which of two keys is first. Their first eight bytes mostly decide.
+pub(super) fn order<const K: usize>(one: &[u8; K], other: &[u8; K]) -> Ordering {
+    prefix(one).cmp(&prefix(other)).then_with(|| one.cmp(other))
 }
 
 /// Writes a run, record by record.
