@@ -77,7 +77,17 @@ pub fn decode<T: Encode + Decode<()>>(bytes: &[u8], limit_bytes: usize) -> Resul
 /// # Errors
 /// [`NotCanonical`].
 pub fn decode_own<T: Decode<()>>(bytes: &[u8]) -> Result<T, NotCanonical> {
-    let (value, rest) = decode_beginning(bytes)?;
+    decode_large::<T, MAX_DECODED_BYTES>(bytes)
+}
+
+/// The same, of a value that takes at most `LIMIT_BYTES`.
+///
+/// # Errors
+/// [`NotCanonical`].
+pub fn decode_large<T: Decode<()>, const LIMIT_BYTES: usize>(
+    bytes: &[u8],
+) -> Result<T, NotCanonical> {
+    let (value, rest) = decode_within::<T, LIMIT_BYTES>(bytes)?;
     if rest.is_empty() { Ok(value) } else { Err(NotCanonical::Trailing(rest.len())) }
 }
 
@@ -86,7 +96,13 @@ pub fn decode_own<T: Decode<()>>(bytes: &[u8]) -> Result<T, NotCanonical> {
 /// # Errors
 /// [`NotCanonical`].
 pub fn decode_beginning<T: Decode<()>>(bytes: &[u8]) -> Result<(T, &[u8]), NotCanonical> {
-    let config = config::standard().with_limit::<MAX_DECODED_BYTES>();
+    decode_within::<T, MAX_DECODED_BYTES>(bytes)
+}
+
+fn decode_within<T: Decode<()>, const LIMIT_BYTES: usize>(
+    bytes: &[u8],
+) -> Result<(T, &[u8]), NotCanonical> {
+    let config = config::standard().with_limit::<LIMIT_BYTES>();
     let (value, consumed) = bincode::decode_from_slice::<T, _>(bytes, config)
         .map_err(|error| NotCanonical::Undecodable(explain(&error)))?;
     Ok((value, bytes.get(consumed..).unwrap_or_default()))

@@ -406,11 +406,18 @@ impl Drop for Derived {
     }
 }
 
+impl Work {
+    /// Whether nothing more is written out.
+    fn is_over(&self) -> bool {
+        self.closing || self.failed.is_some()
+    }
+}
+
 impl Manifest {
-    fn of(maps: &Maps, work: &Work) -> Self {
+    fn of(maps: &Maps, height: u64, next_run: u64) -> Self {
         Self {
-            height: work.durable,
-            next_run: work.next_run,
+            height,
+            next_run,
             state: maps.state.metas(),
             postings: maps.postings.metas(),
             lines: maps.lines.metas(),
@@ -484,155 +491,4 @@ fn index_of(posting: &Posting) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::{BTreeMap, BTreeSet};
-
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::protocol::rules::Privacy;
-
-    const BOUNDS: MemoryBounds = MemoryBounds { records: 40, blocks: 7 };
-
-    /// A block: which of a hundred records it writes, and the facets of its leaves.
-    #[derive(Clone, Debug)]
-    struct Step {
-        records: Vec<u8>,
-        facets: Vec<u8>,
-        /// Everything in memory is lost after it.
-        crash: bool,
-    }
-
-    fn step() -> impl Strategy<Value = Step> {
-        let records = prop::collection::vec(0..100u8, 1..12);
-        let facets = prop::collection::vec(0..20u8, 1..12);
-        (records, facets, prop::bool::weighted(0.05)).prop_map(|(records, facets, crash)| Step {
-            records,
-            facets,
-            crash,
-        })
-    }
-
-    fn key(number: u8) -> StateKey {
-        StateKey::of(&[number])
-    }
-
-    fn digest(number: u8) -> u64 {
-        u64::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-    }
-
-    fn record(height: u64) -> StoredRecord {
-        StoredRecord {
-            index: height * 100,
-            height,
-            privacy: Privacy::Nothing,
-            record: Record::Stated,
-        }
-    }
-
-    fn apply(derived: &Derived, height: u64, step: &Step) {
-        let record = record(height);
-        let keys: Vec<StateKey> = step.records.iter().map(|number| key(*number)).collect();
-        let records = keys.iter().map(|key| (key, &record));
-        let facets = (height * 100..).zip(&step.facets);
-        let postings = facets.map(|(index, number)| (digest(*number), index));
-        derived.apply(height, records, Following::of(postings)).unwrap();
-    }
-
-    fn open(database: &sled::Db, directory: &Path) -> Derived {
-        let table = |name| Table::open(database, name).unwrap();
-        Derived::open(table("derived"), &directory.join("runs"), BOUNDS, || Ok(())).unwrap()
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(24))]
-
-        #[test]
-        fn agrees_with_a_plain_map(steps in prop::collection::vec(step(), 1..400)) {
-            let directory = tempfile::tempdir().unwrap();
-            let database = sled::open(directory.path()).unwrap();
-            let mut derived = open(&database, directory.path());
-            let mut records = BTreeMap::new();
-            let mut postings: BTreeMap<u8, BTreeSet<u64>> = BTreeMap::new();
-            for (height, step) in (1u64..).zip(&steps) {
-                apply(&derived, height, step);
-                records.extend(step.records.iter().map(|number| (*number, record(height))));
-                for (index, number) in (height * 100..).zip(&step.facets) {
-                    postings.entry(*number).or_default().insert(index);
-                }
-                if step.crash {
-                    drop(derived);
-                    derived = open(&database, directory.path());
-                    for lost in derived.durable_height() + 1..=height {
-                        apply(&derived, lost, &steps[usize::try_from(lost).unwrap() - 1]);
-                    }
-                }
-                // A look at something while flushes and merges go on.
-                let number = u8::try_from(height % 100).unwrap();
-                let found = derived.record_to_decide(&key(number)).unwrap();
-                prop_assert_eq!(found, records.get(&number).cloned());
-            }
-            for number in 0..100 {
-                let expected = records.get(&number).cloned();
-                prop_assert_eq!(derived.record(&key(number)).unwrap(), expected.clone());
-                prop_assert_eq!(derived.record_to_decide(&key(number)).unwrap(), expected);
-            }
-            let last = steps.len() as u64 * 100 + 99;
-            for number in 0..20 {
-                let expected: Vec<u64> =
-                    postings.get(&number).into_iter().flatten().copied().collect();
-                for (first, last) in [(0, last), (250, 950), (250, 250)] {
-                    let within = expected.iter().copied().filter(|i| (first..=last).contains(i));
-                    let mut within: Vec<u64> = within.collect();
-                    for order in [Order::Ascending, Order::Descending] {
-                        let found = derived.postings(digest(number), (first, last), order);
-                        prop_assert_eq!(found.collect::<Result<Vec<_>, _>>().unwrap(), within.clone());
-                        within.reverse();
-                    }
-                }
-            }
-            let (mut all, mut count) = (0, 0);
-            derived.all_records(|_, _| all += 1).unwrap();
-            derived.all_postings(|_, _| count += 1).unwrap();
-            prop_assert_eq!(all, records.len());
-            prop_assert_eq!(count, postings.values().map(BTreeSet::len).sum::<usize>());
-        }
-    }
-
-    #[test]
-    fn merges_keep_runs_few_and_remove_what_they_replaced() {
-        let directory = tempfile::tempdir().unwrap();
-        let database = sled::open(directory.path()).unwrap();
-        let derived = open(&database, directory.path());
-        let step = |height: u64| Step {
-            records: vec![u8::try_from(height % 100).unwrap(); 1],
-            facets: vec![u8::try_from(height % 20).unwrap(); 1],
-            crash: false,
-        };
-        for height in 1..=7 * 100 {
-            apply(&derived, height, &step(height));
-        }
-        let settled = std::time::Instant::now() + std::time::Duration::from_secs(20);
-        // Of maps with nothing in them, too, runs are written and merged.
-        let busy = |maps: &Maps| {
-            maps.state.is_frozen()
-                || maps.state.due().is_some()
-                || maps.postings.due().is_some()
-                || maps.lines.due().is_some()
-                || maps.dealings.due().is_some()
-                || maps.names.due().is_some()
-        };
-        while busy(&derived.shared.maps.load()) {
-            assert!(std::time::Instant::now() < settled, "merges must come to an end");
-            std::thread::sleep(std::time::Duration::from_millis(5));
-        }
-        let runs = |maps: &Maps| maps.state.metas().len() + maps.postings.metas().len();
-        assert!(runs(&derived.shared.maps.load()) <= 42, "seven of a level at most");
-        drop(derived);
-        let reopened = open(&database, directory.path());
-        // What was merged away is gone.
-        let manifest = Manifest::of(&reopened.shared.maps.load(), &reopened.shared.work());
-        let runs = std::fs::read_dir(directory.path().join("runs")).unwrap();
-        assert_eq!(runs.count(), manifest.numbers().count());
-    }
-}
+mod tests;

@@ -123,6 +123,13 @@ fn key(family: NameFamily, name: &str, filler: u8, last: u64) -> NameKey {
     key
 }
 
+/// An affiliate's name and how it is listed, of a tenant of the same name.
+#[cfg(test)]
+pub(super) fn named(name: &Id, index: u64) -> (NameKey, Listed) {
+    let said = Said { family: NameFamily::Affiliate, tenant: name, merchant: None, name };
+    (said.key(), said.listed(index))
+}
+
 /// The names that an entry says itself, where it may be the first to say them. Whoever else it
 /// concerns is named by what it names.
 pub(super) fn said(entry: &Entry, mut take: impl FnMut(Said<'_>)) {

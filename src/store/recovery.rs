@@ -285,8 +285,11 @@ fn replay(
     progress: &mut impl FnMut(u64, u64),
 ) -> Result<u64, StoreError> {
     let view = committer.store.view();
-    if applied < last {
-        committer.store.inner.derived.read_ahead()?;
+    if applied < last
+        && let Err(error) = committer.store.inner.derived.read_ahead()
+    {
+        // Perhaps nobody asks for what can't be read.
+        tracing::warn!(%error, "the rules' records can't be read ahead");
     }
     for height in applied + 1..=last {
         match view.stored_block(height).and_then(|block| derive(committer, block)) {

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use super::error::StoreError;
 
-/// The fewest bytes that must be free for a block to be begun. Merges of runs take more at times;
-/// where they meet the end of the disk, the store is opened anew.
+/// The fewest bytes that must be free for a block to be begun. Merges of runs take more, and wait
+/// until there is as much.
 pub const MIN_FREE_BYTES: u64 = 64 * 1024 * 1024;
 /// The fewest bytes that must be free for sealing to be taken up again: some more, so that it
 /// doesn't go back and forth at the limit.

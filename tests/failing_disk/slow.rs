@@ -100,12 +100,18 @@ fn what_fails_behind_commits_is_no_damage() {
     }
     let bench = Bench::new();
     let (node, mut client) = bench.start();
-    for thread in ["store-flush", "store-merge"] {
-        let rule = format!("sync store/runs@{thread} 1 errno:EIO");
+    let failures = [
+        ("store-flush", "sync", "EIO"),
+        ("store-flush", "write", "ENOSPC"),
+        ("store-merge", "sync", "EIO"),
+        ("store-merge", "write", "ENOSPC"),
+    ];
+    for (thread, call, error) in failures {
+        let rule = format!("{call} store/runs@{thread} 1 errno:{error}");
         bench.faults.rule(&rule);
         let mut requests = 0;
         while !bench.faults.fired().contains(&rule) {
-            let name = |part| sale(&format!("{thread}-{requests}-{part}"));
+            let name = |part| sale(&format!("{thread}-{call}-{requests}-{part}"));
             let answer = client.post(&(0..BULK_ENTRIES).map(name).collect());
             if answer.status != 200 {
                 is_passing(&answer);
@@ -113,8 +119,8 @@ fn what_fails_behind_commits_is_no_damage() {
             requests += 1;
             assert!(requests < MAX_BULK_REQUESTS, "{thread} has nothing to do");
         }
-        println!("{thread} failed after {requests} requests");
-        client.submit_until_sealed(&[&format!("after-{thread}")]);
+        println!("{thread}: {call} failed after {requests} requests");
+        client.submit_until_sealed(&[&format!("after-{thread}-{call}")]);
     }
     client.check_acknowledged();
     bench.stop(node);

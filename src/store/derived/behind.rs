@@ -11,7 +11,7 @@ use crate::protocol::hash::STATE_KEY_BYTES;
 use crate::store::accounts::LINE_KEY_BYTES;
 use crate::store::directory::NAME_KEY_BYTES;
 use crate::store::error::StoreError;
-use crate::store::sorted::{Run, SortedMap, Value};
+use crate::store::sorted::{Run, SortedMap, Value, bytes};
 
 impl Shared {
     /// Runs one of the loops; whoever waits for it learns of a panic in it, too.
@@ -40,7 +40,7 @@ impl Shared {
         let names = maps.names.write_frozen(&self.files, number + 4)?;
         self.files.sync_names()?;
         let mut work = self.work();
-        work.durable = work.frozen;
+        let height = work.frozen;
         let before = self.maps.load();
         let maps = Maps {
             state: before.state.flushed(state),
@@ -49,7 +49,10 @@ impl Shared {
             dealings: before.dealings.flushed(dealings),
             names: before.names.flushed(names),
         };
-        self.install(&work, maps)
+        self.install(&work, height, maps)?;
+        // Only now: whoever writes another manifest says that height.
+        work.durable = height;
+        Ok(())
     }
 
     pub(super) fn merge_loop(&self) {
@@ -61,11 +64,11 @@ impl Shared {
             Names(Vec<Arc<Run<NAME_KEY_BYTES>>>),
         }
         let due = |maps: &Maps| {
-            let state = maps.state.due().map(Due::State);
-            let state = state.or_else(|| maps.postings.due().map(Due::Postings));
-            let state = state.or_else(|| maps.lines.due().map(Due::Lines));
-            let state = state.or_else(|| maps.dealings.due().map(Due::Dealings));
-            state.or_else(|| maps.names.due().map(Due::Names))
+            let state = self.due(&maps.state).map(Due::State);
+            let state = state.or_else(|| self.due(&maps.postings).map(Due::Postings));
+            let state = state.or_else(|| self.due(&maps.lines).map(Due::Lines));
+            let state = state.or_else(|| self.due(&maps.dealings).map(Due::Dealings));
+            state.or_else(|| self.due(&maps.names).map(Due::Names))
         };
         while let Some(due) = self.wait_for(due) {
             let merged = match due {
@@ -81,20 +84,32 @@ impl Shared {
         }
     }
 
+    /// The runs of a map that are to be merged, unless there is no room: then it is looked again when
+    /// memory is next written out.
+    fn due<const K: usize, V: Value<K>>(&self, map: &SortedMap<K, V>) -> Option<Vec<Arc<Run<K>>>> {
+        map.due().filter(|runs| self.files.have_room(bytes(runs)))
+    }
+
     fn merge<const K: usize, V: Value<K>>(
         &self,
         runs: &[Arc<Run<K>>],
         map: fn(&mut Maps) -> &mut SortedMap<K, V>,
     ) -> Result<(), StoreError> {
         let number = self.take_numbers(1);
-        let merged = SortedMap::<K, V>::write_merged(&self.files, number, runs)?;
+        let go_on = || !self.work().is_over();
+        let merged = SortedMap::<K, V>::write_merged(&self.files, number, runs, go_on)?;
+        let Some(merged) = merged else { return Ok(()) };
         self.files.sync_names()?;
         {
             let work = self.work();
+            if work.is_over() {
+                merged.retire();
+                return Ok(());
+            }
             let mut maps = (**self.maps.load()).clone();
             let map = map(&mut maps);
             *map = map.merged(runs, merged);
-            self.install(&work, maps)?;
+            self.install(&work, work.durable, maps)?;
         }
         (self.sync)()?;
         for run in runs {
@@ -103,9 +118,9 @@ impl Shared {
         Ok(())
     }
 
-    /// Writes the manifest of `maps`, and lets readers see them.
-    fn install(&self, work: &Work, maps: Maps) -> Result<(), StoreError> {
-        let manifest = codec::encode(&Manifest::of(&maps, work));
+    /// Writes the manifest of `maps`, which have reached `height`, and lets readers see them.
+    fn install(&self, work: &Work, height: u64, maps: Maps) -> Result<(), StoreError> {
+        let manifest = codec::encode(&Manifest::of(&maps, height, work.next_run));
         assert!(manifest.len() <= MAX_MANIFEST_BYTES, "some dozens of runs are described in less");
         self.manifest.insert(MANIFEST, manifest)?;
         self.maps.store(Arc::new(maps));
@@ -117,7 +132,7 @@ impl Shared {
     fn wait_for<T>(&self, find: impl Fn(&Maps) -> Option<T>) -> Option<T> {
         let mut work = self.work();
         loop {
-            if work.closing || work.failed.is_some() {
+            if work.is_over() {
                 return None;
             }
             if let Some(found) = find(&self.maps.load()) {

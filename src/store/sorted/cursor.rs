@@ -78,7 +78,7 @@ pub(super) struct RunCursor<const K: usize> {
     pages: Range<usize>,
     page: Vec<u8>,
     /// The page's records to come, the next last: keys, and where in the page values lie.
-    records: Vec<([u8; K], Range<u16>)>,
+    records: Vec<([u8; K], Range<usize>)>,
 }
 
 impl<const K: usize> RunCursor<K> {
@@ -106,11 +106,10 @@ impl<const K: usize> RunCursor<K> {
             let Some(number) = next else { return Ok(()) };
             self.page = self.run.page(number)?;
             let mut records = Records::<K>::new(&self.page);
-            let short = |offset| u16::try_from(offset).expect("a page is short");
             while let Some((key, value)) = records.next() {
                 if order(&key, &self.first).is_ge() && order(&key, &self.last).is_le() {
                     let end = records.offset();
-                    self.records.push((key, short(end - value.len())..short(end)));
+                    self.records.push((key, end - value.len()..end));
                 }
             }
             if records.is_damaged() {
@@ -128,7 +127,7 @@ impl<const K: usize> RunCursor<K> {
 impl<const K: usize> Cursor<K> for RunCursor<K> {
     fn record(&self) -> Option<(&[u8; K], &[u8])> {
         let (key, value) = self.records.last()?;
-        let value = self.page.get(usize::from(value.start)..usize::from(value.end))?;
+        let value = self.page.get(value.clone())?;
         Some((key, value))
     }
 
@@ -204,5 +203,33 @@ impl<const K: usize> Cursor<K> for Merge<K> {
         }
         self.find_next();
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::sorted::file::RunFiles;
+    use crate::store::sorted::run::RunWriter;
+
+    #[test]
+    fn a_record_may_be_longer_than_a_page() {
+        let directory = tempfile::tempdir().unwrap();
+        let files = RunFiles::open(directory.path()).unwrap();
+        let mut writer = RunWriter::<24>::new::<u64>(&files, 0, 0);
+        // As long as terms may be in a leaf, and longer.
+        let values: Vec<Vec<u8>> = [1, 65_535, 2, 70_000, 3].map(|length| vec![7; length]).to_vec();
+        for (number, value) in (0u8..).zip(&values) {
+            writer.push(&[number; 24], value).unwrap();
+        }
+        let run = writer.finish().unwrap().unwrap();
+        for order in [Order::Ascending, Order::Descending] {
+            let found = records(RunCursor::new(&run, [0; 24], [9; 24], order));
+            let mut found: Vec<Vec<u8>> = found.map(|record| record.unwrap().1).collect();
+            if order == Order::Descending {
+                found.reverse();
+            }
+            assert_eq!(found, values);
+        }
     }
 }

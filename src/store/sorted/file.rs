@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use crate::store::error::StoreError;
 use crate::store::keys;
+use crate::store::room::{RESUME_FREE_BYTES, check_free};
 use crate::store::table::{SUM_BYTES, sum};
 
 /// How much is written at once, in bytes.
@@ -56,7 +57,11 @@ impl RunFiles {
         let kept: BTreeSet<PathBuf> = numbers.map(|number| self.path(number)).collect();
         let found = self.directory.read_dir().map_err(read())?.map(|item| Ok(item?.path()));
         let mut others: Vec<PathBuf> = found.collect::<Result<_, _>>().map_err(read())?;
-        others.retain(|path| !kept.contains(path));
+        let is_run = |path: &Path| {
+            path.file_name()
+                .is_some_and(|name| name.as_encoded_bytes().iter().all(u8::is_ascii_digit))
+        };
+        others.retain(|path| is_run(path) && !kept.contains(path));
         if !others.is_empty() {
             sync()?;
         }
@@ -75,12 +80,20 @@ impl RunFiles {
     pub(super) fn read(&self, number: u64) -> Result<RunFile, StoreError> {
         let path = self.path(number);
         match File::open(&path) {
-            Ok(file) => Ok(RunFile { number, path, file }),
+            Ok(file) => {
+                let length = file.metadata().map_err(StoreError::io("look at", &path))?.len();
+                Ok(RunFile { number, path, file, length })
+            }
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 Err(StoreError::damaged(format!("run {number}"), "its file is missing"))
             }
             Err(error) => Err(StoreError::io("open", &path)(error)),
         }
+    }
+
+    /// Whether there is room for a run of so many bytes, and for sealing to go on meanwhile.
+    pub(in crate::store) fn have_room(&self, bytes: u64) -> bool {
+        check_free(&self.directory, bytes.saturating_add(RESUME_FREE_BYTES)).is_ok()
     }
 
     /// Makes the names of files durable: those that are there MUST survive a power cut when this
@@ -99,6 +112,8 @@ pub(super) struct RunFile {
     number: u64,
     path: PathBuf,
     file: File,
+    /// How long it is, in bytes.
+    length: u64,
 }
 
 impl RunFile {
@@ -107,6 +122,9 @@ impl RunFile {
         let damaged = |problem| {
             StoreError::damaged(format!("run {} at byte {}", self.number, place.start), problem)
         };
+        if place.end > self.length {
+            return Err(damaged("the file is cut short"));
+        }
         let length = place.end.checked_sub(place.start).and_then(|bytes| bytes.try_into().ok());
         let mut part = vec![0; length.ok_or_else(|| damaged("no part lies there"))?];
         match read_exact_at(&self.file, &mut part, place.start) {
@@ -141,7 +159,8 @@ impl RunFile {
     }
 }
 
-/// A file that is being written. It is made when there is something to write.
+/// A file that is being written. It is made when there is something to write, and removed if it isn't
+/// finished: where the disk is full, what is left of it would keep it so.
 pub(super) struct RunFileWriter {
     number: u64,
     path: PathBuf,
@@ -151,6 +170,16 @@ pub(super) struct RunFileWriter {
     written: u64,
     /// How much of that isn't synced, in bytes.
     unsynced: usize,
+}
+
+impl Drop for RunFileWriter {
+    fn drop(&mut self) {
+        if self.file.take().is_some()
+            && let Err(error) = std::fs::remove_file(&self.path)
+        {
+            tracing::warn!(run = self.number, %error, "can't remove what was written of a run");
+        }
+    }
 }
 
 impl RunFileWriter {
@@ -170,10 +199,11 @@ impl RunFileWriter {
     /// name does ([`RunFiles::sync_names`]).
     pub(super) fn finish(mut self) -> Result<RunFile, StoreError> {
         self.write()?;
-        let Self { number, path, file, .. } = self;
-        let file = file.expect("a run has at least a directory, which is written now");
-        file.sync_all().map_err(StoreError::io("sync", &path))?;
-        Ok(RunFile { number, path, file })
+        let file = self.file.as_ref().expect("it was made to write to it");
+        file.sync_all().map_err(StoreError::io("sync", &self.path))?;
+        let file = self.file.take().expect("it is there");
+        let path = std::mem::take(&mut self.path);
+        Ok(RunFile { number: self.number, path, file, length: self.written })
     }
 
     fn length(&self) -> u64 {

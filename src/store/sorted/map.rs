@@ -19,9 +19,11 @@ use crate::store::error::StoreError;
 const MERGE_WIDTH: usize = 8;
 /// As many values as mostly are of one prefix on a page.
 const VALUES_OF_A_PAGE: usize = 64;
-/// Runs of this level aren't merged any more: a merge would write gigabytes, to save a look at a
-/// few filters.
-const LAST_LEVEL: u8 = 2;
+/// How long runs may be together that are merged, in bytes: a merge of more would write gigabytes, to
+/// save a look at a few filters.
+const MAX_MERGED_BYTES: u64 = 1 << 30;
+/// After how many records a merge looks whether it is to go on.
+const RECORDS_A_LOOK: usize = 4096;
 
 /// What a map keeps under keys of `K` bytes. `()` takes no bytes.
 pub(in crate::store) trait Value<const K: usize>: Encode + Clone {
@@ -147,7 +149,10 @@ impl<const K: usize, V: Value<K>> SortedMap<K, V> {
             let found = read(&memory).range((&first, &last), Order::Ascending, most);
             Ok(Box::new(Collected::new(found, Order::Ascending)) as Box<dyn Cursor<K> + Send>)
         });
-        runs.chain(memories).flat_map(records).take(most)
+        let mut failed = false;
+        let unless_failed =
+            move |record: &Result<_, _>| !std::mem::replace(&mut failed, record.is_err());
+        runs.chain(memories).flat_map(records).take_while(unless_failed).take(most)
     }
 
     /// The records from `first` to `last`, which share their first eight bytes, of each memory and
@@ -270,43 +275,43 @@ impl<const K: usize, V: Value<K>> SortedMap<K, V> {
     /// since each level's runs are newer than the next one's.
     pub(in crate::store) fn due(&self) -> Option<Vec<Arc<Run<K>>>> {
         let levels = self.runs.chunk_by(|newer, older| newer.meta.level == older.meta.level);
-        let due = |level: &&[Arc<Run<K>>]| {
-            level.len() >= MERGE_WIDTH
-                && level.first().is_some_and(|run| run.meta.level < LAST_LEVEL)
-        };
+        let due =
+            |level: &&[Arc<Run<K>>]| level.len() >= MERGE_WIDTH && bytes(level) <= MAX_MERGED_BYTES;
         levels.into_iter().find(due).map(<[_]>::to_vec)
     }
 
-    /// Writes runs that are due as one.
+    /// Writes runs that are due as one; `None` where it wasn't to go on.
     pub(in crate::store) fn write_merged(
         files: &RunFiles,
         number: u64,
         runs: &[Arc<Run<K>>],
+        go_on: impl Fn() -> bool,
     ) -> Result<Option<Arc<Run<K>>>, StoreError> {
         let level = runs.first().map_or(0, |run| run.meta.level) + 1;
         let mut writer = RunWriter::new::<V>(files, number, level);
         let mut merge = Self::merge(cursors(runs)?, Order::Ascending);
         let (mut running, mut written) = (V::Running::default(), Vec::new());
+        let mut pushed = 0usize;
         while let Some((key, value)) = merge.record() {
             written.clear();
             V::write_in_order(&mut running, key, value, &mut written)?;
             writer.push(key, &written)?;
             merge.advance()?;
+            pushed += 1;
+            if pushed.is_multiple_of(RECORDS_A_LOOK) && !go_on() {
+                return Ok(None);
+            }
         }
         writer.finish()
     }
 
     /// With `merged` in the place of `runs`.
-    pub(in crate::store) fn merged(
-        &self,
-        runs: &[Arc<Run<K>>],
-        merged: Option<Arc<Run<K>>>,
-    ) -> Self {
+    pub(in crate::store) fn merged(&self, runs: &[Arc<Run<K>>], merged: Arc<Run<K>>) -> Self {
         let replaced =
             |run: &Arc<Run<K>>| runs.iter().any(|old| old.meta.number == run.meta.number);
         let place = self.runs.iter().position(replaced).unwrap_or(self.runs.len());
         let mut kept: Vec<_> = self.runs.iter().filter(|run| !replaced(run)).cloned().collect();
-        kept.splice(place..place, merged);
+        kept.insert(place, merged);
         Self { active: self.active.clone(), frozen: self.frozen.clone(), runs: kept }
     }
 
@@ -363,6 +368,11 @@ impl<const K: usize, V: Value<K, Memory = Lists<K, V>>> SortedMap<K, V> {
         }
         Ok(())
     }
+}
+
+/// How long runs are together.
+pub(in crate::store) fn bytes<const K: usize>(runs: &[Arc<Run<K>>]) -> u64 {
+    runs.iter().map(|run| run.bytes()).sum()
 }
 
 fn cursors<const K: usize>(

@@ -16,6 +16,8 @@ use super::page::{Layout, PageBuilder, Records};
 use crate::protocol::codec;
 use crate::store::error::StoreError;
 
+/// The longest directory, in bytes: a run of a GiB has one of some hundred million.
+const MAX_DIRECTORY_BYTES: usize = 1 << 30;
 /// How many keys share a filter, at least: making one takes some 40 bytes of memory for each.
 const FILTER_KEYS: usize = 1 << 20;
 
@@ -69,8 +71,8 @@ impl<const K: usize> Run<K> {
         };
         let file = files.read(meta.number)?;
         let bytes = file.part(meta.directory.0..meta.directory.1)?;
-        let stored: Directory =
-            codec::decode(&bytes, bytes.len()).map_err(|error| damaged(&error.to_string()))?;
+        let stored = codec::decode_large::<Directory, MAX_DIRECTORY_BYTES>(&bytes)
+            .map_err(|error| damaged(&error.to_string()))?;
         let (fences, rest) = stored.fences.as_chunks::<K>();
         if !rest.is_empty() || fences.len() != stored.ends.len() {
             return Err(damaged("not a key for each page"));
