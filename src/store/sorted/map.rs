@@ -271,13 +271,12 @@ impl<const K: usize, V: Value<K>> SortedMap<K, V> {
         Self { active: self.active.clone(), frozen: None, runs }
     }
 
-    /// The runs to merge next: a level that has [`MERGE_WIDTH`] of them. They are neighbours,
-    /// since each level's runs are newer than the next one's.
+    /// The runs to merge next: the oldest of a level that has [`MERGE_WIDTH`] of them. They are
+    /// neighbours, since each level's runs are newer than the next one's.
     pub(in crate::store) fn due(&self) -> Option<Vec<Arc<Run<K>>>> {
         let levels = self.runs.chunk_by(|newer, older| newer.meta.level == older.meta.level);
-        let due =
-            |level: &&[Arc<Run<K>>]| level.len() >= MERGE_WIDTH && bytes(level) <= MAX_MERGED_BYTES;
-        levels.into_iter().find(due).map(<[_]>::to_vec)
+        let mut oldest = levels.filter_map(|level| level.rchunks_exact(MERGE_WIDTH).next());
+        oldest.find(|runs| bytes(runs) <= MAX_MERGED_BYTES).map(<[_]>::to_vec)
     }
 
     /// Writes runs that are due as one; `None` where it wasn't to go on.
