@@ -195,9 +195,8 @@ impl Default for Remembered {
 
 impl Remembered {
     /// Whether a name isn't remembered; from now on it is, and whatever was in its place is not.
-    fn is_new(&self, said: &Said<'_>) -> bool {
+    fn is_new(&self, digests: &mut [u64], said: &Said<'_>) -> bool {
         let digest = self.hasher.hash_one(said);
-        let mut digests = self.digests.lock().unwrap_or_else(PoisonError::into_inner);
         let place = digest % REMEMBERED_NAMES as u64;
         let place = usize::try_from(place).ok().and_then(|place| digests.get_mut(place));
         place.is_none_or(|place| std::mem::replace(place, digest) != digest)
@@ -205,10 +204,11 @@ impl Remembered {
 
     /// The names that a block says and that aren't remembered to be there, with their keys.
     pub(super) fn new_names(&self, block: &VerifiedBlock) -> Vec<(NameKey, Listed)> {
+        let mut digests = self.digests.lock().unwrap_or_else(PoisonError::into_inner);
         let mut new = Vec::new();
         for (index, encoded) in (block.header().first_index..).zip(block.entries()) {
             said(encoded.entry(), |said| {
-                if self.is_new(&said) {
+                if self.is_new(&mut digests, &said) {
                     new.push((said.key(), said.listed(index)));
                 }
             });

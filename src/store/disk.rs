@@ -87,6 +87,12 @@ pub(super) fn open_or_make(path: &Path) -> Result<File, StoreError> {
     opened.map_err(StoreError::io("open", path))
 }
 
+/// Makes the names in a directory durable: they MUST survive a power cut when this returns.
+pub(super) fn sync_directory(directory: &Path) -> Result<(), StoreError> {
+    let synced = File::open(directory).and_then(|directory| directory.sync_all());
+    synced.map_err(StoreError::io("sync", directory))
+}
+
 /// A thread that wakes those who wait for a write that failed: where sled finds out that it did
 /// after the last writer left a buffer, it keeps the error and tells nobody. Whoever flushes
 /// after that gets the error at once, and wakes all others. A slow write is no failed one, and

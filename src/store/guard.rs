@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use super::disk::open_or_make;
+use super::disk::{open_or_make, sync_directory};
 use super::error::StoreError;
 use crate::protocol::block::MAX_BLOCK_WIRE_BYTES;
 
@@ -45,8 +45,7 @@ impl Guard {
     pub(super) fn open(directory: &Path) -> Result<Self, StoreError> {
         std::fs::create_dir_all(directory).map_err(StoreError::io("create", directory))?;
         let slots = [Slot::open(directory.join("even"))?, Slot::open(directory.join("odd"))?];
-        let folder = File::open(directory).map_err(StoreError::io("open", directory))?;
-        folder.sync_all().map_err(StoreError::io("sync", directory))?;
+        sync_directory(directory)?;
         Ok(Self { slots, missing: None })
     }
 

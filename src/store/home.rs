@@ -15,6 +15,7 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
+use super::disk::sync_directory;
 use super::error::StoreError;
 
 /// The record's name in the guard's directory.
@@ -111,8 +112,7 @@ impl Home {
             })
             .map_err(StoreError::io("write", &self.path))?;
         if let Some(folder) = self.path.parent() {
-            let synced = File::open(folder).and_then(|folder| folder.sync_all());
-            synced.map_err(StoreError::io("sync", folder))?;
+            sync_directory(folder)?;
         }
         self.state = State::Here;
         Ok(())

@@ -15,6 +15,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::store::disk::sync_directory;
 use crate::store::error::StoreError;
 use crate::store::keys;
 use crate::store::room::{RESUME_FREE_BYTES, check_free};
@@ -229,11 +230,6 @@ impl RunFileWriter {
         }
         Ok(())
     }
-}
-
-fn sync_directory(directory: &Path) -> Result<(), StoreError> {
-    let synced = File::open(directory).and_then(|directory| directory.sync_all());
-    synced.map_err(StoreError::io("sync", directory))
 }
 
 #[cfg(unix)]

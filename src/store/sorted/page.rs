@@ -7,8 +7,6 @@
 //! first, the eighth set where more come (LEB128); in a whole key, the number only where keys stand
 //! alone.
 
-use crate::store::table::SUM_BYTES;
-
 /// The longest page, in bytes.
 pub(super) const MAX_PAGE_BYTES: usize = 2048;
 /// The bytes of the number that a key ends with.
@@ -48,8 +46,7 @@ impl PageBuilder {
         let full = !self.bytes.is_empty() && self.bytes.len() + self.record.len() > MAX_PAGE_BYTES;
         let page = full.then(|| std::mem::take(&mut self.bytes));
         if self.bytes.is_empty() {
-            // With room for the sum that the store keeps of it.
-            self.bytes.reserve_exact(MAX_PAGE_BYTES + SUM_BYTES);
+            self.bytes.reserve_exact(MAX_PAGE_BYTES);
             self.bytes.push(self.layout as u8);
             self.last.clear();
             self.write_record(key, value);
