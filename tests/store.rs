@@ -6,10 +6,12 @@ mod support;
 
 use std::path::{Path, PathBuf};
 
-use counterfoil::protocol::block::{Block, EncodedEntry};
+use counterfoil::protocol::block::{Block, EncodedEntry, Heading};
 use counterfoil::protocol::entry::{Body, Decision, MAX_PAYOUT_LINES, Payout, PayoutLine, Verdict};
 use counterfoil::protocol::verify::{Draft, VerifiedBlock, verify};
-use counterfoil::store::{Committer, Direction, Filter, Standing, Store, StoreError, TILE_WIDTH};
+use counterfoil::store::{
+    Committer, Direction, Filter, Standing, Store, StoreError, TILE_WIDTH, View,
+};
 use support::chain::{
     chain, commission, currency, entry, funding, id, key, sale, terms, time, units,
 };
@@ -120,6 +122,60 @@ fn every_leaf_has_its_place_and_every_entry_its_receipt() {
 }
 
 #[test]
+fn what_is_read_again_is_the_same_and_no_view_sees_further_than_its_head() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, mut committer) = open(directory.path());
+    committer.commit(&seal(&store, [terms()])).unwrap();
+    // Blocks of one entry, and blocks that span several tiles, by turns.
+    let (mut number, mut views) = (0, Vec::new());
+    for entries in [1, 700, 1, 1, 2, 300, 1, 255, 256, 257, 3] {
+        let entries = (number..number + entries).map(|number| sale(number, 1000));
+        let block = seal(&store, entries);
+        number += block.entries().len() as u64;
+        committer.commit(&block).unwrap();
+        let view = store.view();
+        let size = view.head().size();
+        for index in (0..size).rev().chain(0..size).step_by(7) {
+            look(&view, index);
+        }
+        views.push(view);
+    }
+    let last = store.view();
+    for index in 0..last.head().size() {
+        look(&last, index);
+        for view in views.iter().filter(|view| view.head().size() <= index) {
+            assert_eq!(view.entry_and_height(index).unwrap(), None);
+            assert_eq!(view.heading_and_height(index).unwrap(), None);
+            assert_eq!(view.height_of(index).unwrap(), None);
+        }
+    }
+    for view in &views {
+        let height = view.head().height();
+        assert_eq!(view.block_time(height).unwrap(), Some(view.head().header.time));
+        assert_eq!(view.block_time(height + 1).unwrap(), None);
+    }
+    check(&store);
+}
+
+/// Compares what is said of a log index with the leaf itself, and with the block that holds it.
+fn look(view: &View, index: u64) {
+    let (leaf, height) = (view.leaf(index).unwrap().unwrap(), view.height_of(index).unwrap());
+    let header = view.header(height.unwrap()).unwrap().unwrap().header;
+    assert!((header.first_index..=header.index()).contains(&index), "index {index}");
+    assert_eq!(view.block_time(header.height).unwrap(), Some(header.time));
+    let entry = view.entry_and_height(index).unwrap();
+    let heading = view.heading_and_height(index).unwrap();
+    if index == header.index() {
+        assert_eq!((entry, heading), (None, None));
+        return;
+    }
+    let (entry, heading) = (entry.unwrap(), heading.unwrap());
+    assert_eq!((entry.0.leaf(), entry.1), (leaf.as_slice(), header.height));
+    assert_eq!(heading, (Heading::from(&entry.0), header.height));
+    assert_eq!(Heading::of(&leaf).unwrap(), heading.0);
+}
+
+#[test]
 fn long_leaves_are_kept_in_small_values() {
     let directory = tempfile::tempdir().unwrap();
     let (store, mut committer) = open(directory.path());
@@ -169,10 +225,14 @@ fn long_leaves_are_kept_in_small_values() {
     assert!(payout.leaf().len() > 60_000, "{}", payout.leaf().len());
     // Between short ones, so that its fragments have neighbours.
     let entries = [sale(1000, 1), payout.clone(), sale(1001, 1)];
+    let before = store.view();
     committer.commit(&seal(&store, entries.clone())).unwrap();
     for entry in entries {
         let index = store.view().entry_with_id(&entry.id()).unwrap().unwrap().index;
         assert_eq!(store.view().entry(index).unwrap(), Some(entry));
+        look(&store.view(), index);
+        assert_eq!(before.entry_and_height(index).unwrap(), None);
+        assert_eq!(before.heading_and_height(index).unwrap(), None);
     }
     assert_eq!(blobs(directory.path()), 0);
     check(&store);

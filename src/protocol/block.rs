@@ -152,6 +152,19 @@ impl Heading {
     }
 }
 
+impl From<&EncodedEntry> for Heading {
+    fn from(encoded: &EncodedEntry) -> Self {
+        let entry = encoded.entry();
+        Self {
+            tenant: entry.tenant.clone(),
+            external_id: entry.external_id.clone(),
+            event_time: entry.event_time,
+            kind: entry.kind(),
+            id: encoded.id(),
+        }
+    }
+}
+
 /// An entry with its leaf and what follows from it, computed once and carried along.
 ///
 /// Cheap to clone.

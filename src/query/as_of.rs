@@ -100,7 +100,7 @@ pub(super) fn first_height(
 
 /// The time of the block at `height`, which the head must hold.
 pub(super) fn block_time(view: &View, height: u64) -> Result<Timestamp, StoreError> {
-    header(view, height).map(|header| header.time)
+    view.block_time(height)?.ok_or_else(|| no_header(height))
 }
 
 /// The header of the block at `height`, which the head must hold.

@@ -69,8 +69,8 @@ pub(super) struct Family<'v> {
     view: &'v View,
     last: u64,
     pub(super) tenant: Id,
-    /// Entries that may belong, by log index.
-    waiting: BTreeSet<u64>,
+    /// Entries that may belong, by log index, and the name that they may name for it.
+    waiting: BTreeSet<(u64, Option<(Kind, Id)>)>,
     /// Those that do, whatever they name.
     chosen: BTreeSet<u64>,
     /// What entries are looked for that name it.
@@ -78,7 +78,7 @@ pub(super) struct Family<'v> {
     /// Whether every commission that is met is followed, or the chosen ones alone.
     of_sale: bool,
     found: usize,
-    /// The log index of the latest that was met.
+    /// The log index of the latest that belonged, 0 before there is one.
     met: u64,
 }
 
@@ -170,32 +170,35 @@ impl<'v> Family<'v> {
     fn choose(&mut self, index: u64) {
         if index <= self.last {
             self.chosen.insert(index);
-            self.waiting.insert(index);
+            self.waiting.insert((index, None));
         }
     }
 
     /// The next entry that belongs to it.
     pub(super) fn next(&mut self) -> Result<Option<(u64, EncodedEntry, u64)>, QueryError> {
-        while let Some(index) = self.waiting.pop_first() {
-            self.met = index;
-            let Some((found, height)) = self.view.entry_and_height(index)? else { continue };
-            let entry = found.entry();
-            if !self.chosen.contains(&index) && !self.belongs(entry) {
+        while let Some((index, name)) = self.waiting.pop_first() {
+            // Found once more, by another name.
+            if index == self.met {
                 continue;
             }
+            let Some((found, height)) = self.view.entry_and_height(index)? else { continue };
+            let entry = found.entry();
+            let belongs = name.is_some_and(|name| self.belongs(entry, &name));
+            if !belongs && !self.chosen.contains(&index) {
+                continue;
+            }
+            self.met = index;
             self.follow(entry)?;
             return Ok(Some((index, found, height)));
         }
         Ok(None)
     }
 
-    fn belongs(&self, entry: &Entry) -> bool {
-        let names = entry.body.names();
+    fn belongs(&self, entry: &Entry, name: &(Kind, Id)) -> bool {
+        let interest = self.followed.get(name);
         entry.tenant == self.tenant
-            && names.into_iter().any(|(kind, name)| {
-                let interest = self.followed.get(&(kind, name.clone()));
-                interest.is_some_and(|interest| interest.takes(entry.kind()))
-            })
+            && interest.is_some_and(|interest| interest.takes(entry.kind()))
+            && entry.body.names().contains(&(name.0, &name.1))
     }
 
     /// Whether a commission's life is told, not only that it is there.
@@ -240,7 +243,7 @@ impl<'v> Family<'v> {
             return Ok(());
         }
         for candidate in self.view.candidates_for(by, span) {
-            self.waiting.insert(candidate?);
+            self.waiting.insert((candidate?, Some(name.clone())));
             self.found += 1;
             if self.found > MAX_ENTRIES {
                 return Err(QueryError::TooMany { what: "entries", most: MAX_ENTRIES });

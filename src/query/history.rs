@@ -4,11 +4,12 @@
 //! Where a commission stood after each step follows from the steps before and the rules' own table
 //! ([`CommissionState::after`]). Records aren't asked: of those there is only the latest.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::as_of::block_time;
 use super::family::Family;
 pub use super::family::Root;
 use super::figure::{Figure, scale};
@@ -160,7 +161,7 @@ pub fn history(
     limit: usize,
 ) -> Result<(Vec<HistoryStep>, Option<u64>), QueryError> {
     let family = Family::new(view, at, root)?;
-    let mut telling = Telling { view, family, lives: HashMap::new(), asked: HashMap::new() };
+    let mut telling = Telling { view, family, lives: BTreeMap::new(), asked: HashMap::new() };
     let (mut steps, mut number) = (Vec::new(), 0u64);
     let mut block: Option<(u64, Timestamp)> = None;
     while let Some((index, found, height)) = telling.family.next()? {
@@ -174,7 +175,7 @@ pub fn history(
             }
             let recorded_at = match block.filter(|(known, _)| *known == height) {
                 Some((_, time)) => time,
-                None => view.header(height)?.map_or_else(|| at.time, |stored| stored.header.time),
+                None => block_time(view, height)?,
             };
             block = Some((height, recorded_at));
             let (currency, amount) = act.amount.unzip();
@@ -207,7 +208,8 @@ pub fn history(
 struct Telling<'v> {
     view: &'v View,
     family: Family<'v>,
-    lives: HashMap<Id, Life>,
+    /// Sorted: a thousand lines of a payout are looked for among the few that there mostly are.
+    lives: BTreeMap<Id, Life>,
     /// The commissions that inquiries reopen where they are found valid.
     asked: HashMap<Id, Id>,
 }
@@ -336,7 +338,6 @@ impl Telling<'_> {
                 acts.push(life_act(name, life, did, life.left()));
             }
         }
-        acts.sort_by(|one, two| one.commission.cmp(&two.commission));
         acts
     }
 

@@ -1,7 +1,8 @@
 //! Committing a block: the one place where the ledger grows.
 //!
 //! The guard is written and synced by another thread while the store is, so that a commit
-//! waits for the slower of two syncs and not for both; a third finds out what follows from the block. What a crash leaves, step by step, and how
+//! waits for the slower of two syncs and not for both; others find out meanwhile what follows
+//! from the block. What a crash leaves, step by step, and how
 //! opening the store mends it (`recovery.rs`):
 //!
 //! | the store got as far as | guard | store | mended by |
@@ -40,6 +41,7 @@ use super::guard::Guard;
 use super::home::Home;
 use super::place::BlockPlace;
 use super::recovery::Standing;
+use super::tiles::FullTile;
 use super::{Head, Store, body, keys};
 use crate::protocol::block::EncodedEntry;
 use crate::protocol::verify::VerifiedBlock;
@@ -61,9 +63,9 @@ pub struct Committer {
 /// end, and what it doesn't notice only the guard can mend.
 const MAX_UNSYNCED_BYTES: usize = 256 * 1024;
 /// How many threads work for a committer.
-const COMMIT_THREADS: usize = 3;
-/// From how many entries on a block is worth a thread that finds out what follows from it.
-const LARGE_BLOCK_ENTRIES: usize = 64;
+const COMMIT_THREADS: usize = 4;
+/// From how many entries on a block is worth threads that find out what follows from it.
+pub(super) const LARGE_BLOCK_ENTRIES: usize = 64;
 
 /// The threads of a committer. They last as long as it does: starting one takes as long as writing
 /// a small block.
@@ -127,8 +129,8 @@ impl Committer {
     fn take_in(&mut self, block: &VerifiedBlock) -> Result<Arc<Head>, StoreError> {
         self.home.received();
         let Self { store, guard, home, next_chunk, standing, threads } = self;
-        let (height, mut guarded, mut following) = (block.header().height, Ok(()), None);
-        let inner = store.inner.clone();
+        let (mut guarded, mut following, mut grown) = (Ok(()), None, None);
+        let (height, inner, before) = (block.header().height, store.inner.clone(), store.head());
         let written = threads.in_place_scope(|scope| {
             // What the guard knows of blocks that are missing is worth more than this one.
             if standing.is_whole() {
@@ -136,13 +138,14 @@ impl Committer {
             }
             if block.entries().len() >= LARGE_BLOCK_ENTRIES {
                 scope.spawn(|_| following = Some(inner.derived.following(block)));
+                scope.spawn(|_| grown = Some(before.grown(block)));
             }
             write(store, next_chunk, block)
         });
-        let head = guarded.and(written)?;
+        guarded.and(written)?;
         standing.advanced_to(block.header(), home);
         let following = following.unwrap_or_else(|| inner.derived.following(block))?;
-        self.publish(block, head, following)
+        self.publish(block, grown.unwrap_or_else(|| before.grown(block)), following)
     }
 
     /// Makes this the directory that seals: the guard takes the last block, and the record of
@@ -171,29 +174,36 @@ impl Committer {
     pub(super) fn publish(
         &self,
         block: &VerifiedBlock,
-        mut head: Head,
+        (head, full): (Head, Vec<FullTile>),
         following: Following,
     ) -> Result<Arc<Head>, StoreError> {
-        let mut full = Vec::new();
-        for entry in block.entries() {
-            head.edge.push(entry.leaf_hash(), &mut full);
-        }
-        head.edge.push(block.header_leaf_hash(), &mut full);
         let inner = &self.store.inner;
-        for tile in &full {
-            inner.tiles.put(tile)?;
-        }
-        inner.derived.apply(head.height(), block.changes().iter(), following)?;
+        let put = || full.iter().try_for_each(|tile| inner.tiles.put(tile));
+        let apply = || inner.derived.apply(head.height(), block.changes(), following);
+        let (put, applied) = rayon::join(put, apply);
+        put.and(applied)?;
         let head = Arc::new(head);
         inner.head.store(head.clone());
         Ok(head)
     }
 }
 
+impl Head {
+    /// The head that `block` makes after this one, and the tiles that it fills.
+    pub(super) fn grown(&self, block: &VerifiedBlock) -> (Self, Vec<FullTile>) {
+        let (mut edge, mut full) = (self.edge.clone(), Vec::new());
+        for entry in block.entries() {
+            edge.push(entry.leaf_hash(), &mut full);
+        }
+        edge.push(block.header_leaf_hash(), &mut full);
+        let (header, signature) = (block.header().clone(), Some(*block.signature()));
+        (Self { header, signature, tip: block.tip().clone(), edge }, full)
+    }
+}
+
 /// Writes a block to the store and syncs it; its leaves go into chunks from `next_chunk` on.
-fn write(store: &Store, next_chunk: &mut u64, block: &VerifiedBlock) -> Result<Head, StoreError> {
+fn write(store: &Store, next_chunk: &mut u64, block: &VerifiedBlock) -> Result<(), StoreError> {
     let inner = &store.inner;
-    let before = store.head();
     let header = block.header();
     let leaves = block.entries().iter().map(EncodedEntry::leaf);
     let mut place = BlockPlace {
@@ -220,12 +230,7 @@ fn write(store: &Store, next_chunk: &mut u64, block: &VerifiedBlock) -> Result<H
     inner.blocks.insert(keys::HEAD, keys::head(header.height, chunks.start))?;
     inner.disk.sync()?;
     *next_chunk = chunks.start;
-    Ok(Head {
-        header: header.clone(),
-        signature: Some(*block.signature()),
-        tip: block.tip().clone(),
-        edge: before.edge.clone(),
-    })
+    Ok(())
 }
 
 /// What each leaf of a block can be found by.

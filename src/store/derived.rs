@@ -15,6 +15,7 @@
 
 mod behind;
 mod following;
+mod recount;
 
 pub(super) use following::Following;
 
@@ -26,19 +27,18 @@ use arc_swap::ArcSwap;
 use bincode::{Decode, Encode};
 use quick_cache::sync::Cache;
 
-use super::accounts::{self, Dealing, Dealings, LINE_KEY_BYTES, Line, Lines, ReadShares};
-use super::directory::{self, Directory, Listed, NameFamily, NameKey, Remembered};
+use super::accounts::{self, Dealing, Dealings, LINE_KEY_BYTES, Lines, ReadShares, SumsAtHand};
+use super::directory::{self, Directory, Listed, NameFamily, Remembered};
 use super::error::StoreError;
 use super::keys;
 use super::sorted::{
-    Cursor, Order, Records, RunFiles, RunMeta, SortedMap, SyncManifest, Value, read_encoded,
-    records,
+    Order, Records, RunFiles, RunMeta, SortedMap, SyncManifest, Value, read_encoded, records,
 };
 use super::table::Table;
 use crate::protocol::accounts::{AccountKey, Sums};
 use crate::protocol::codec;
 use crate::protocol::hash::{STATE_KEY_BYTES, StateKey};
-use crate::protocol::rules::{Record, StoredRecord};
+use crate::protocol::rules::{Changes, Record, StoredRecord};
 
 /// When memory is frozen.
 #[derive(Clone, Copy, Debug)]
@@ -51,7 +51,7 @@ pub struct MemoryBounds {
 
 /// The bounds of every store: some tens of MiB, and a second or so to open after a crash.
 pub(super) const MEMORY_BOUNDS: MemoryBounds =
-    MemoryBounds { records: 128 * 1024, blocks: 8 * 1024 };
+    MemoryBounds { records: 224 * 1024, blocks: 8 * 1024 };
 
 /// How many postings take about as much memory as a record of the rules.
 const POSTINGS_A_RECORD: usize = 16;
@@ -91,6 +91,8 @@ pub(super) struct Derived {
     at_hand: Cache<StateKey, StoredRecord>,
     /// Names that were met lately.
     remembered: Remembered,
+    /// Sums of accounts that were asked for lately.
+    sums_at_hand: SumsAtHand,
 }
 
 struct Shared {
@@ -194,7 +196,8 @@ impl Derived {
             source,
         })?;
         let at_hand = Cache::new(RECORDS_AT_HAND);
-        Ok(Self { shared, threads, at_hand, remembered: Remembered::default() })
+        let (remembered, sums_at_hand) = (Remembered::default(), SumsAtHand::default());
+        Ok(Self { shared, threads, at_hand, remembered, sums_at_hand })
     }
 
     /// Makes the next [`Derived::open`] begin with nothing.
@@ -266,7 +269,7 @@ impl Derived {
 
     /// What the lines of an account up to the log index `last` come to.
     pub(super) fn sums(&self, account: AccountKey, last: u64) -> Result<Sums, StoreError> {
-        accounts::sums(&self.shared.maps.load().lines, account, last)
+        accounts::sums(&self.shared.maps.load().lines, &self.sums_at_hand, account, last)
     }
 
     /// The lines of all accounts, as they are now.
@@ -290,10 +293,10 @@ impl Derived {
     }
 
     /// Takes in what a block leads to. Waits where too much is still to be written out.
-    pub(super) fn apply<'a>(
+    pub(super) fn apply(
         &self,
         height: u64,
-        records: impl Iterator<Item = (&'a StateKey, &'a StoredRecord)>,
+        changes: &Changes,
         following: Following,
     ) -> Result<(), StoreError> {
         if let Some(cause) = &self.shared.work().failed {
@@ -301,97 +304,30 @@ impl Derived {
         }
         let shared = &self.shared;
         let maps = shared.maps.load();
-        let records = maps.state.extend(records.map(|(key, record)| {
+        let Following { postings, counted, names } = following;
+        let records = || self.extend_records(&maps, changes);
+        let others = || {
+            let postings = maps.postings.extend(postings.into_iter().map(|key| (key, ())));
+            let lines = maps.lines.extend(counted.lines.into_iter());
+            let dealings = maps.dealings.extend(counted.dealings.into_iter());
+            let names = maps.names.extend(names.into_iter());
+            postings / POSTINGS_A_RECORD + lines / LINES_A_RECORD + dealings + names
+        };
+        let (records, others) = rayon::join(records, others);
+        let mut work = shared.work();
+        work.active = height;
+        let blocks = height - work.frozen;
+        let full = records + others >= shared.bounds.records || blocks >= shared.bounds.blocks;
+        if full { shared.freeze(work) } else { Ok(()) }
+    }
+
+    fn extend_records(&self, maps: &Maps, changes: &Changes) -> usize {
+        maps.state.extend(changes.iter().map(|(key, record)| {
             if belongs_at_hand(record) {
                 self.at_hand.remove(key);
             }
             (key.0, record.clone())
-        }));
-        let Following { postings, counted, names } = following;
-        let postings = maps.postings.extend(postings.into_iter().map(|key| (key, ())));
-        let lines = maps.lines.extend(counted.lines.into_iter());
-        let dealings = maps.dealings.extend(counted.dealings.into_iter());
-        let names = maps.names.extend(names.into_iter());
-        let mut work = shared.work();
-        work.active = height;
-        let blocks = height - work.frozen;
-        let all =
-            records + postings / POSTINGS_A_RECORD + lines / LINES_A_RECORD + dealings + names;
-        let full = all >= shared.bounds.records || blocks >= shared.bounds.blocks;
-        if full { shared.freeze(work) } else { Ok(()) }
-    }
-
-    /// Goes through every record of the rules, in the order of their keys.
-    pub(super) fn all_records(
-        &self,
-        mut look: impl FnMut(&StateKey, StoredRecord),
-    ) -> Result<(), StoreError> {
-        let mut all = self.shared.maps.load().state.all()?;
-        while let Some((key, value)) = all.record() {
-            look(&StateKey(*key), StoredRecord::read(value)?);
-            all.advance()?;
-        }
-        Ok(())
-    }
-
-    /// Looks whether everything that is there can be found, and sums are of what is there.
-    pub(super) fn check_runs(&self) -> Result<(), StoreError> {
-        let maps = self.shared.maps.load();
-        maps.state.check_runs()?;
-        maps.postings.check_runs()?;
-        maps.lines.check_runs()?;
-        maps.dealings.check_runs()?;
-        maps.names.check_runs()
-    }
-
-    /// Goes through the directory, in the order of the keys.
-    pub(super) fn all_names(
-        &self,
-        mut look: impl FnMut(&NameKey, &Listed),
-    ) -> Result<(), StoreError> {
-        let mut all = self.shared.maps.load().names.all()?;
-        while let Some((key, value)) = all.record() {
-            look(key, &Listed::read(value)?);
-            all.advance()?;
-        }
-        Ok(())
-    }
-
-    /// Goes through every line of every account, in the order of their keys.
-    pub(super) fn all_lines(
-        &self,
-        mut look: impl FnMut(&[u8; LINE_KEY_BYTES], &Line),
-    ) -> Result<(), StoreError> {
-        let mut all = self.shared.maps.load().lines.all()?;
-        while let Some((key, value)) = all.record() {
-            look(key, &Line::read(value)?);
-            all.advance()?;
-        }
-        Ok(())
-    }
-
-    /// Goes through all dealings and shares of payouts, in the order of their keys.
-    pub(super) fn all_dealings(
-        &self,
-        mut look: impl FnMut(&[u8; LINE_KEY_BYTES], &Dealing),
-    ) -> Result<(), StoreError> {
-        let mut all = self.shared.maps.load().dealings.all()?;
-        while let Some((key, value)) = all.record() {
-            look(key, &Dealing::read(value)?);
-            all.advance()?;
-        }
-        Ok(())
-    }
-
-    /// Goes through every posting, a facet's digest and a log index, in order.
-    pub(super) fn all_postings(&self, mut look: impl FnMut(u64, u64)) -> Result<(), StoreError> {
-        let mut all = self.shared.maps.load().postings.all()?;
-        while let Some((key, _)) = all.record() {
-            let digest = u64::from_be_bytes(*key.first_chunk().expect("sixteen bytes"));
-            look(digest, index_of(key));
-            all.advance()?;
-        }
-        Ok(())
+        }))
     }
 }
 

@@ -370,7 +370,7 @@ impl Check {
         let Self { view, report, dealings, .. } = self;
         let mut as_they_must = 0;
         let looked = view.store.inner.derived.all_dealings(|key, dealing| {
-            if dealings.0.get(key) == Some(dealing) {
+            if dealings.0.get(key) == Some(&dealing) {
                 as_they_must += 1;
             } else {
                 report.add("dealings", "one isn't what the blocks give");
@@ -387,7 +387,7 @@ impl Check {
         let Self { view, report, names, .. } = self;
         let mut as_they_must = 0;
         let looked = view.store.inner.derived.all_names(|key, listed| {
-            if names.get(key) == Some(listed) {
+            if names.get(key) == Some(&listed) {
                 as_they_must += 1;
             } else {
                 report.add("directory", "a name isn't what the blocks give");

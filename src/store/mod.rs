@@ -30,10 +30,12 @@
 //! | `accounts/` | the lines of accounts, and their sums at any height |
 //! | `sorted/` | sorted maps: they take writes at the speed of the disk |
 //! | `read.rs`, `named.rs`, `search.rs`, `lookup.rs`, `ahead.rs` | reading at one head |
+//! | `at_hand.rs` | what is read again and again |
 //! | `fsck.rs` | re-verifying everything |
 
 mod accounts;
 mod ahead;
+mod at_hand;
 mod body;
 mod commit;
 mod database;
@@ -68,6 +70,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use at_hand::AtHand;
 use derived::{Derived, MEMORY_BOUNDS};
 use disk::Disk;
 use doubt::Doubt;
@@ -118,6 +121,7 @@ struct Inner {
     bodies: Slots,
     tiles: TileStore,
     derived: Derived,
+    at_hand: AtHand,
     head: ArcSwap<Head>,
     /// Whether long readers must end.
     closing: AtomicBool,

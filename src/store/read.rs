@@ -9,7 +9,7 @@ use super::search::EntryHit;
 use super::sorted::Order;
 use super::tiles::{Edge, LEVELS_A_TILE, TILE_WIDTH, Tile, hashes_at, perfect_root};
 use super::{Head, Store, body, keys};
-use crate::protocol::block::{Block, EncodedEntry, Header, Heading, Leaf};
+use crate::protocol::block::{Block, EncodedEntry, Header, Leaf};
 use crate::protocol::checkpoint::Checkpoint;
 use crate::protocol::hash::{EntryId, HeaderHash, StateKey, TreeHash};
 use crate::protocol::key::{SIGNATURE_BYTES, Signature};
@@ -84,7 +84,7 @@ impl View {
         if index == 0 {
             return Ok(Some(0));
         }
-        self.place_of(index).map(|(_, place)| Some(place.height))
+        self.place_at_hand(index).map(|found| Some(found.1.height))
     }
 
     /// The height of the block whose header has `hash`, or `None` where there is none.
@@ -133,39 +133,17 @@ impl View {
         Ok(self.entry_and_height(index)?.map(|(entry, _)| entry))
     }
 
-    /// The entry at `index` and the height of its block, or `None` beyond the head and where a
-    /// header stands.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn entry_and_height(&self, index: u64) -> Result<Option<(EncodedEntry, u64)>, StoreError> {
-        let Some((leaf, height)) = self.entry_leaf(index)? else { return Ok(None) };
-        let entry = EncodedEntry::decode(leaf)
-            .map_err(|error| StoreError::damaged(format!("index {index}"), error))?;
-        Ok(Some((entry, height)))
-    }
-
-    /// What the entry at `index` begins with, and the height of its block; `None` where no entry is.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn heading_and_height(&self, index: u64) -> Result<Option<(Heading, u64)>, StoreError> {
-        let Some((leaf, height)) = self.entry_leaf(index)? else { return Ok(None) };
-        let heading = Heading::of(&leaf)
-            .map_err(|error| StoreError::damaged(format!("index {index}"), error))?;
-        Ok(Some((heading, height)))
-    }
-
     /// The leaf of the entry at `index` and the height of its block; `None` where no entry is.
-    fn entry_leaf(&self, index: u64) -> Result<Option<(Vec<u8>, u64)>, StoreError> {
+    pub(super) fn entry_leaf(&self, index: u64) -> Result<Option<(Vec<u8>, u64)>, StoreError> {
         if index == 0 || index >= self.head.size() {
             return Ok(None);
         }
-        let (last, place) = self.place_of(index)?;
-        if index == last {
+        let found = self.place_at_hand(index)?;
+        let (last, place) = found.as_ref();
+        if index == *last {
             Ok(None)
         } else {
-            Ok(Some((self.leaf_in(&place, index)?, place.height)))
+            Ok(Some((self.leaf_in(place, index)?, place.height)))
         }
     }
 

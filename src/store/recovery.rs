@@ -11,6 +11,7 @@ use std::sync::atomic::AtomicBool;
 
 use arc_swap::ArcSwap;
 
+use super::at_hand::AtHand;
 use super::commit::{Committer, start_threads};
 use super::derived::{Derived, MemoryBounds};
 use super::disk::{Disk, open_or_make};
@@ -173,6 +174,7 @@ fn take_through(
         bodies: Slots::open(bodies)?,
         tiles,
         derived: Derived::open(derived, &path.join("runs"), bounds, sync)?,
+        at_hand: AtHand::default(),
         head: ArcSwap::from_pointee(genesis_head(&chain)),
         chain,
         disk,
@@ -320,14 +322,8 @@ fn derive(committer: &Committer, block: Block) -> Result<(), StoreError> {
     let height = block.header.height;
     let verified = verify::verify(store.chain(), &head.tip, store, block)
         .map_err(|invalid| damaged_block(store, height, invalid))?;
-    let next = Head {
-        header: verified.header().clone(),
-        signature: Some(*verified.signature()),
-        tip: verified.tip().clone(),
-        edge: head.edge.clone(),
-    };
     let following = store.inner.derived.following(&verified)?;
-    committer.publish(&verified, next, following).map(|_| ())
+    committer.publish(&verified, head.grown(&verified), following).map(|_| ())
 }
 
 /// Names what is wrong with a block that doesn't verify: the leaf, where its stored hash tells.

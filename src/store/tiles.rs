@@ -22,7 +22,7 @@ const HALF_TILE_HASHES: usize = 128;
 pub(super) const LEVELS_A_TILE: u32 = 8;
 
 /// How many full tiles are kept in memory with all nodes above their hashes, 16 KiB each.
-const CACHED_TILES: usize = 1024;
+const CACHED_TILES: usize = 4096;
 /// What each level's tree is called, before its number.
 const TREE_PREFIX: &str = "tiles-";
 

@@ -64,9 +64,12 @@ impl Line {
 
 /// Adds what lines of an account that follow each other in a run have moved, and what those before
 /// them have, where one says that; whether one does.
-pub(in crate::store) fn add_from_end(lines: &[&[u8]], sums: &mut Sums) -> Result<bool, StoreError> {
+pub(in crate::store) fn add_from_end<'a>(
+    lines: impl DoubleEndedIterator<Item = &'a [u8]>,
+    sums: &mut Sums,
+) -> Result<bool, StoreError> {
     let damaged = || StoreError::damaged("a line of an account", CUT_SHORT);
-    for line in lines.iter().rev() {
+    for line in lines.rev() {
         let (first, mut rest) = line.split_first().ok_or_else(damaged)?;
         if first & WITH_SUMS != 0 {
             // They have what the line moved in them.

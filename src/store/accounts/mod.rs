@@ -24,7 +24,7 @@ mod read;
 pub(super) use count::{Counted, ReadShares, count};
 pub(super) use line::{Dealing, Line};
 pub use read::{AccountLine, DealingsWith};
-pub(super) use read::{Dealings, Lines, dealings, sums};
+pub(super) use read::{Dealings, Lines, SumsAtHand, dealings, sums};
 
 use crate::protocol::accounts::{ACCOUNT_KEY_BYTES, AccountKey};
 

@@ -1,5 +1,9 @@
 //! Sums and lines of accounts, as they were at some index.
 
+use std::sync::Arc;
+
+use quick_cache::sync::Cache;
+
 use super::line::{Parts, add_from_end};
 use super::{AccountKey, Dealing, LINE_KEY_BYTES, Line, line_key, split_line_key};
 use crate::protocol::accounts::{Account, Party, Sums};
@@ -7,7 +11,10 @@ use crate::protocol::id::Id;
 use crate::protocol::money::Currency;
 use crate::store::error::StoreError;
 use crate::store::read::View;
-use crate::store::sorted::{Cursor, Order, SortedMap, Stretch, Value};
+use crate::store::sorted::{Cursor, Order, Run, SortedMap, Value};
+
+/// How many sums of accounts in runs are kept at hand, some 200 bytes each.
+const SUMS_AT_HAND: usize = 64 * 1024;
 
 /// What moved of an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,12 +56,52 @@ impl DealingsWith {
 
 /// The lines of all accounts.
 pub(in crate::store) type Lines = SortedMap<LINE_KEY_BYTES, Line>;
+type LinesRun = Run<LINE_KEY_BYTES>;
 /// All dealings and shares of payouts.
 pub(in crate::store) type Dealings = SortedMap<LINE_KEY_BYTES, Dealing>;
+
+/// What accounts come to in runs, where that was asked for lately: a run never changes.
+pub(in crate::store) struct SumsAtHand {
+    known: Cache<(u64, AccountKey), Arc<InRun>>,
+}
+
+/// What all lines of an account in a run come to.
+struct InRun {
+    /// The index of the last of them; 0 where there is none.
+    last: u64,
+    sums: Sums,
+}
+
+impl Default for SumsAtHand {
+    fn default() -> Self {
+        Self { known: Cache::new(SUMS_AT_HAND) }
+    }
+}
+
+impl SumsAtHand {
+    fn in_run(&self, run: &LinesRun, account: AccountKey) -> Result<Arc<InRun>, StoreError> {
+        let key = (run.number(), account);
+        self.known.get_or_insert_with(&key, || InRun::read(run, account, u64::MAX).map(Arc::new))
+    }
+}
+
+impl InRun {
+    /// Of the lines up to `last`.
+    fn read(run: &LinesRun, account: AccountKey, last: u64) -> Result<Self, StoreError> {
+        let mut found = Self { last: 0, sums: Sums::default() };
+        run.look_back(&line_key(account, 0), &line_key(account, last), |lines| {
+            let latest = lines.last().map_or(0, |(key, _)| split_line_key(key).1);
+            found.last = found.last.max(latest);
+            add_from_end(lines.iter().map(|(_, line)| *line), &mut found.sums)
+        })?;
+        Ok(found)
+    }
+}
 
 /// What the lines of an account up to `last` come to.
 pub(in crate::store) fn sums(
     lines: &Lines,
+    at_hand: &SumsAtHand,
     account: AccountKey,
     last: u64,
 ) -> Result<Sums, StoreError> {
@@ -63,16 +110,16 @@ pub(in crate::store) fn sums(
         // Genesis moves nothing.
         return Ok(sums);
     }
-    let (first, last) = (line_key(account, 0), line_key(account, last));
-    lines.look_back(&first, &last, |stretch| match stretch {
-        Stretch::Memory(lines) => {
-            for (_, line) in lines {
-                line.add_to(&mut sums);
-            }
-            Ok(true)
+    let (from, until) = (line_key(account, 0), line_key(account, last));
+    lines.look_in_memory(&from, &until, |line| line.add_to(&mut sums));
+    for run in lines.runs_with(&from) {
+        let all = at_hand.in_run(run, account)?;
+        if all.last <= last {
+            sums.add_all(&all.sums);
+        } else {
+            sums.add_all(&InRun::read(run, account, last)?.sums);
         }
-        Stretch::Page(lines) => add_from_end(lines, &mut sums),
-    })?;
+    }
     Ok(sums)
 }
 

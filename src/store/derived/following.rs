@@ -35,8 +35,9 @@ impl Derived {
         &self,
         block: &VerifiedBlock,
     ) -> Result<Following, StoreError> {
-        let counted = accounts::count(self, block)?;
-        let names = self.remembered.new_names(block);
-        Ok(Following { counted, names, ..Following::of(postings(block)) })
+        let count = || accounts::count(self, block);
+        let find = || (self.remembered.new_names(block), Following::of(postings(block)));
+        let (counted, (names, found)) = rayon::join(count, find);
+        Ok(Following { counted: counted?, names, ..found })
     }
 }

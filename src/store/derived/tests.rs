@@ -8,7 +8,7 @@ use super::*;
 use crate::protocol::accounts::Slot;
 use crate::protocol::id::Id;
 use crate::protocol::rules::Privacy;
-use crate::store::accounts::{line_key, split_line_key};
+use crate::store::accounts::{Line, line_key, split_line_key};
 
 const BOUNDS: MemoryBounds = MemoryBounds { records: 40, blocks: 7 };
 
@@ -49,8 +49,7 @@ fn record(height: u64) -> StoredRecord {
 
 fn apply(derived: &Derived, height: u64, step: &Step) {
     let record = record(height);
-    let keys: Vec<StateKey> = step.records.iter().map(|number| key(*number)).collect();
-    let records = keys.iter().map(|key| (key, &record));
+    let records = step.records.iter().map(|number| (key(*number), record.clone())).collect();
     let facets = (height * 100..).zip(&step.facets);
     let postings = facets.clone().map(|(index, number)| (digest(*number), index));
     let mut following = Following::of(postings);
@@ -59,12 +58,27 @@ fn apply(derived: &Derived, height: u64, step: &Step) {
         let moved = [(Slot::ENTRIES, 1), (Slot::KEPT, index.into())].into_iter().collect();
         following.counted.lines.push((line_key(account(*number), index), Line::new(0, &moved)));
     }
-    derived.apply(height, records, following).unwrap();
+    derived.apply(height, &records, following).unwrap();
 }
 
 fn open(database: &sled::Db, directory: &Path) -> Derived {
     let table = |name| Table::open(database, name).unwrap();
     Derived::open(table("derived"), &directory.join("runs"), BOUNDS, || Ok(())).unwrap()
+}
+
+/// Looks whether what an account comes to up to an index is what its lines up to there say.
+fn check_sums<const N: usize>(
+    derived: &Derived,
+    number: u8,
+    indexes: &BTreeSet<u64>,
+    until: [u64; N],
+) {
+    for until in until {
+        let moved = derived.sums(account(number), until).unwrap();
+        let expected: Vec<u64> = indexes.range(..=until).copied().collect();
+        let expected = (expected.len() as i128, i128::from(expected.iter().sum::<u64>()));
+        assert_eq!((moved.get(Slot::ENTRIES), moved.get(Slot::KEPT)), expected, "up to {until}");
+    }
 }
 
 proptest! {
@@ -94,6 +108,8 @@ proptest! {
             let number = u8::try_from(height % 100).unwrap();
             let found = derived.record_to_decide(&key(number)).unwrap();
             prop_assert_eq!(found, records.get(&number).cloned());
+            let (number, all) = (number % 20, postings.entry(number % 20).or_default());
+            check_sums(&derived, number, all, [height * 50, height * 100 + 99]);
         }
         for number in 0..100 {
             let expected = records.get(&number).cloned();
@@ -115,12 +131,7 @@ proptest! {
             }
         }
         for (number, indexes) in &postings {
-            for until in [0, 99, 250, 950, last / 2, last] {
-                let moved = derived.sums(account(*number), until).unwrap();
-                let expected: Vec<u64> = indexes.range(..=until).copied().collect();
-                let expected = (expected.len() as i128, i128::from(expected.iter().sum::<u64>()));
-                prop_assert_eq!((moved.get(Slot::ENTRIES), moved.get(Slot::KEPT)), expected);
-            }
+            check_sums(&derived, *number, indexes, [0, 99, 250, 950, last / 2, last]);
             for (first, most) in [(0, 3), (250, 40), (last / 2, 1_000)] {
                 let keys = [first, last].map(|index| line_key(account(*number), index));
                 let found = derived.lines().in_turn(keys[0], keys[1], most);

@@ -4,21 +4,17 @@ use std::sync::{Arc, RwLock, RwLockReadGuard};
 
 use bincode::{Decode, Encode};
 use rayon::prelude::*;
-use smallvec::SmallVec;
 
 use super::cursor::{Collected, Cursor, Merge, Order, RunCursor, records};
 use super::file::RunFiles;
 use super::lists::Lists;
 use super::memory::{Keys, Memory, PAIR_BYTES, read};
-use super::page::Records;
-use super::run::{Run, RunMeta, RunWriter, order, prefix};
+use super::run::{Run, RunMeta, RunWriter, prefix};
 use crate::protocol::codec;
 use crate::store::error::StoreError;
 
 /// How many runs of a level are merged into one of the next.
 const MERGE_WIDTH: usize = 8;
-/// As many values as mostly are of one prefix on a page.
-const VALUES_OF_A_PAGE: usize = 64;
 /// How long runs may be together that are merged, in bytes: a merge of more would write gigabytes, to
 /// save a look at a few filters.
 const MAX_MERGED_BYTES: u64 = 1 << 30;
@@ -329,43 +325,23 @@ impl<const K: usize, V: Value<K>> SortedMap<K, V> {
     }
 }
 
-/// Values whose keys follow each other, in the order of those.
-pub(in crate::store) enum Stretch<'a, const K: usize, V> {
-    /// All of a memory that are asked for, with their keys.
-    Memory(&'a [([u8; K], V)]),
-    /// Those of a page, as they are stored.
-    Page(&'a [&'a [u8]]),
-}
-
 impl<const K: usize, V: Value<K, Memory = Lists<K, V>>> SortedMap<K, V> {
-    /// Looks at the values from `first` to `last`, which share their first eight bytes, stretch by
-    /// stretch; in each run from the last page on, until `look` says that it has seen enough of that.
-    pub(in crate::store) fn look_back(
+    /// Looks at the values in memory from `first` to `last`, which share their first eight bytes.
+    pub(in crate::store) fn look_in_memory(
         &self,
         first: &[u8; K],
         last: &[u8; K],
-        mut look: impl FnMut(Stretch<'_, K, V>) -> Result<bool, StoreError>,
-    ) -> Result<(), StoreError> {
+        mut look: impl FnMut(&V),
+    ) {
         for memory in self.memories() {
-            look(Stretch::Memory(memory.within((first, last))))?;
+            memory.within((first, last)).iter().for_each(|(_, value)| look(value));
         }
-        for run in self.runs.iter().filter(|run| run.may_have(prefix(first))) {
-            for number in run.pages_between(first, last).rev() {
-                let page = run.page(number)?;
-                let mut records = Records::<K>::new(&page);
-                let within = records.by_ref().skip_while(|(key, _)| order(key, first).is_lt());
-                let within =
-                    within.take_while(|(key, _)| order(key, last).is_le()).map(|(_, value)| value);
-                let values: SmallVec<[&[u8]; VALUES_OF_A_PAGE]> = within.collect();
-                if records.next().is_none() && records.is_damaged() {
-                    return Err(run.damaged_page(number));
-                }
-                if look(Stretch::Page(&values))? {
-                    break;
-                }
-            }
-        }
-        Ok(())
+    }
+
+    /// The runs that may have keys that begin as `key` does, the newest first.
+    pub(in crate::store) fn runs_with(&self, key: &[u8; K]) -> impl Iterator<Item = &Run<K>> {
+        let prefix = prefix(key);
+        self.runs.iter().map(Arc::as_ref).filter(move |run| run.may_have(prefix))
     }
 }
 

@@ -46,7 +46,7 @@ pub use cursor::Order;
 pub(super) use cursor::{Cursor, records};
 pub(super) use file::{RunFiles, SyncManifest};
 pub(super) use lists::Lists;
-pub(super) use map::{SortedMap, Stretch, Value, bytes, read_encoded};
+pub(super) use map::{SortedMap, Value, bytes, read_encoded};
 pub(super) use memory::Records;
 pub(super) use run::{Run, RunMeta};
 pub(super) use tree::Tree;

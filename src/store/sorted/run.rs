@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Acquire, Ordering::Release};
 
 use bincode::{Decode, Encode};
+use smallvec::SmallVec;
 use xorf::{BinaryFuse8, Filter};
 
 use super::file::{RunFile, RunFileWriter, RunFiles};
@@ -18,6 +19,8 @@ use crate::store::error::StoreError;
 
 /// The longest directory, in bytes: a run of a GiB has one of some hundred million.
 const MAX_DIRECTORY_BYTES: usize = 1 << 30;
+/// As many records as mostly are of one prefix on a page.
+const RECORDS_OF_A_PAGE: usize = 64;
 /// How many keys share a filter, at least: making one takes some 40 bytes of memory for each.
 const FILTER_KEYS: usize = 1 << 20;
 
@@ -119,6 +122,35 @@ impl<const K: usize> Run<K> {
         let from = from.saturating_sub(1);
         let until = self.fences.partition_point(|fence| order(fence, last).is_le());
         from..until.max(from)
+    }
+
+    /// Looks at the records from `first` to `last`, which share their first eight bytes: at those of
+    /// one page after the other, from the last on, until `look` says that it has seen enough.
+    pub(in crate::store) fn look_back(
+        &self,
+        first: &[u8; K],
+        last: &[u8; K],
+        mut look: impl FnMut(&[([u8; K], &[u8])]) -> Result<bool, StoreError>,
+    ) -> Result<(), StoreError> {
+        for number in self.pages_between(first, last).rev() {
+            let page = self.page(number)?;
+            let mut records = Records::<K>::new(&page);
+            let within = records.by_ref().skip_while(|(key, _)| order(key, first).is_lt());
+            let within = within.take_while(|(key, _)| order(key, last).is_le());
+            let within: SmallVec<[_; RECORDS_OF_A_PAGE]> = within.collect();
+            if records.next().is_none() && records.is_damaged() {
+                return Err(self.damaged_page(number));
+            }
+            if look(&within)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The run's number, which no other run ever has.
+    pub(in crate::store) const fn number(&self) -> u64 {
+        self.meta.number
     }
 
     pub(super) fn page(&self, number: usize) -> Result<Vec<u8>, StoreError> {
