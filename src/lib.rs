@@ -17,6 +17,8 @@ pub mod node;
 pub mod explorer;
 #[cfg(feature = "node")]
 pub mod http;
+#[cfg(feature = "node")]
+pub mod network;
 
 #[cfg(feature = "node")]
 pub mod ledger;
