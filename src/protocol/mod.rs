@@ -13,6 +13,7 @@
 //! | [`checkpoint`] | what the authority signs |
 //! | [`verify`] | making and verifying blocks, one mechanism |
 //! | [`receipt`] | one entry's proof in one file |
+//! | [`evidence`] | the proof that a key signed two histories |
 //! | [`spec`] | the one thing to get from a trusted place |
 //!
 //! Below them: [`codec`] (canonical bytes), `json` (strict text), [`hash`], [`key`], [`id`],
@@ -23,6 +24,7 @@ pub mod block;
 pub mod checkpoint;
 pub mod codec;
 pub mod entry;
+pub mod evidence;
 pub mod hash;
 pub mod id;
 mod json;
