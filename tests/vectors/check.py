@@ -7,6 +7,7 @@ It encodes the inputs and decodes the outputs, and refuses what is to be refused
 doesn't know is an error.
 """
 
+import base64
 import copy
 import hashlib
 import json
@@ -242,6 +243,81 @@ def note(assume, given, output):
         equal({"size": found.size, "root": found.root.hex()}, output)
 
 
+SIGNED_ROOT = counterfoil.Struct(
+    size=counterfoil.U64, root=counterfoil.DIGEST, signature=counterfoil.SIGNATURE
+)
+EVIDENCE = counterfoil.Struct(
+    key=counterfoil.KEY,
+    smaller=SIGNED_ROOT,
+    larger=SIGNED_ROOT,
+    beginning=counterfoil.Option(
+        counterfoil.Struct(root=counterfoil.DIGEST, proof=counterfoil.List(counterfoil.DIGEST))
+    ),
+)
+
+
+def evidence(assume, given, output):
+    found = counterfoil.decode(EVIDENCE, bytes.fromhex(output["bytes"]))
+    key = counterfoil.VerifierKey(assume["origin"], found["key"])
+    for name in "smaller", "larger":
+        size, root, signature = (found[name][field] for field in SIGNED_ROOT.fields)
+        equal({"size": size, "root": root.hex()}, given[name])
+        encoded = [base64.b64encode(part).decode() for part in (root, key.key_id + signature)]
+        text = f"{key.name}\n{size}\n{encoded[0]}\n"
+        equal(key.open(f"{text}\n— {key.name} {encoded[1]}\n").root, root)
+    beginning = found["beginning"]
+    if beginning is not None:
+        root, proof = beginning["root"].hex(), [item.hex() for item in beginning["proof"]]
+        equal({"root": root, "proof": proof}, given["beginning"])
+    else:
+        equal(given["beginning"], None)
+    equal(proven(found["smaller"], found["larger"], beginning), output["proves"])
+
+
+def proven(smaller, larger, beginning):
+    """What two checkpoints whose signatures hold prove: section 17."""
+    if (smaller["size"], smaller["root"]) >= (larger["size"], larger["root"]):
+        return {"error": "Order"}
+    if smaller["size"] == 0:
+        return {"error": "Empty"}
+    if (beginning is None) != (smaller["size"] == larger["size"]):
+        return {"error": "Proof"}
+    if beginning is None:
+        return "TwoRoots"
+    sizes = smaller["size"], larger["size"]
+    if roots_from_consistency(*sizes, beginning) != (beginning["root"], larger["root"]):
+        return {"error": "NotConsistent"}
+    if beginning["root"] == smaller["root"]:
+        return {"error": "NothingWrong"}
+    return "TwoBeginnings"
+
+
+def roots_from_consistency(old, size, beginning):
+    """The roots of both trees by the definition of RFC 6962, section 2.1.2, from the top down."""
+    proof = list(beginning["proof"])
+
+    def roots(old, size, whole):
+        """Of a subtree: the root of its first `old` leaves, and its own."""
+        if old == size:
+            both = beginning["root"] if whole else proof.pop(0)
+            return both, both
+        half = 1
+        while 2 * half < size:
+            half *= 2
+        if old <= half:
+            before, left = roots(old, half, whole)
+            return before, counterfoil.node_hash(left, proof.pop(0))
+        before, right = roots(old - half, size - half, False)
+        left = proof.pop(0)
+        return counterfoil.node_hash(left, before), counterfoil.node_hash(left, right)
+
+    try:
+        found = roots(old, size, True)
+    except IndexError:
+        return None
+    return None if proof else found
+
+
 BLOCK = counterfoil.Struct(
     header=counterfoil.HEADER,
     signature=counterfoil.SIGNATURE,
@@ -366,7 +442,8 @@ CHECKS = {
     "types": value, "types-refused": value_refused, "header": header,
     **{f"entry-{kind}": entry for kind in counterfoil.KIND.numbers},
     "leaf-refused": leaf_refused, "genesis": genesis, "spec-refused": spec_refused, "tree": tree,
-    "proof-refused": proof_refused, "checkpoint": checkpoint, "note": note, "block": block,
+    "proof-refused": proof_refused, "checkpoint": checkpoint, "note": note,
+    "evidence": evidence, "block": block,
     "block-refused": block_refused, "receipt": receipt, "receipt-refused": receipt_refused,
     "rules": rule, "amount": amount, "rounding": rounding, "rate": rate, "change": change,
     "time": time, "month": month,

@@ -12,6 +12,7 @@ use counterfoil::protocol::block::{Block, EncodedEntry, Header, Leaf};
 use counterfoil::protocol::checkpoint::{Checkpoint, vkey};
 use counterfoil::protocol::codec::{self, NotCanonical};
 use counterfoil::protocol::entry::Entry;
+use counterfoil::protocol::evidence::{Beginning, Evidence, SignedRoot};
 use counterfoil::protocol::hash::{StateKey, TreeHash};
 use counterfoil::protocol::id::Id;
 use counterfoil::protocol::key::PublicKey;
@@ -78,6 +79,7 @@ objects! {
     "proof-refused.json": refuse_proof;
     "checkpoint.json": sign_checkpoint and open_checkpoint;
     "note.json": open_note;
+    "evidence.json": sign_evidence and read_evidence;
     "block.json": seal_blocks and verify_blocks;
     "block-refused.json": refuse_block;
     "receipt.json": make_receipt and verify_receipt;
@@ -370,6 +372,37 @@ fn open_checkpoint(_: &Value, output: &Value) -> Value {
     let (checkpoint, signature) = Checkpoint::open(text(&output["note"]), name, &key).unwrap();
     assert_eq!(hex::encode(signature.0), text(&output["signature"]));
     json!({ "origin": checkpoint.origin, "size": checkpoint.size, "root": checkpoint.root })
+}
+
+fn sign_evidence(assume: &Value, input: &Value) -> Value {
+    let (key, origin) = (published::key(&unhex(&assume["seed"])), text(&assume["origin"]));
+    let sign = |input: &Value| {
+        let (size, root) = (from(&input["size"]), from(&input["root"]));
+        let signature = Checkpoint { origin: origin.to_owned(), size, root }.sign(&key);
+        SignedRoot { size, root, signature }
+    };
+    let beginning = (!input["beginning"].is_null()).then(|| Beginning {
+        root: from(&input["beginning"]["root"]),
+        proof: from(&input["beginning"]["proof"]),
+    });
+    let (smaller, larger) = (sign(&input["smaller"]), sign(&input["larger"]));
+    let evidence = Evidence { key: key.public(), smaller, larger, beginning };
+    let proves = match evidence.check(origin) {
+        Ok(kind) => json!(format!("{kind:?}")),
+        Err(refused) => error(refused),
+    };
+    json!({ "bytes": hex::encode(evidence.encode()), "proves": proves })
+}
+
+fn read_evidence(_: &Value, output: &Value) -> Value {
+    let evidence = Evidence::decode(&unhex(&output["bytes"])).unwrap();
+    let signed = |signed: SignedRoot| json!({ "size": signed.size, "root": signed.root });
+    let beginning = evidence.beginning.as_ref();
+    json!({
+        "smaller": signed(evidence.smaller),
+        "larger": signed(evidence.larger),
+        "beginning": beginning.map(|found| json!({ "root": found.root, "proof": found.proof })),
+    })
 }
 
 fn open_note(assume: &Value, input: &Value) -> Value {
