@@ -3,5 +3,7 @@
 //! | file | what |
 //! |---|---|
 //! | `sync.rs` | catching up with peers: decided purely, from event to actions |
+//! | `wire.rs` | what peers say to each other, byte for byte |
 
 pub mod sync;
+pub mod wire;

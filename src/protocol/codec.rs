@@ -141,7 +141,7 @@ fn explain(error: &DecodeError) -> String {
 
 /// Reads a list of at most `limit` items, each decoded by `T`; what isn't is refused before
 /// anything is allocated.
-pub(super) fn decode_list<T: Decode<D::Context>, D: Decoder>(
+pub(crate) fn decode_list<T: Decode<D::Context>, D: Decoder>(
     decoder: &mut D,
     limit: usize,
 ) -> Result<Vec<T>, DecodeError> {
@@ -154,7 +154,7 @@ pub(super) fn decode_list<T: Decode<D::Context>, D: Decoder>(
 }
 
 /// The error of a variant's number that FORMAT.md doesn't know.
-pub(super) fn unknown_number(name: &str, number: u8) -> DecodeError {
+pub(crate) fn unknown_number(name: &str, number: u8) -> DecodeError {
     DecodeError::OtherString(format!("no {name} has the number {number}"))
 }
 
@@ -221,7 +221,7 @@ macro_rules! numbered {
         }
     };
 }
-pub(super) use numbered;
+pub(crate) use numbered;
 
 #[cfg(test)]
 mod tests {

@@ -57,6 +57,12 @@ impl Frontier {
         self.size
     }
 
+    /// The roots of the complete subtrees, the largest first. From the last to the first they are the
+    /// inclusion proof of the leaf that comes next, in the tree that ends with it.
+    pub fn peaks(&self) -> &[TreeHash] {
+        &self.peaks
+    }
+
     /// Appends a leaf by its hash.
     pub fn push(&mut self, leaf: TreeHash) {
         let merges = self.size.trailing_ones();
