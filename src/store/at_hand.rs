@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
 use super::error::StoreError;
@@ -15,10 +16,13 @@ use super::slots::MAX_VALUE_BYTES;
 use crate::protocol::block::{EncodedEntry, Heading};
 use crate::protocol::time::Timestamp;
 
-/// How many long entries are kept, of up to some 200 KiB each.
-const LONG_ENTRIES: usize = 512;
-/// How many places of blocks are kept, of some 200 bytes each, and up to 4 KiB for the largest.
-const PLACES: usize = 16 * 1024;
+/// How many bytes of leaves the long entries have that are kept; with what is decoded of them they take
+/// some three times as much.
+const MAX_LONG_LEAF_BYTES: u64 = 32 * 1024 * 1024;
+/// How many bytes the places of blocks have that are kept, at most.
+const MAX_PLACE_BYTES: u64 = 8 * 1024 * 1024;
+/// What a place takes beside two bytes for each of its chunks.
+const PLACE_BYTES: u64 = 80;
 /// How many times of blocks are kept.
 const TIMES: usize = 64 * 1024;
 /// How many log indexes that follow each other lead to one place that is kept: about as many as a
@@ -29,10 +33,10 @@ const INDEXES_A_PLACE: u64 = 256;
 pub(super) struct AtHand {
     /// Entries that don't fit one chunk, by log index, and the heights of their blocks: of each there
     /// are a thousand lines to decode.
-    long_entries: Cache<u64, (EncodedEntry, u64)>,
+    long_entries: Cache<u64, (EncodedEntry, u64), ByBytes>,
     /// Where blocks lie, and the log indexes of their headers, by every so many log indexes: the block
     /// that holds one of those.
-    places: Cache<u64, Arc<(u64, BlockPlace)>>,
+    places: Cache<u64, Arc<(u64, BlockPlace)>, ByBytes>,
     /// Times of blocks, by height.
     times: Cache<u64, Timestamp>,
 }
@@ -40,10 +44,26 @@ pub(super) struct AtHand {
 impl Default for AtHand {
     fn default() -> Self {
         Self {
-            long_entries: Cache::new(LONG_ENTRIES),
-            places: Cache::new(PLACES),
+            long_entries: Cache::with_weighter(1024, MAX_LONG_LEAF_BYTES, ByBytes),
+            places: Cache::with_weighter(16 * 1024, MAX_PLACE_BYTES, ByBytes),
             times: Cache::new(TIMES),
         }
+    }
+}
+
+/// Weighs what is kept by how many bytes it has.
+#[derive(Clone)]
+struct ByBytes;
+
+impl Weighter<u64, (EncodedEntry, u64)> for ByBytes {
+    fn weight(&self, _: &u64, (entry, _): &(EncodedEntry, u64)) -> u64 {
+        entry.leaf().len() as u64
+    }
+}
+
+impl Weighter<u64, Arc<(u64, BlockPlace)>> for ByBytes {
+    fn weight(&self, _: &u64, place: &Arc<(u64, BlockPlace)>) -> u64 {
+        PLACE_BYTES + 2 * place.1.leaves.len() as u64
     }
 }
 

@@ -137,14 +137,14 @@ impl Committer {
                 scope.spawn(|_| guarded = guard.put(height, &block.encode()));
             }
             if block.entries().len() >= LARGE_BLOCK_ENTRIES {
-                scope.spawn(|_| following = Some(inner.derived.following(block)));
+                scope.spawn(|_| following = Some(inner.derived.following(threads, block)));
                 scope.spawn(|_| grown = Some(before.grown(block)));
             }
             write(store, next_chunk, block)
         });
         guarded.and(written)?;
         standing.advanced_to(block.header(), home);
-        let following = following.unwrap_or_else(|| inner.derived.following(block))?;
+        let following = following.unwrap_or_else(|| inner.derived.following(threads, block))?;
         self.publish(block, grown.unwrap_or_else(|| before.grown(block)), following)
     }
 
@@ -179,9 +179,14 @@ impl Committer {
     ) -> Result<Arc<Head>, StoreError> {
         let inner = &self.store.inner;
         let put = || full.iter().try_for_each(|tile| inner.tiles.put(tile));
-        let apply = || inner.derived.apply(head.height(), block.changes(), following);
-        let (put, applied) = rayon::join(put, apply);
-        put.and(applied)?;
+        let (height, changes) = (head.height(), block.changes());
+        let take_in = || inner.derived.take_in(&self.threads, height, changes, following);
+        let (put, is_full) = self.threads.join(put, take_in);
+        put?;
+        // Only with the tiles there: what is written out isn't derived again, and they with it.
+        if is_full? {
+            inner.derived.freeze()?;
+        }
         let head = Arc::new(head);
         inner.head.store(head.clone());
         Ok(head)

@@ -26,6 +26,7 @@ use std::thread::JoinHandle;
 use arc_swap::ArcSwap;
 use bincode::{Decode, Encode};
 use quick_cache::sync::Cache;
+use rayon::ThreadPool;
 
 use super::accounts::{self, Dealing, Dealings, LINE_KEY_BYTES, Lines, ReadShares, SumsAtHand};
 use super::directory::{self, Directory, Listed, NameFamily, Remembered};
@@ -292,13 +293,15 @@ impl Derived {
         self.shared.maps.load().state.read_ahead(READ_AHEAD_BYTES)
     }
 
-    /// Takes in what a block leads to. Waits where too much is still to be written out.
-    pub(super) fn apply(
+    /// Takes in what a block leads to; whether memory is full by then, and is to be frozen before the
+    /// next block.
+    pub(super) fn take_in(
         &self,
+        threads: &ThreadPool,
         height: u64,
         changes: &Changes,
         following: Following,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         if let Some(cause) = &self.shared.work().failed {
             return Err(StoreError::NotWrittenOut(cause.clone()));
         }
@@ -313,12 +316,18 @@ impl Derived {
             let names = maps.names.extend(names.into_iter());
             postings / POSTINGS_A_RECORD + lines / LINES_A_RECORD + dealings + names
         };
-        let (records, others) = rayon::join(records, others);
+        let (records, others) = threads.join(records, others);
         let mut work = shared.work();
         work.active = height;
         let blocks = height - work.frozen;
-        let full = records + others >= shared.bounds.records || blocks >= shared.bounds.blocks;
-        if full { shared.freeze(work) } else { Ok(()) }
+        Ok(records + others >= shared.bounds.records || blocks >= shared.bounds.blocks)
+    }
+
+    /// Has what is in memory written out; waits where the one before still is. Whatever else the blocks
+    /// so far lead to MUST be in the database by now: once the manifest names their height, nobody
+    /// derives it again.
+    pub(super) fn freeze(&self) -> Result<(), StoreError> {
+        self.shared.freeze(self.shared.work())
     }
 
     fn extend_records(&self, maps: &Maps, changes: &Changes) -> usize {

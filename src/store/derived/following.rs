@@ -1,5 +1,7 @@
 //! What follows from a block, before it is taken in: found out while the block is being written.
 
+use rayon::ThreadPool;
+
 use super::{Derived, Posting, posting};
 use crate::protocol::verify::VerifiedBlock;
 use crate::store::accounts::{self, Counted};
@@ -33,11 +35,13 @@ impl Derived {
     /// taken in, if another is: names that it says are remembered from now on.
     pub(in crate::store) fn following(
         &self,
+        threads: &ThreadPool,
         block: &VerifiedBlock,
     ) -> Result<Following, StoreError> {
         let count = || accounts::count(self, block);
-        let find = || (self.remembered.new_names(block), Following::of(postings(block)));
-        let (counted, (names, found)) = rayon::join(count, find);
-        Ok(Following { counted: counted?, names, ..found })
+        let (counted, found) = threads.join(count, || Following::of(postings(block)));
+        // Names are remembered last: where counting fails, the block may come once more.
+        let (counted, names) = (counted?, self.remembered.new_names(block));
+        Ok(Following { counted, names, ..found })
     }
 }

@@ -1,6 +1,7 @@
 //! What is derived, against plain maps, with crashes at random points.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use proptest::prelude::*;
 
@@ -9,6 +10,7 @@ use crate::protocol::accounts::Slot;
 use crate::protocol::id::Id;
 use crate::protocol::rules::Privacy;
 use crate::store::accounts::{Line, line_key, split_line_key};
+use crate::store::commit::start_threads;
 
 const BOUNDS: MemoryBounds = MemoryBounds { records: 40, blocks: 7 };
 
@@ -48,6 +50,8 @@ fn record(height: u64) -> StoredRecord {
 }
 
 fn apply(derived: &Derived, height: u64, step: &Step) {
+    static THREADS: LazyLock<Arc<ThreadPool>> = LazyLock::new(|| start_threads().unwrap());
+    let threads = &THREADS;
     let record = record(height);
     let records = step.records.iter().map(|number| (key(*number), record.clone())).collect();
     let facets = (height * 100..).zip(&step.facets);
@@ -58,7 +62,9 @@ fn apply(derived: &Derived, height: u64, step: &Step) {
         let moved = [(Slot::ENTRIES, 1), (Slot::KEPT, index.into())].into_iter().collect();
         following.counted.lines.push((line_key(account(*number), index), Line::new(0, &moved)));
     }
-    derived.apply(height, &records, following).unwrap();
+    if derived.take_in(threads, height, &records, following).unwrap() {
+        derived.freeze().unwrap();
+    }
 }
 
 fn open(database: &sled::Db, directory: &Path) -> Derived {
