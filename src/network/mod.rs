@@ -2,7 +2,7 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `sync.rs` | catching up with peers: decided purely, from event to actions |
+//! | `sync.rs`, `sync/` | catching up with peers: decided purely, from event to actions |
 //! | `wire.rs` | what peers say to each other, byte for byte |
 
 pub mod sync;

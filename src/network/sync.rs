@@ -10,10 +10,17 @@
 //!   those that are handed over come first, without a gap.
 //! - A peer's word decides only whom is asked what. What it sends counts when the ledger took it.
 //! - What belongs to an earlier round, before a block was refused, is ignored.
-//! - The next height is always asked for, if somebody claims to have it, however much is held: so it
-//!   goes on for as long as one peer answers.
+//! - The next height is always asked for, if somebody claims to have it, however much is held; and
+//!   nobody keeps it for long while somebody else has time: so it goes on for as long as one peer
+//!   answers, whatever the others do.
 
 use std::collections::{BTreeMap, VecDeque};
+
+mod events;
+mod peers;
+
+pub use events::{Action, Event, Fault, Progress, Question, Sent};
+use peers::Peers;
 
 /// How many blocks a peer is asked for at a time, at most.
 pub const MAX_RANGE_BLOCKS: u64 = 64;
@@ -21,154 +28,26 @@ pub const MAX_RANGE_BLOCKS: u64 = 64;
 pub const MAX_ANSWER_BYTES: usize = 9 * 1024 * 1024;
 /// How many questions a peer is asked at the same time.
 pub const MAX_ASKED_OF_A_PEER: usize = 2;
+/// How many questions are asked, at the same time, of peers that have sent nothing yet that the ledger
+/// took, while there is one that has.
+pub const MAX_ASKED_OF_STRANGERS: usize = 2;
 /// How many bytes of blocks are held or on their way, beside an answer that has the next one.
 pub const MAX_HELD_BYTES: usize = 64 * 1024 * 1024;
 /// How far ahead of the ledger heights are asked for.
 pub const MAX_AHEAD_BLOCKS: u64 = 8 * 1024;
 /// How many blocks are handed to the ledger before it has answered for the first of them.
 pub const MAX_HANDED_BLOCKS: usize = 8;
-/// How many peers are known at the same time; whoever joins beyond that isn't asked anything.
-pub const MAX_PEERS: usize = 256;
+/// How many peers are known, connected or not.
+pub const MAX_PEERS: usize = 512;
 /// How long an answer may take, in milliseconds.
 pub const MAX_ANSWER_MS: u64 = 20_000;
+/// How long the next height may take, in milliseconds, while somebody else has time.
+pub const PATIENCE_MS: u64 = 1_500;
 /// How long a peer isn't asked after it failed for the first time, in milliseconds; twice as long
 /// each time it fails once more in a row.
 pub const FIRST_REST_MS: u64 = 500;
 /// The longest that it isn't asked, in milliseconds.
 pub const MAX_REST_MS: u64 = 60_000;
-
-/// How often a rest is doubled, at most.
-const MAX_DOUBLINGS: u32 = 16;
-
-/// What tells questions apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Question(u64);
-
-/// What happened.
-#[derive(Clone, Debug)]
-pub enum Event<P, B> {
-    /// A peer is connected.
-    Joined(P),
-    /// It isn't any more.
-    Left(P),
-    /// A peer says how high its ledger is.
-    Claimed {
-        /// Who says so.
-        peer: P,
-        /// How high.
-        height: u64,
-    },
-    /// A peer answered: blocks that follow each other from the first height that it was asked for,
-    /// as many as it has or as fit an answer.
-    Answered {
-        /// Who did.
-        peer: P,
-        /// What it had been asked.
-        question: Question,
-        /// Each block, and its length in bytes.
-        blocks: Vec<(B, usize)>,
-    },
-    /// A question went wrong: it wasn't answered, or with what can't be read.
-    Unanswered {
-        /// Who was asked.
-        peer: P,
-        /// What.
-        question: Question,
-    },
-    /// The ledger took a block.
-    Appended {
-        /// The round in which it was handed over.
-        round: u64,
-        /// The block's height.
-        height: u64,
-    },
-    /// The ledger refused a block.
-    Refused {
-        /// The round in which it was handed over.
-        round: u64,
-        /// The height at which it was to stand.
-        height: u64,
-    },
-    /// Time went on.
-    Tick,
-}
-
-/// What is to be done.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Action<P, B> {
-    /// Ask a peer for blocks.
-    Ask {
-        /// Whom.
-        peer: P,
-        /// What tells it from other questions.
-        question: Question,
-        /// The first height.
-        from: u64,
-        /// How many blocks, at most.
-        count: u64,
-    },
-    /// Hand a block to the ledger, after those that were handed to it before.
-    Append {
-        /// What the ledger's answer must bear.
-        round: u64,
-        /// Where the block is to stand.
-        height: u64,
-        /// The block.
-        block: B,
-    },
-    /// Hold something against a peer.
-    Blame {
-        /// Whom.
-        peer: P,
-        /// What it did.
-        fault: Fault,
-    },
-}
-
-/// What a peer did wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Fault {
-    /// It didn't answer in time, or with what can't be read.
-    Silence,
-    /// It doesn't have what it claimed to have.
-    Boast,
-    /// It sent more than it was asked for.
-    Excess,
-    /// It sent a block that the ledger refused.
-    Lie,
-}
-
-/// How far it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Progress {
-    /// The height of the ledger.
-    pub height: u64,
-    /// The greatest height that a peer claims.
-    pub claimed: u64,
-    /// How many questions aren't answered yet.
-    pub questions: usize,
-    /// How many blocks are held.
-    pub held_blocks: usize,
-    /// How many bytes those have.
-    pub held_bytes: usize,
-    /// How many blocks the ledger has in hand.
-    pub handed_blocks: usize,
-}
-
-/// What is known of a peer.
-#[derive(Clone, Copy, Debug, Default)]
-struct Peer {
-    claimed: u64,
-    questions: usize,
-    /// How often it failed since it last answered.
-    failures: u32,
-    /// Until when it isn't asked, in milliseconds.
-    rests_until: u64,
-    /// The number of the latest question that it was asked: who was asked longest ago is next.
-    latest: u64,
-    /// Nothing of it is wanted any more.
-    is_shunned: bool,
-}
 
 /// Heights that follow each other, and whom they are from.
 #[derive(Debug)]
@@ -181,17 +60,13 @@ struct Range<P, B> {
 
 #[derive(Debug)]
 enum Blocks<B> {
-    /// The peer was asked for them, and must answer by then, in milliseconds.
-    Asked { question: Question, deadline: u64 },
+    /// The peer was asked for them then, in milliseconds.
+    Asked { question: Question, at: u64 },
     /// They wait for their turn, each with its length in bytes.
     Held(VecDeque<(B, usize)>),
 }
 
 impl<P, B> Range<P, B> {
-    fn is_held(&self) -> bool {
-        matches!(self.blocks, Blocks::Held(_))
-    }
-
     fn held_bytes(&self) -> usize {
         match &self.blocks {
             Blocks::Asked { .. } => 0,
@@ -205,9 +80,13 @@ impl<P, B> Range<P, B> {
 pub struct Sync<P, B> {
     height: u64,
     round: u64,
-    peers: BTreeMap<P, Peer>,
+    appended_at: Option<u64>,
+    is_halted: bool,
+    peers: Peers<P>,
     /// What is asked for or held, by the first height: none of it twice.
     ranges: BTreeMap<u64, Range<P, B>>,
+    /// Where the range of each open question begins.
+    asked: BTreeMap<Question, u64>,
     held_bytes: usize,
     /// Who sent the blocks that the ledger has in hand, the lowest first.
     handed: VecDeque<P>,
@@ -220,8 +99,11 @@ impl<P: Copy + Ord, B> Sync<P, B> {
         Self {
             height,
             round: 0,
-            peers: BTreeMap::new(),
+            appended_at: None,
+            is_halted: false,
+            peers: Peers::default(),
             ranges: BTreeMap::new(),
+            asked: BTreeMap::new(),
             held_bytes: 0,
             handed: VecDeque::new(),
             questions: 0,
@@ -236,11 +118,13 @@ impl<P: Copy + Ord, B> Sync<P, B> {
         });
         Progress {
             height: self.height,
-            claimed: self.peers.values().map(|peer| peer.claimed).max().unwrap_or(0),
-            questions: self.questions_open(),
+            claimed: self.peers.claimed(),
+            appended_at: self.appended_at,
+            questions: self.asked.len(),
             held_blocks: held.sum(),
             held_bytes: self.held_bytes,
             handed_blocks: self.handed.len(),
+            is_halted: self.is_halted,
         }
     }
 
@@ -249,116 +133,201 @@ impl<P: Copy + Ord, B> Sync<P, B> {
     pub fn on(&mut self, now: u64, event: Event<P, B>) -> Vec<Action<P, B>> {
         let mut actions = Vec::new();
         match event {
-            Event::Joined(peer) => {
-                if self.peers.len() < MAX_PEERS {
-                    self.peers.entry(peer).or_default();
-                }
-            }
+            Event::Joined(peer) => self.peers.join(peer),
             Event::Left(peer) => {
-                self.peers.remove(&peer);
-                self.ranges.retain(|_, range| range.peer != peer || range.is_held());
+                self.drop_questions_of(peer);
+                self.peers.leave(peer);
             }
-            Event::Claimed { peer, height } => {
-                if let Some(known) = self.peers.get_mut(&peer) {
-                    known.claimed = known.claimed.max(height);
+            Event::Claimed { peer, height } => self.peers.claim(peer, height),
+            Event::Answered { peer, question, blocks, is_garbled } => {
+                let range = self.take_question(peer, question);
+                let fault = range.and_then(|range| self.keep(peer, range, blocks, is_garbled));
+                if let Some(fault) = fault {
+                    self.blame(now, peer, fault, &mut actions);
                 }
-            }
-            Event::Answered { peer, question, blocks } => {
-                self.answered(now, (peer, question), blocks, &mut actions);
             }
             Event::Unanswered { peer, question } => {
                 if self.take_question(peer, question).is_some() {
                     self.blame(now, peer, Fault::Silence, &mut actions);
                 }
             }
-            Event::Appended { round, height } => self.appended(round, height),
-            Event::Refused { round, height } => self.refused(now, round, height, &mut actions),
-            Event::Tick => self.give_up(now, &mut actions),
+            Event::Busy { peer, question } => {
+                if self.take_question(peer, question).is_some() {
+                    self.peers.fail(now, peer);
+                }
+            }
+            Event::Appended { round, height } => self.appended(now, round, height),
+            Event::Refused { round, height, is_a_lie } => {
+                self.refused(now, (round, height), is_a_lie, &mut actions);
+            }
+            Event::Stands { height } => self.stands(height),
+            Event::Halted => self.is_halted = true,
+            Event::Resumed => self.is_halted = false,
+            Event::Tick => {}
         }
-        self.hand_over(&mut actions);
-        self.ask(now, &mut actions);
+        self.give_up(now, &mut actions);
+        if !self.is_halted {
+            self.hand_over(&mut actions);
+            self.ask(now, &mut actions);
+        }
         actions
     }
 
-    fn answered(
+    /// Keeps what a peer sent of a range, as far as it is what it was asked for; what is wrong with it.
+    fn keep(
         &mut self,
-        now: u64,
-        (peer, question): (P, Question),
-        blocks: Vec<(B, usize)>,
-        actions: &mut Vec<Action<P, B>>,
-    ) {
-        // Too late: somebody else was asked by now.
-        let Some((from, end)) = self.take_question(peer, question) else { return };
+        peer: P,
+        (from, end): (u64, u64),
+        blocks: Vec<Sent<B>>,
+        is_garbled: bool,
+    ) -> Option<Fault> {
         if blocks.len() as u64 > end - from {
-            return self.blame(now, peer, Fault::Excess, actions);
+            return Some(Fault::Excess);
+        }
+        let in_order = (from..).zip(&blocks).all(|(height, sent)| sent.height == height);
+        if is_garbled || !in_order {
+            return Some(Fault::Garbage);
         }
         if blocks.is_empty() {
-            if let Some(known) = self.peers.get_mut(&peer) {
-                known.claimed = known.claimed.min(from - 1);
-            }
-            return self.blame(now, peer, Fault::Boast, actions);
+            self.peers.has_no_more_than(peer, from - 1);
+            return Some(Fault::Boast);
         }
-        if let Some(known) = self.peers.get_mut(&peer) {
-            known.failures = 0;
-        }
-        self.held_bytes += blocks.iter().map(|(_, bytes)| bytes).sum::<usize>();
+        self.peers.answered(peer);
         let end = from + blocks.len() as u64;
-        self.ranges.insert(from, Range { peer, end, blocks: Blocks::Held(blocks.into()) });
+        let blocks: VecDeque<_> = blocks.into_iter().map(|sent| (sent.block, sent.bytes)).collect();
+        self.held_bytes += blocks.iter().map(|(_, bytes)| bytes).sum::<usize>();
+        if let Some((_, before)) = self.ranges.range_mut(..from).next_back()
+            && let Blocks::Held(held) = &mut before.blocks
+            && (before.peer, before.end) == (peer, from)
+        {
+            held.extend(blocks);
+            before.end = end;
+        } else {
+            self.ranges.insert(from, Range { peer, end, blocks: Blocks::Held(blocks) });
+        }
+        None
     }
 
-    /// The range of a question that wasn't answered so far, and is now.
+    /// The range of a question that wasn't answered so far, and is now. None where that was given up.
     fn take_question(&mut self, peer: P, question: Question) -> Option<(u64, u64)> {
-        let of_question = |range: &Range<P, B>| matches!(&range.blocks, Blocks::Asked { question: asked, .. } if *asked == question);
-        let found = self.ranges.iter().find(|(_, range)| range.peer == peer && of_question(range));
-        let (from, end) = found.map(|(from, range)| (*from, range.end))?;
+        let from = *self.asked.get(&question)?;
+        let range = self.ranges.get(&from).filter(|range| range.peer == peer)?;
+        let end = range.end;
         self.ranges.remove(&from);
-        if let Some(known) = self.peers.get_mut(&peer) {
-            known.questions -= 1;
-        }
+        self.asked.remove(&question);
+        self.peers.done(peer);
         Some((from, end))
     }
 
-    fn appended(&mut self, round: u64, height: u64) {
+    fn drop_questions_of(&mut self, peer: P) -> Vec<Question> {
+        let of_peer = |from: &u64| self.ranges.get(from).is_some_and(|range| range.peer == peer);
+        let asked = self.asked.iter().filter(|(_, from)| of_peer(from));
+        let questions: Vec<Question> = asked.map(|(question, _)| *question).collect();
+        for question in &questions {
+            self.take_question(peer, *question);
+        }
+        questions
+    }
+
+    fn appended(&mut self, now: u64, round: u64, height: u64) {
         if round == self.round {
             assert_eq!(height, self.height + 1, "the ledger answers in order");
             self.height = height;
-            self.handed.pop_front();
+            self.appended_at = Some(now);
+            let sender = self.handed.pop_front().expect("what is taken was handed over");
+            self.peers.delivered(sender);
         }
     }
 
-    fn refused(&mut self, now: u64, round: u64, height: u64, actions: &mut Vec<Action<P, B>>) {
+    fn refused(
+        &mut self,
+        now: u64,
+        (round, height): (u64, u64),
+        is_a_lie: bool,
+        actions: &mut Vec<Action<P, B>>,
+    ) {
         if round != self.round {
             return;
         }
         assert_eq!(height, self.height + 1, "the ledger answers in order");
         self.round += 1;
-        let liar = self.handed.pop_front().expect("what is refused was handed over");
+        let sender = self.handed.pop_front().expect("what is refused was handed over");
         self.handed.clear();
-        self.blame(now, liar, Fault::Lie, actions);
+        if is_a_lie {
+            self.blame(now, sender, Fault::Lie, actions);
+        }
     }
 
-    /// Gives up what should have been answered by now.
+    /// Begins a new round at the ledger's height; what is held and asked for at or below it is dropped.
+    fn stands(&mut self, height: u64) {
+        self.round += 1;
+        self.height = height;
+        self.handed.clear();
+        while let Some(first) = self.ranges.first_entry().filter(|first| *first.key() <= height) {
+            let (from, mut range) = first.remove_entry();
+            match &mut range.blocks {
+                Blocks::Asked { question, .. } => {
+                    self.asked.remove(question);
+                    self.peers.done(range.peer);
+                }
+                Blocks::Held(blocks) => {
+                    let below = (height + 1 - from).min(blocks.len() as u64);
+                    for (_, bytes) in blocks.drain(..usize::try_from(below).unwrap_or(usize::MAX)) {
+                        self.held_bytes -= bytes;
+                    }
+                    if !blocks.is_empty() {
+                        self.ranges.insert(height + 1, range);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Gives up what should have been answered by now. Where somebody else has time, what comes next
+    /// waits less long for anybody, and whatever it is for strangers; and what comes next goes from a
+    /// stranger to somebody proven at once.
     fn give_up(&mut self, now: u64, actions: &mut Vec<Action<P, B>>) {
-        let late = self.ranges.values().filter_map(|range| match range.blocks {
-            Blocks::Asked { question, deadline } if deadline <= now => Some((range.peer, question)),
-            _ => None,
+        let next = self.next_height();
+        let late = self.ranges.iter().filter_map(|(from, range)| {
+            let Blocks::Asked { question, at } = range.blocks else { return None };
+            let waited = now.saturating_sub(at);
+            let (is_next, is_stranger) = (*from == next, self.peers.is_stranger(range.peer));
+            let may_go_on = if is_next || is_stranger {
+                match self.peers.whom_to_ask(now, *from, Some(range.peer)) {
+                    None => true,
+                    Some((other, _))
+                        if is_next && is_stranger && !self.peers.is_stranger(other) =>
+                    {
+                        false
+                    }
+                    Some(_) => waited < PATIENCE_MS,
+                }
+            } else {
+                true
+            };
+            let is_late = waited >= MAX_ANSWER_MS;
+            (is_late || !may_go_on).then_some((range.peer, question, waited))
         });
         let late: Vec<_> = late.collect();
-        for (peer, question) in late {
+        for (peer, question, waited) in late {
             self.take_question(peer, question);
-            self.blame(now, peer, Fault::Silence, actions);
+            actions.push(Action::Cancel { peer, question });
+            if waited >= MAX_ANSWER_MS {
+                self.blame(now, peer, Fault::Silence, actions);
+            } else if waited >= PATIENCE_MS {
+                self.peers.fail(now, peer);
+            }
         }
     }
 
     fn blame(&mut self, now: u64, peer: P, fault: Fault, actions: &mut Vec<Action<P, B>>) {
         actions.push(Action::Blame { peer, fault });
-        let Some(known) = self.peers.get_mut(&peer) else { return };
-        let rest = (FIRST_REST_MS << known.failures.min(MAX_DOUBLINGS)).min(MAX_REST_MS);
-        known.failures = known.failures.saturating_add(1);
-        known.rests_until = now.saturating_add(rest);
-        if matches!(fault, Fault::Lie | Fault::Excess) {
-            known.is_shunned = true;
-            // What else it sent is worth no more.
+        self.peers.fail(now, peer);
+        if fault.is_grave() {
+            self.peers.shun(peer);
+            // What else it sent, or would send, is worth no more.
+            let questions = self.drop_questions_of(peer);
+            actions.extend(questions.into_iter().map(|question| Action::Cancel { peer, question }));
             self.ranges.retain(|_, range| range.peer != peer);
             self.held_bytes = self.ranges.values().map(Range::held_bytes).sum();
         }
@@ -368,11 +337,11 @@ impl<P: Copy + Ord, B> Sync<P, B> {
     fn hand_over(&mut self, actions: &mut Vec<Action<P, B>>) {
         while self.handed.len() < MAX_HANDED_BLOCKS {
             let height = self.next_height();
-            let Some(first) = self.ranges.first_entry().filter(|range| *range.key() == height)
+            let Some(first) = self.ranges.first_entry().filter(|first| *first.key() == height)
             else {
                 return;
             };
-            if !first.get().is_held() {
+            if let Blocks::Asked { .. } = first.get().blocks {
                 return;
             }
             let mut range = first.remove();
@@ -392,22 +361,19 @@ impl<P: Copy + Ord, B> Sync<P, B> {
     fn ask(&mut self, now: u64, actions: &mut Vec<Action<P, B>>) {
         let mut from = self.next_height();
         while let Some(start) = self.missing(from) {
-            let with_answers = (self.questions_open() + 1).saturating_mul(MAX_ANSWER_BYTES);
+            let with_answers = (self.asked.len() + 1).saturating_mul(MAX_ANSWER_BYTES);
             let room = self.held_bytes.saturating_add(with_answers) <= MAX_HELD_BYTES;
             if !room && start != self.next_height() {
                 return;
             }
-            let Some((peer, claimed)) = self.whom_to_ask(now, start) else { return };
-            let end = self.end_of_gap(start).min(claimed.saturating_add(1));
+            let Some((peer, most)) = self.peers.whom_to_ask(now, start, None) else { return };
+            let end = self.end_of_gap(start).min(most);
             self.questions += 1;
             let question = Question(self.questions);
-            let deadline = now.saturating_add(MAX_ANSWER_MS);
-            let blocks = Blocks::Asked { question, deadline };
+            let blocks = Blocks::Asked { question, at: now };
             self.ranges.insert(start, Range { peer, end, blocks });
-            if let Some(known) = self.peers.get_mut(&peer) {
-                known.questions += 1;
-                known.latest = self.questions;
-            }
+            self.asked.insert(question, start);
+            self.peers.asked(peer, self.questions);
             actions.push(Action::Ask { peer, question, from: start, count: end - start });
             from = end;
         }
@@ -434,20 +400,5 @@ impl<P: Copy + Ord, B> Sync<P, B> {
         let next = self.ranges.range(start..).next().map(|(height, _)| *height);
         let most = start.saturating_add(MAX_RANGE_BLOCKS);
         next.map_or(most, |next| next.min(most))
-    }
-
-    fn questions_open(&self) -> usize {
-        self.ranges.values().filter(|range| !range.is_held()).count()
-    }
-
-    /// Who claims to have `height` and has time, and what it claims: of those, whoever is asked least,
-    /// and was asked longest ago.
-    fn whom_to_ask(&self, now: u64, height: u64) -> Option<(P, u64)> {
-        let able = self.peers.iter().filter(|(_, peer)| {
-            let has_time = peer.questions < MAX_ASKED_OF_A_PEER && peer.rests_until <= now;
-            peer.claimed >= height && has_time && !peer.is_shunned
-        });
-        let chosen = able.min_by_key(|(_, peer)| (peer.questions, peer.latest));
-        chosen.map(|(name, peer)| (*name, peer.claimed))
     }
 }

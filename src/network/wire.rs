@@ -38,7 +38,7 @@ pub enum Question {
     Head,
     /// Blocks that follow each other.
     Blocks {
-        /// The first height.
+        /// The first height, not 0: genesis follows from the chain spec.
         from: u64,
         /// How many, at most: from 1 to [`MAX_RANGE_BLOCKS`].
         count: u8,
@@ -198,6 +198,13 @@ impl Question {
                 let most = MAX_RANGE_BLOCKS;
                 Err(NotCanonical::Undecodable(format!("{count} blocks, must be from 1 to {most}")))
             }
+            Self::Blocks { from, count }
+                if from == 0 || from.checked_add(count.into()).is_none() =>
+            {
+                Err(NotCanonical::Undecodable(format!(
+                    "no ledger has {count} blocks from {from} on"
+                )))
+            }
             _ => Ok(question),
         }
     }
@@ -209,7 +216,8 @@ impl Answer {
         codec::encode(self)
     }
 
-    /// Reads an answer. What it says is not verified, and takes no more memory than its bytes.
+    /// Reads canonical bytes. What they say is not verified. It takes no more memory than the longest
+    /// answer has bytes.
     ///
     /// # Errors
     /// [`NotCanonical`].
@@ -218,7 +226,8 @@ impl Answer {
             let (length, limit) = (bytes.len(), MAX_ANSWER_WIRE_BYTES);
             return Err(NotCanonical::TooLong { length, limit });
         }
-        codec::decode_large::<Self, MAX_ANSWER_MEMORY_BYTES>(bytes)
+        let answer = codec::decode_large::<Self, MAX_ANSWER_MEMORY_BYTES>(bytes)?;
+        if codec::encodes_to(&answer, bytes) { Ok(answer) } else { Err(NotCanonical::Ambiguous) }
     }
 }
 
@@ -315,7 +324,7 @@ mod tests {
         announced.proof = vec![root; MAX_PROOF_HASHES];
         assert!(announced.encode().len() <= MAX_ANNOUNCEMENT_BYTES);
         let blocks = u8::try_from(MAX_RANGE_BLOCKS).unwrap();
-        let longest = Question::Blocks { from: u64::MAX, count: blocks };
+        let longest = Question::Blocks { from: u64::MAX - 64, count: blocks };
         assert!(longest.encode().len() <= MAX_QUESTION_BYTES);
         let one = MAX_ANSWER_BYTES / usize::from(blocks);
         let answer = Answer::Blocks(BlockBytes(vec![vec![1; one]; usize::from(blocks)]));
@@ -333,15 +342,18 @@ mod tests {
         bytes.extend_from_slice(&u64::MAX.to_le_bytes());
         assert!(Answer::decode(&bytes).is_err());
         assert!(Answer::decode(&vec![0; MAX_ANSWER_WIRE_BYTES + 1]).is_err());
-        for count in [0, 65, u8::MAX] {
-            assert!(Question::decode(&Question::Blocks { from: 1, count }.encode()).is_err());
+        for (from, count) in [(1, 0), (1, 65), (1, u8::MAX), (0, 1), (u64::MAX, 1)] {
+            assert!(Question::decode(&Question::Blocks { from, count }.encode()).is_err());
         }
+        // One encoding for each answer.
+        assert!(Answer::decode(&[1, 1, 0]).is_ok());
+        assert!(Answer::decode(&[1, 251, 1, 0, 0]).is_err());
     }
 
     proptest! {
         #[test]
         fn what_is_written_is_read(
-            from in any::<u64>(),
+            from in 1..u64::MAX - 64,
             count in 1..=64u8,
             blocks in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..50), 0..=64),
             junk in prop::collection::vec(any::<u8>(), 0..200),

@@ -109,7 +109,7 @@ fn decode_within<T: Decode<()>, const LIMIT_BYTES: usize>(
 }
 
 /// Whether `bytes` are the canonical bytes of `value`.
-fn encodes_to<T: Encode>(value: &T, bytes: &[u8]) -> bool {
+pub(crate) fn encodes_to<T: Encode>(value: &T, bytes: &[u8]) -> bool {
     let mut comparison = Comparison { rest: bytes };
     let same = bincode::encode_into_writer(value, &mut comparison, config::standard());
     same.is_ok() && comparison.rest.is_empty()

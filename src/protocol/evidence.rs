@@ -73,6 +73,12 @@ pub enum EvidenceKind {
 /// Why something is no evidence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EvidenceError {
+    /// Anybody can sign two histories with a key of his own.
+    #[error("{found} isn't the key that signs this log")]
+    Key {
+        /// The key.
+        found: PublicKey,
+    },
     /// The two aren't in the order that [`Evidence`] says.
     #[error("the two checkpoints are the same, or not in order")]
     Order,
@@ -103,12 +109,16 @@ impl Evidence {
         Self { key, smaller, larger, beginning: None }
     }
 
-    /// Looks whether it proves anything of the log of that origin, and what.
+    /// Looks whether it proves anything of the log of that origin, whose authority is `authority`, and
+    /// what.
     ///
     /// # Errors
     /// [`EvidenceError`].
-    pub fn check(&self, origin: &str) -> Result<EvidenceKind, EvidenceError> {
+    pub fn check(&self, origin: &str, authority: PublicKey) -> Result<EvidenceKind, EvidenceError> {
         let Self { key, smaller, larger, beginning } = self;
+        if *key != authority {
+            return Err(EvidenceError::Key { found: *key });
+        }
         if (smaller.size, smaller.root) >= (larger.size, larger.root) {
             return Err(EvidenceError::Order);
         }
@@ -226,24 +236,27 @@ mod tests {
     #[test]
     fn two_roots_at_one_size_are_evidence() {
         let evidence = two_roots();
-        assert_eq!(evidence.check(ORIGIN), Ok(EvidenceKind::TwoRoots));
+        assert_eq!(evidence.check(ORIGIN, key(7).public()), Ok(EvidenceKind::TwoRoots));
         // However the two are given.
         let turned = Evidence::of_two_roots(evidence.key, evidence.larger, evidence.smaller);
         assert_eq!(turned, evidence);
         let turned = Evidence { smaller: evidence.larger, larger: evidence.smaller, ..turned };
-        assert_eq!(turned.check(ORIGIN), Err(EvidenceError::Order));
+        assert_eq!(turned.check(ORIGIN, key(7).public()), Err(EvidenceError::Order));
         let same = Evidence { larger: evidence.smaller, ..evidence.clone() };
-        assert_eq!(same.check(ORIGIN), Err(EvidenceError::Order));
+        assert_eq!(same.check(ORIGIN, key(7).public()), Err(EvidenceError::Order));
         // Of this log and this key.
         let not_signed = Err(EvidenceError::NotSigned { size: 9 });
-        assert_eq!(evidence.check("ledger.example/other"), not_signed);
-        let another = Evidence { key: key(8).public(), ..evidence.clone() };
-        assert_eq!(another.check(ORIGIN), not_signed);
+        assert_eq!(evidence.check("ledger.example/other", key(7).public()), not_signed);
+        let stranger = key(8).public();
+        let another = Evidence { key: stranger, ..evidence.clone() };
+        assert_eq!(another.check(ORIGIN, stranger), not_signed);
+        let wrong_key = Err(EvidenceError::Key { found: stranger });
+        assert_eq!(another.check(ORIGIN, key(7).public()), wrong_key);
         let forged = Evidence {
             larger: SignedRoot { signature: evidence.smaller.signature, ..evidence.larger },
             ..evidence
         };
-        assert_eq!(forged.check(ORIGIN), not_signed);
+        assert_eq!(forged.check(ORIGIN, key(7).public()), not_signed);
     }
 
     #[test]
@@ -252,16 +265,16 @@ mod tests {
         for signed_root in [&mut evidence.smaller, &mut evidence.larger] {
             *signed_root = signed(0, signed_root.root, &key(7));
         }
-        assert_eq!(evidence.check(ORIGIN), Err(EvidenceError::Empty));
+        assert_eq!(evidence.check(ORIGIN, key(7).public()), Err(EvidenceError::Empty));
     }
 
     #[test]
     fn a_proof_belongs_to_different_sizes_and_only_to_those() {
         let beginning = two_beginnings(5, 9, 3).beginning;
         let with = Evidence { beginning, ..two_roots() };
-        assert_eq!(with.check(ORIGIN), Err(EvidenceError::Proof));
+        assert_eq!(with.check(ORIGIN, key(7).public()), Err(EvidenceError::Proof));
         let without = Evidence { beginning: None, ..two_beginnings(5, 9, 3) };
-        assert_eq!(without.check(ORIGIN), Err(EvidenceError::Proof));
+        assert_eq!(without.check(ORIGIN, key(7).public()), Err(EvidenceError::Proof));
     }
 
     proptest! {
@@ -276,7 +289,7 @@ mod tests {
             } else {
                 Err(EvidenceError::NothingWrong)
             };
-            prop_assert_eq!(evidence.check(ORIGIN), expected);
+            prop_assert_eq!(evidence.check(ORIGIN, key(7).public()), expected);
         }
 
         #[test]
@@ -289,7 +302,7 @@ mod tests {
             let Some(Beginning { root, proof }) = honest.beginning.clone() else { unreachable!() };
             let claim = |root, proof| {
                 let beginning = Some(Beginning { root, proof });
-                Evidence { beginning, ..honest.clone() }.check(ORIGIN)
+                Evidence { beginning, ..honest.clone() }.check(ORIGIN, key(7).public())
             };
             let other = leaf_hash(b"other");
             prop_assert_eq!(claim(other, proof.clone()), Err(EvidenceError::NotConsistent));

@@ -387,7 +387,7 @@ fn sign_evidence(assume: &Value, input: &Value) -> Value {
     });
     let (smaller, larger) = (sign(&input["smaller"]), sign(&input["larger"]));
     let evidence = Evidence { key: key.public(), smaller, larger, beginning };
-    let proves = match evidence.check(origin) {
+    let proves = match evidence.check(origin, key.public()) {
         Ok(kind) => json!(format!("{kind:?}")),
         Err(refused) => error(refused),
     };
