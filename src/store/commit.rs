@@ -65,7 +65,7 @@ const MAX_UNSYNCED_BYTES: usize = 256 * 1024;
 /// How many threads work for a committer.
 const COMMIT_THREADS: usize = 4;
 /// From how many entries on a block is worth threads that find out what follows from it.
-pub(super) const LARGE_BLOCK_ENTRIES: usize = 64;
+const LARGE_BLOCK_ENTRIES: usize = 64;
 
 /// The threads of a committer. They last as long as it does: starting one takes as long as writing
 /// a small block.
@@ -137,14 +137,14 @@ impl Committer {
                 scope.spawn(|_| guarded = guard.put(height, &block.encode()));
             }
             if block.entries().len() >= LARGE_BLOCK_ENTRIES {
-                scope.spawn(|_| following = Some(inner.derived.following(threads, block)));
+                scope.spawn(|_| following = Some(inner.derived.following(Some(threads), block)));
                 scope.spawn(|_| grown = Some(before.grown(block)));
             }
             write(store, next_chunk, block)
         });
         guarded.and(written)?;
         standing.advanced_to(block.header(), home);
-        let following = following.unwrap_or_else(|| inner.derived.following(threads, block))?;
+        let following = following.unwrap_or_else(|| inner.derived.following(None, block))?;
         self.publish(block, grown.unwrap_or_else(|| before.grown(block)), following)
     }
 
@@ -170,6 +170,11 @@ impl Committer {
         Ok(())
     }
 
+    /// The threads that work on what follows from a block, where it is worth any.
+    pub(super) fn threads_for(&self, block: &VerifiedBlock) -> Option<&ThreadPool> {
+        (block.entries().len() >= LARGE_BLOCK_ENTRIES).then_some(self.threads.as_ref())
+    }
+
     /// Takes in what follows from a durable block and makes it the head.
     pub(super) fn publish(
         &self,
@@ -180,8 +185,9 @@ impl Committer {
         let inner = &self.store.inner;
         let put = || full.iter().try_for_each(|tile| inner.tiles.put(tile));
         let (height, changes) = (head.height(), block.changes());
-        let take_in = || inner.derived.take_in(&self.threads, height, changes, following);
-        let (put, is_full) = self.threads.join(put, take_in);
+        let threads = self.threads_for(block);
+        let take_in = || inner.derived.take_in(threads, height, changes, following);
+        let (put, is_full) = side_by_side(threads, put, take_in);
         put?;
         // Only with the tiles there: what is written out isn't derived again, and they with it.
         if is_full? {
@@ -190,6 +196,19 @@ impl Committer {
         let head = Arc::new(head);
         inner.head.store(head.clone());
         Ok(head)
+    }
+}
+
+/// Does one thing and another: at the same time where there are threads for that. Handing work over takes
+/// as long as all there is to do for a small block.
+pub(super) fn side_by_side<A: Send, B: Send>(
+    threads: Option<&ThreadPool>,
+    one: impl FnOnce() -> A + Send,
+    other: impl FnOnce() -> B + Send,
+) -> (A, B) {
+    match threads {
+        Some(threads) => threads.join(one, other),
+        None => (one(), other()),
     }
 }
 

@@ -29,6 +29,7 @@ use quick_cache::sync::Cache;
 use rayon::ThreadPool;
 
 use super::accounts::{self, Dealing, Dealings, LINE_KEY_BYTES, Lines, ReadShares, SumsAtHand};
+use super::commit::side_by_side;
 use super::directory::{self, Directory, Listed, NameFamily, Remembered};
 use super::error::StoreError;
 use super::keys;
@@ -297,7 +298,7 @@ impl Derived {
     /// next block.
     pub(super) fn take_in(
         &self,
-        threads: &ThreadPool,
+        threads: Option<&ThreadPool>,
         height: u64,
         changes: &Changes,
         following: Following,
@@ -316,7 +317,7 @@ impl Derived {
             let names = maps.names.extend(names.into_iter());
             postings / POSTINGS_A_RECORD + lines / LINES_A_RECORD + dealings + names
         };
-        let (records, others) = threads.join(records, others);
+        let (records, others) = side_by_side(threads, records, others);
         let mut work = shared.work();
         work.active = height;
         let blocks = height - work.frozen;

@@ -322,7 +322,8 @@ fn derive(committer: &Committer, block: Block) -> Result<(), StoreError> {
     let height = block.header.height;
     let verified = verify::verify(store.chain(), &head.tip, store, block)
         .map_err(|invalid| damaged_block(store, height, invalid))?;
-    let following = store.inner.derived.following(&committer.threads, &verified)?;
+    let threads = committer.threads_for(&verified);
+    let following = store.inner.derived.following(threads, &verified)?;
     committer.publish(&verified, head.grown(&verified), following).map(|_| ())
 }
 

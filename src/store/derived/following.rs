@@ -5,7 +5,7 @@ use rayon::ThreadPool;
 use super::{Derived, Posting, posting};
 use crate::protocol::verify::VerifiedBlock;
 use crate::store::accounts::{self, Counted};
-use crate::store::commit::postings;
+use crate::store::commit::{postings, side_by_side};
 use crate::store::directory::{Listed, NameKey};
 use crate::store::error::StoreError;
 
@@ -35,11 +35,11 @@ impl Derived {
     /// taken in, if another is: names that it says are remembered from now on.
     pub(in crate::store) fn following(
         &self,
-        threads: &ThreadPool,
+        threads: Option<&ThreadPool>,
         block: &VerifiedBlock,
     ) -> Result<Following, StoreError> {
         let count = || accounts::count(self, block);
-        let (counted, found) = threads.join(count, || Following::of(postings(block)));
+        let (counted, found) = side_by_side(threads, count, || Following::of(postings(block)));
         // Names are remembered last: where counting fails, the block may come once more.
         let (counted, names) = (counted?, self.remembered.new_names(block));
         Ok(Following { counted, names, ..found })

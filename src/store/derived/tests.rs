@@ -51,7 +51,6 @@ fn record(height: u64) -> StoredRecord {
 
 fn apply(derived: &Derived, height: u64, step: &Step) {
     static THREADS: LazyLock<Arc<ThreadPool>> = LazyLock::new(|| start_threads().unwrap());
-    let threads = &THREADS;
     let record = record(height);
     let records = step.records.iter().map(|number| (key(*number), record.clone())).collect();
     let facets = (height * 100..).zip(&step.facets);
@@ -62,7 +61,7 @@ fn apply(derived: &Derived, height: u64, step: &Step) {
         let moved = [(Slot::ENTRIES, 1), (Slot::KEPT, index.into())].into_iter().collect();
         following.counted.lines.push((line_key(account(*number), index), Line::new(0, &moved)));
     }
-    if derived.take_in(threads, height, &records, following).unwrap() {
+    if derived.take_in(Some(&THREADS), height, &records, following).unwrap() {
         derived.freeze().unwrap();
     }
 }
