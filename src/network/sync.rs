@@ -271,8 +271,8 @@ impl<P: Copy + Ord, B> Sync<P, B> {
                     self.peers.done(range.peer);
                 }
                 Blocks::Held(blocks) => {
-                    let below = (height + 1 - from).min(blocks.len() as u64);
-                    for (_, bytes) in blocks.drain(..usize::try_from(below).unwrap_or(usize::MAX)) {
+                    let below = usize::try_from(height + 1 - from).unwrap_or(usize::MAX);
+                    for (_, bytes) in blocks.drain(..below.min(blocks.len())) {
                         self.held_bytes -= bytes;
                     }
                     if !blocks.is_empty() {

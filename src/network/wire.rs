@@ -77,8 +77,8 @@ pub struct BlockBytes(pub Vec<Vec<u8>>);
 
 impl<Context> Decode<Context> for BlockBytes {
     fn decode<D: Decoder<Context = Context>>(decoder: &mut D) -> Result<Self, DecodeError> {
-        codec::decode_list(decoder, usize::try_from(MAX_RANGE_BLOCKS).unwrap_or(usize::MAX))
-            .map(Self)
+        let most = usize::try_from(MAX_RANGE_BLOCKS).expect("a few blocks");
+        codec::decode_list(decoder, most).map(Self)
     }
 }
 
