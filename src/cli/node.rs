@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::{Exit, Logging, Outcome, output};
 use crate::http::{SubmitAccess, TokenDigest};
+use crate::network;
 use crate::node::config::{self, Flags, NodeConfig};
 use crate::node::serve::{self, Setup};
 use crate::node::{files, secret, telemetry};
@@ -41,6 +42,25 @@ pub struct Arguments {
     /// can be given more than once
     #[arg(long, value_name = "PLACE")]
     published: Vec<String>,
+    /// A multiaddress to listen on for peers, such as /ip4/0.0.0.0/tcp/4001; can be given more than
+    /// once
+    #[arg(long, value_name = "MULTIADDR")]
+    p2p_listen: Vec<String>,
+    /// The multiaddress of a peer to stay connected to; can be given more than once
+    #[arg(long = "peer", value_name = "MULTIADDR")]
+    peers: Vec<String>,
+    /// The multiaddress of a peer to connect to while few are; can be given more than once
+    #[arg(long = "bootnode", value_name = "MULTIADDR")]
+    bootnodes: Vec<String>,
+    /// The id of a peer that may connect, where not everybody may; can be given more than once
+    #[arg(long = "allow-peer", value_name = "PEER ID")]
+    allow_peers: Vec<String>,
+    /// How many connections others may begin, and as many again this node [default: 64]
+    #[arg(long)]
+    max_peers: Option<u32>,
+    /// The network key, made where there is none [default: network.key in the data directory]
+    #[arg(long, value_name = "FILE")]
+    network_key_file: Option<PathBuf>,
     /// Print, as JSON, where it serves once it does
     #[arg(long)]
     json: bool,
@@ -54,6 +74,12 @@ impl Arguments {
             key_file: self.key_file,
             token_file: self.token_file,
             published: self.published,
+            p2p_listen: self.p2p_listen,
+            peers: self.peers,
+            bootnodes: self.bootnodes,
+            allow_peers: self.allow_peers,
+            max_peers: self.max_peers,
+            network_key_file: self.network_key_file,
             log_level: logging.log_level,
             log_format: logging.log_format,
         };
@@ -63,7 +89,9 @@ impl Arguments {
             let url = format!("http://{}", serving.address);
             // Whoever started it may not listen; the log says the same.
             let _ = if self.json {
-                output::line(json!({"url": url, "chain_id": serving.ledger.chain().id()}))
+                let p2p: Vec<String> = serving.p2p.iter().map(ToString::to_string).collect();
+                let chain = serving.ledger.chain().id();
+                output::line(json!({"url": url, "chain_id": chain, "p2p": p2p}))
             } else {
                 output::line(format_args!("serving on {url}, Ctrl-C stops"))
             };
@@ -80,6 +108,26 @@ fn setup(config: NodeConfig) -> anyhow::Result<Setup> {
         Some(path) => SubmitAccess::Token(TokenDigest::new(&secret::read_token(path)?)),
         None => SubmitAccess::Closed,
     };
+    let network = network(&config)?;
     let NodeConfig { dir, listen, published, .. } = config;
-    Ok(Setup { chain, directory: dir, listen, key, access, published })
+    Ok(Setup { chain, directory: dir, listen, key, access, published, network })
+}
+
+/// Where nobody can connect and nobody is named there is no network.
+fn network(config: &NodeConfig) -> anyhow::Result<Option<network::Settings>> {
+    let NodeConfig { dir, p2p_listen, peers, bootnodes, allow_peers, .. } = config;
+    if p2p_listen.is_empty() && peers.is_empty() && bootnodes.is_empty() {
+        return Ok(None);
+    }
+    let key_file = config.network_key_file.clone();
+    let key_file = key_file.unwrap_or_else(|| dir.join(files::NETWORK_KEY_FILE));
+    Ok(Some(network::Settings {
+        key: secret::network_key(&key_file)?,
+        listen: p2p_listen.clone(),
+        peers: peers.clone(),
+        bootnodes: bootnodes.clone(),
+        allowed: (!allow_peers.is_empty()).then(|| allow_peers.clone()),
+        max_peers: config.max_peers,
+        bans_file: dir.join(files::BANS_FILE),
+    }))
 }

@@ -44,6 +44,7 @@ pub async fn readyz(State(shared): State<Shared>) -> Result<Json<Well>, Problem>
         Health::Sealing => Ok(Json(Well { status: "sealing" })),
         Health::NoKey => Ok(Json(Well { status: "serving" })),
         health @ (Health::Standing(_)
+        | Health::Accused(_)
         | Health::Held(_)
         | Health::Recovering(_)
         | Health::Failed) => Err(Problem::new(ProblemType::NotReady, health.to_string())),

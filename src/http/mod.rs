@@ -12,6 +12,7 @@
 //! | `report.rs` | answers to questions: pages, CSV, NDJSON |
 //! | `log.rs`, `tile_path.rs` | the log itself, as C2SP `tlog-tiles` |
 //! | `verify.rs`, `verify_range.rs` | verifying for those who ask |
+//! | `peers.rs` | who else holds this ledger, and evidence |
 //! | `health.rs` | whether the node is well |
 //! | `problem.rs`, `problem_type.rs` | every error, with a stable name |
 //! | `access.rs`, `extract.rs`, `middleware.rs` | what holds for every request |
@@ -33,6 +34,7 @@ mod merchants;
 mod middleware;
 mod openapi;
 mod paging;
+mod peers;
 mod problem;
 mod problem_type;
 mod programs;
@@ -163,6 +165,8 @@ fn timed_routes() -> OpenApiRouter<Shared> {
         .routes(routes!(log::get_checkpoint))
         .routes(routes!(log::get_tile))
         .routes(routes!(log::get_entry_bundle))
+        .routes(routes!(peers::get_peers))
+        .routes(routes!(peers::list_evidence))
         .routes(routes!(openapi::list_problems))
         .routes(routes!(openapi::get_problem))
 }

@@ -68,6 +68,8 @@ const PROBLEMS: &[(&str, &[ProblemType])] = &[
     ("get_checkpoint", &[NotFound]),
     ("get_tile", &[NotFound]),
     ("get_entry_bundle", &[NotFound]),
+    ("get_peers", &[MethodNotAllowed]),
+    ("list_evidence", &[MethodNotAllowed]),
     ("list_problems", &[MethodNotAllowed]),
     ("get_problem", &[NotFound]),
     ("livez", &[MethodNotAllowed]),
@@ -104,13 +106,14 @@ node's log has more.
 Amounts are decimal strings. Times are RFC 3339. Lists go on with the cursor in `next`. Parameters \
 and fields that aren't known are refused, not ignored.";
 
-const TAGS: [(&str, &str); 8] = [
+const TAGS: [(&str, &str); 9] = [
     ("entries", "Facts: submitting, finding and proving them."),
     ("queries", "Questions about affiliates, merchants and everything, answered as of any height."),
     ("blocks", "Runs of entries, each sealed and signed."),
     ("chain", "Which ledger this is, and where it stands."),
     ("verify", "Verification by the node, for those who ask it."),
     ("log", "The transparency log itself, as C2SP `tlog-tiles` lays it out."),
+    ("peers", "Who else holds this ledger, and whether its key signed two histories."),
     ("problems", "What each type of problem means."),
     ("node", "Whether the node is well."),
 ];

@@ -4,6 +4,8 @@
 //! agree. Whoever kept a later checkpoint of this ledger knows better. So before the first block
 //! after a start a node may be made to ask, and seals when nobody knows of anything newer.
 
+use std::collections::BTreeMap;
+
 use crate::protocol::checkpoint::Checkpoint;
 use crate::protocol::hash::TreeHash;
 use crate::store::{StoreError, View};
@@ -46,6 +48,18 @@ impl Published {
         Ok(if own == published { Self::Held } else { Self::Contradicts { size, published, own } })
     }
 }
+
+/// Who holds a ledger back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Holder {
+    /// Whoever asks what was published.
+    Published,
+    /// The network.
+    Peers,
+}
+
+/// What holds a ledger back, by who says so.
+pub(super) type Holds = BTreeMap<Holder, Hold>;
 
 /// Why a ledger that could seal is told not to, for now or for good.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,18 +7,24 @@
 //! |---|---|
 //! | `pool.rs` | what waits to be sealed, bounded |
 //! | `writer.rs` | the thread that seals and appends: all roads meet there |
+//! | `appending.rs` | blocks from elsewhere: one is verified while another is written |
 //! | `in_progress.rs` | a submission that is being sealed |
 //! | `conflict.rs` | two entries of one name, compared by whoever asked |
 //! | `resume.rs` | what it does after a failed write, until it can seal again |
+//! | `accused.rs` | keys that signed two histories, and the evidence |
+//! | `peers.rs` | who else holds this ledger |
 //! | `hold.rs` | sealing that waits for what was published |
 //! | `outcome.rs` | what became of an entry |
 //! | `archive.rs` | a whole ledger in one file |
 
+mod accused;
+mod appending;
 pub mod archive;
 mod conflict;
 mod hold;
 mod in_progress;
 mod outcome;
+pub mod peers;
 mod pool;
 mod resume;
 mod writer;
@@ -27,15 +33,20 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use arc_swap::ArcSwapOption;
+use accused::Accused;
+use arc_swap::{ArcSwap, ArcSwapOption};
+use hold::Holds;
+use peers::PeersReport;
 use tokio::sync::{Semaphore, watch};
 
-pub use hold::{Hold, Published};
-pub use outcome::{AppendError, NotOpen, OpenError, Outcome, Position, Rejection, SubmitError};
-pub use pool::{Atomicity, Enqueued, MAX_POOL_BYTES, MAX_POOL_ENTRIES, MAX_REQUEST_ENTRIES};
+pub use accused::{KnownEvidence, MAX_EVIDENCE_ITEMS};
+pub use hold::{Hold, Holder, Published};
+pub use outcome::{AccuseError, AppendError, NotOpen, OpenError, Outcome, Position, Rejection, SubmitError};
+pub use pool::{Appending, Atomicity, Enqueued, MAX_APPENDING_BLOCKS, MAX_POOL_BYTES, MAX_POOL_ENTRIES, MAX_REQUEST_ENTRIES};
 
 use crate::protocol::block::{Block, EncodedEntry};
-use crate::protocol::key::SealingKey;
+use crate::protocol::evidence::Evidence;
+use crate::protocol::key::{PublicKey, SealingKey};
 use crate::protocol::time::Timestamp;
 use crate::protocol::verify::Chain;
 use crate::store::{Head, Standing, Store, View};
@@ -56,7 +67,9 @@ struct Inner {
     pool: pool::Pool,
     heads: watch::Receiver<Arc<Head>>,
     health: watch::Receiver<Health>,
-    hold: watch::Sender<Option<Hold>>,
+    holds: watch::Sender<Holds>,
+    accused: Accused,
+    peers: ArcSwap<PeersReport>,
     reads: Semaphore,
 }
 
@@ -72,6 +85,8 @@ pub enum Health {
     NoKey,
     /// Guard and store disagree.
     Standing(Standing),
+    /// There is evidence that the authority signed two histories.
+    Accused(PublicKey),
     /// It is not known yet, or known to be wrong, that nothing newer was published.
     Held(Hold),
     /// Writing failed, for the reason given. It goes on by itself when the disk works again.
@@ -106,16 +121,19 @@ impl Ledger {
         let store = Arc::new(OpenStore::from_pointee(store));
         let (pool, requests) = pool::Pool::new(store.clone());
         let place = writer::Place { directory: directory.to_owned(), chain: chain.clone() };
-        let (hold, hold_receiver) = watch::channel(None);
+        let accused = Accused::open(directory, &chain)?;
+        let (holds, holds_receiver) = watch::channel(Holds::new());
+        let brakes = writer::Brakes { holds: holds_receiver, accused: accused.known() };
         let (writer, heads, health) =
-            writer::Writer::new(place, store.clone(), &committer, key, requests, hold_receiver);
+            writer::Writer::new(place, store.clone(), &committer, key, requests, brakes);
         let thread = std::thread::Builder::new()
             .name("ledger-writer".to_owned())
             .spawn(move || writer.run(committer))
             .map_err(OpenError::Thread)?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let reads = Semaphore::new(cores * READS_A_CORE);
-        let inner = Inner { chain, store, pool, heads, health, hold, reads };
+        let peers = ArcSwap::default();
+        let inner = Inner { chain, store, pool, heads, health, holds, accused, peers, reads };
         Ok((Self { inner: Arc::new(inner) }, WriterThread { thread }))
     }
 
@@ -159,18 +177,62 @@ impl Ledger {
     /// # Errors
     /// [`AppendError`].
     pub async fn append(&self, block: Block) -> Result<(), AppendError> {
-        self.inner.pool.append(block).await
+        self.hand_over(block).await?.outcome().await
+    }
+
+    /// Hands over a block from elsewhere, waiting for room: at most [`MAX_APPENDING_BLOCKS`] are in
+    /// hand. What one caller hands over in order is verified and appended in that order.
+    ///
+    /// # Errors
+    /// [`AppendError::Stopped`].
+    pub async fn hand_over(&self, block: Block) -> Result<Appending, AppendError> {
+        self.inner.pool.hand_over(block).await
     }
 
     /// Whether the ledger takes entries.
     pub fn health(&self) -> Health {
-        self.inner.health.borrow().clone().held_by(self.inner.hold.borrow().as_ref())
+        let (holds, known) = (self.inner.holds.borrow(), self.evidence());
+        let health = self.inner.health.borrow().clone();
+        health.braked_by(&holds, &known, &self.chain().spec().authority())
     }
 
-    /// Makes a ledger that could seal wait, or lets it go on. What is being sealed already isn't
-    /// stopped by it.
-    pub fn hold(&self, hold: Option<Hold>) {
-        self.inner.hold.send_replace(hold);
+    /// All evidence that a key of this chain signed two histories.
+    pub fn evidence(&self) -> KnownEvidence {
+        self.known_evidence().borrow().clone()
+    }
+
+    /// A receiver that always has all evidence, and wakes when there is more.
+    pub fn known_evidence(&self) -> watch::Receiver<KnownEvidence> {
+        self.inner.accused.known()
+    }
+
+    /// Takes in evidence that a key signed two histories; whether it says anything new. When this
+    /// returns, it MUST survive a power cut; from then on nothing is sealed with that key, and no block
+    /// taken from it.
+    ///
+    /// # Errors
+    /// [`AccuseError`].
+    pub async fn accuse(&self, evidence: Evidence) -> Result<bool, AccuseError> {
+        self.inner.accused.accuse(self.chain(), evidence).await
+    }
+
+    /// Who else holds this ledger.
+    pub fn peers(&self) -> Arc<PeersReport> {
+        self.inner.peers.load_full()
+    }
+
+    /// Says who else holds this ledger.
+    pub fn tell_peers(&self, report: PeersReport) {
+        self.inner.peers.store(Arc::new(report));
+    }
+
+    /// Makes a ledger that could seal wait, or lets it go on when nobody else holds it. What is being
+    /// sealed already isn't stopped by it.
+    pub fn hold(&self, holder: Holder, hold: Option<Hold>) {
+        self.inner.holds.send_modify(|holds| match hold {
+            Some(hold) => drop(holds.insert(holder, hold)),
+            None => drop(holds.remove(&holder)),
+        });
     }
 
     /// The latest head.
@@ -228,9 +290,12 @@ impl Ledger {
 }
 
 impl Health {
-    /// What it comes to where sealing is held back.
-    fn held_by(self, hold: Option<&Hold>) -> Self {
-        match (self, hold) {
+    /// What it comes to where sealing is held back, or `authority` accused.
+    fn braked_by(self, holds: &Holds, known: &[Evidence], authority: &PublicKey) -> Self {
+        match (self, holds.values().next()) {
+            (Self::Sealing | Self::NoKey, _) if accused::is_accused(known, authority) => {
+                Self::Accused(*authority)
+            }
             (Self::Sealing, Some(hold)) => Self::Held(hold.clone()),
             (health, _) => health,
         }
@@ -253,6 +318,10 @@ impl std::fmt::Display for Health {
             Self::Sealing => f.write_str("sealing"),
             Self::NoKey => f.write_str("this node has no sealing key, it only serves"),
             Self::Standing(standing) => standing.fmt(f),
+            Self::Accused(key) => write!(
+                f,
+                "the key {key} signed two histories: nothing more of it is taken or sealed until the operator or the governance keys decide; /v1/evidence has the proof"
+            ),
             Self::Held(hold) => hold.fmt(f),
             Self::Recovering(cause) => write!(
                 f,

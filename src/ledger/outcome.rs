@@ -1,6 +1,7 @@
 //! What becomes of what was submitted.
 
 use super::Health;
+use crate::protocol::evidence::EvidenceError;
 use crate::protocol::hash::EntryId;
 use crate::protocol::key::PublicKey;
 use crate::protocol::rules::Refusal;
@@ -77,12 +78,34 @@ pub enum AppendError {
     /// It isn't the next block, or not valid.
     #[error("{0}")]
     Invalid(Invalid<String>),
+    /// It is sealed by a key that signed two histories.
+    #[error("block {height} is sealed by {key}, which signed two histories")]
+    Accused {
+        /// The height of the block.
+        height: u64,
+        /// The key.
+        key: PublicKey,
+    },
     /// Writing failed.
     #[error("{0}")]
     Failed(String),
     /// The writer stopped before it answered.
     #[error("the ledger stopped before the block was appended")]
     Stopped,
+}
+
+/// Why evidence isn't taken in.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AccuseError {
+    /// It proves nothing about this ledger.
+    #[error("it proves nothing: {0}")]
+    NoEvidence(#[from] EvidenceError),
+    /// More than any chain needs is there already.
+    #[error("there is too much evidence already")]
+    TooMuch,
+    /// Writing failed.
+    #[error("{0}")]
+    Failed(String),
 }
 
 /// There is no store to read from: after a failed write it is being opened anew, or can't be.

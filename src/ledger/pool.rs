@@ -19,6 +19,8 @@ pub const MAX_POOL_ENTRIES: usize = 100_000;
 pub const MAX_POOL_BYTES: usize = 64 * 1024 * 1024;
 /// How long a request waits for room in the pool, in milliseconds.
 pub const MAX_POOL_WAIT_MS: u64 = 10_000;
+/// The most blocks from elsewhere that are handed over and not answered.
+pub const MAX_APPENDING_BLOCKS: usize = 8;
 /// Bytes that one permit of the pool stands for.
 const PERMIT_BYTES: usize = MAX_POOL_BYTES / MAX_POOL_ENTRIES;
 
@@ -35,10 +37,7 @@ pub enum Atomicity {
 /// Something for the writer to do.
 pub(super) enum Request {
     Submit(Submission),
-    Append {
-        block: Box<Block>,
-        reply: oneshot::Sender<Result<(), AppendError>>,
-    },
+    Append(Incoming),
     /// A block was committed, or could not be: nothing to do but to look.
     Wake,
 }
@@ -50,6 +49,30 @@ pub(super) struct Submission {
     pub reply: oneshot::Sender<Result<Vec<Settled>, SubmitError>>,
     /// The submission's share of the pool, given back when it is done.
     pub room: OwnedSemaphorePermit,
+}
+
+/// A block from elsewhere that waits to be verified and appended.
+pub(super) struct Incoming {
+    pub block: Box<Block>,
+    pub reply: oneshot::Sender<Result<(), AppendError>>,
+    /// Its place among those that are in hand, given back when it is done.
+    pub room: OwnedSemaphorePermit,
+}
+
+/// A block that was handed over: what is handed over later is appended later.
+pub struct Appending {
+    outcome: oneshot::Receiver<Result<(), AppendError>>,
+}
+
+impl Appending {
+    /// Waits until the block is appended or refused. When this returns without an error, the block
+    /// MUST survive a power cut.
+    ///
+    /// # Errors
+    /// [`AppendError`].
+    pub async fn outcome(self) -> Result<(), AppendError> {
+        self.outcome.await.map_err(|_| AppendError::Stopped)?
+    }
 }
 
 /// Entries that are in the pool: what is enqueued later is sealed later.
@@ -92,8 +115,8 @@ pub(super) struct Pool {
     /// One permit for each entry, or for each [`PERMIT_BYTES`] of a longer one. This bounds the
     /// channel, which therefore needs no bound of its own.
     room: Arc<Semaphore>,
-    /// Blocks from elsewhere wait one at a time.
-    appending: tokio::sync::Mutex<()>,
+    /// One permit for each block from elsewhere.
+    appending: Arc<Semaphore>,
     /// Where entries in conflict are read again.
     store: Arc<OpenStore>,
 }
@@ -104,7 +127,8 @@ impl Pool {
         let (requests, receiver) = mpsc::unbounded_channel();
         let room = Arc::new(Semaphore::new(MAX_POOL_ENTRIES));
         let incoming = Requests { receiver, waker: requests.downgrade() };
-        (Self { requests, room, appending: tokio::sync::Mutex::new(()), store }, incoming)
+        let appending = Arc::new(Semaphore::new(MAX_APPENDING_BLOCKS));
+        (Self { requests, room, appending, store }, incoming)
     }
 
     pub(super) async fn enqueue(
@@ -134,13 +158,13 @@ impl Pool {
         Ok(enqueued)
     }
 
-    pub(super) async fn append(&self, block: Block) -> Result<(), AppendError> {
-        let _turn = self.appending.lock().await;
+    pub(super) async fn hand_over(&self, block: Block) -> Result<Appending, AppendError> {
+        let room = self.appending.clone().acquire_owned().await;
+        let room = room.expect("the semaphore is never closed");
         let (reply, outcome) = oneshot::channel();
-        self.requests
-            .send(Request::Append { block: Box::new(block), reply })
-            .map_err(|_| AppendError::Stopped)?;
-        outcome.await.map_err(|_| AppendError::Stopped)?
+        let incoming = Incoming { block: Box::new(block), reply, room };
+        self.requests.send(Request::Append(incoming)).map_err(|_| AppendError::Stopped)?;
+        Ok(Appending { outcome })
     }
 }
 

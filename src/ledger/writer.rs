@@ -13,16 +13,15 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
-use super::hold::Hold;
+use super::hold::Holds;
 use super::in_progress::{InProgress, Step};
 use super::outcome::{AppendError, SubmitError};
 use super::pool::{Request, Requests};
-use super::{Health, OpenStore, now};
-use crate::protocol::block::Block;
+use super::{Health, KnownEvidence, OpenStore, now};
 use crate::protocol::key::SealingKey;
-use crate::protocol::verify::{self, Chain, Draft, Invalid, VerifiedBlock};
+use crate::protocol::verify::{Chain, Draft, VerifiedBlock};
 use crate::store::{self, Committer, Head, MIN_FREE_BYTES, Pending, Progress, StoreError};
 
 /// The most requests that one block answers. More than it has entries only where requests add
@@ -40,9 +39,17 @@ pub(super) struct Writer {
     pub(super) store: Arc<OpenStore>,
     pub(super) requests: Requests,
     key: Option<SealingKey>,
-    heads: watch::Sender<Arc<Head>>,
+    pub(super) heads: watch::Sender<Arc<Head>>,
     pub(super) health: watch::Sender<Health>,
-    hold: watch::Receiver<Option<Hold>>,
+    pub(super) brakes: Brakes,
+}
+
+/// What keeps a ledger from growing.
+pub(super) struct Brakes {
+    /// Why it isn't sealed, though it could be.
+    pub holds: watch::Receiver<Holds>,
+    /// Evidence against keys.
+    pub accused: watch::Receiver<KnownEvidence>,
 }
 
 /// A block that is signed and not yet durable, and the requests that it answers.
@@ -80,12 +87,16 @@ impl Writer {
         committer: &Committer,
         key: Option<SealingKey>,
         requests: Requests,
-        hold: watch::Receiver<Option<Hold>>,
+        brakes: Brakes,
     ) -> (Self, Heads, watch::Receiver<Health>) {
         let (heads, heads_receiver) = watch::channel(committer.store().head());
         let (health, health_receiver) = watch::channel(standing(committer, key.as_ref()));
-        let writer = Self { place, store, requests, key, heads, health, hold };
+        let writer = Self { place, store, requests, key, heads, health, brakes };
         (writer, heads_receiver, health_receiver)
+    }
+
+    pub(super) fn key(&self) -> Option<&SealingKey> {
+        self.key.as_ref()
     }
 
     /// Works until every handle is gone.
@@ -107,8 +118,8 @@ impl Writer {
                 match self.requests.receiver.blocking_recv() {
                     None => return Ok(()),
                     Some(Request::Wake) => continue,
-                    Some(Request::Append { block, reply }) => {
-                        self.append(committer, *block, reply)?;
+                    Some(Request::Append(incoming)) => {
+                        carried = self.append(committer, incoming)?;
                         continue;
                     }
                     Some(Request::Submit(submission)) => {
@@ -140,8 +151,8 @@ impl Writer {
             Request::Submit(submission) => {
                 let _ = submission.reply.send(Err(SubmitError::NotSealing(health)));
             }
-            Request::Append { reply, .. } => {
-                let _ = reply.send(Err(AppendError::Failed(health.to_string())));
+            Request::Append(incoming) => {
+                let _ = incoming.reply.send(Err(AppendError::Failed(health.to_string())));
             }
             Request::Wake => {}
         }
@@ -211,7 +222,7 @@ impl Writer {
         pending: &Pending<'_>,
         committing: Option<&Progress>,
     ) {
-        let health = self.health.borrow().clone().held_by(self.hold.borrow().as_ref());
+        let health = self.braked_health();
         if self.key.is_none() || health != Health::Sealing {
             if let Some(request) = next.carried.take() {
                 request.fail(&SubmitError::NotSealing(health));
@@ -250,45 +261,23 @@ impl Writer {
             };
             match request {
                 Request::Submit(submission) => return Some(InProgress::new(submission)),
-                Request::Append { reply, .. } => {
+                Request::Append(incoming) => {
                     let busy = "this node seals; it takes no blocks from elsewhere meanwhile";
-                    let _ = reply.send(Err(AppendError::Failed(busy.to_owned())));
+                    let _ = incoming.reply.send(Err(AppendError::Failed(busy.to_owned())));
                 }
                 Request::Wake => {}
             }
         }
     }
 
-    fn append(
-        &mut self,
-        committer: &mut Committer,
-        block: Block,
-        reply: oneshot::Sender<Result<(), AppendError>>,
-    ) -> Result<(), StoreError> {
-        let store = committer.store().clone();
-        let appended = store::check_free(&self.place.directory, MIN_FREE_BYTES)
-            .map_err(Invalid::State)
-            .and_then(|()| verify::verify(store.chain(), &store.head().tip, &store, block))
-            .and_then(|verified| committer.append(&verified).map_err(Invalid::State));
-        let (answer, result) = match appended {
-            Ok(head) => {
-                self.heads.send_replace(head);
-                self.health.send_replace(standing(committer, self.key.as_ref()));
-                (Ok(()), Ok(()))
-            }
-            Err(Invalid::State(error)) => {
-                let answer = AppendError::Failed(error.to_string());
-                (Err(answer), Err(self.fail(error, [])))
-            }
-            Err(invalid) => (Err(AppendError::Invalid(without_cause(invalid))), Ok(())),
-        };
-        // Whoever asked may be gone; the block stays.
-        let _ = reply.send(answer);
-        result
+    fn braked_health(&self) -> Health {
+        let (holds, known) = (self.brakes.holds.borrow(), self.brakes.accused.borrow());
+        let authority = self.place.chain.spec().authority();
+        self.health.borrow().clone().braked_by(&holds, &known, &authority)
     }
 
     /// Stops sealing: how much of the last block was written isn't known.
-    fn fail(
+    pub(super) fn fail(
         &self,
         error: StoreError,
         requests: impl IntoIterator<Item = InProgress>,
@@ -304,27 +293,11 @@ impl Writer {
     }
 }
 
-fn standing(committer: &Committer, key: Option<&SealingKey>) -> Health {
+pub(super) fn standing(committer: &Committer, key: Option<&SealingKey>) -> Health {
     match (key, committer.standing()) {
         // Whoever can't seal anyway may serve a copy.
         (None, standing) if standing.is_whole() => Health::NoKey,
         (Some(_), standing) if standing.may_seal() => Health::Sealing,
         (_, standing) => Health::Standing(standing.clone()),
-    }
-}
-
-fn without_cause(invalid: Invalid<StoreError>) -> Invalid<String> {
-    match invalid {
-        Invalid::State(error) => Invalid::State(error.to_string()),
-        Invalid::Header { height, field, expected, found } => {
-            Invalid::Header { height, field, expected, found }
-        }
-        Invalid::TimeBackwards { height, time, parent_time } => {
-            Invalid::TimeBackwards { height, time, parent_time }
-        }
-        Invalid::Empty { height } => Invalid::Empty { height },
-        Invalid::TooLarge { height, index } => Invalid::TooLarge { height, index },
-        Invalid::Rule { height, index, refusal } => Invalid::Rule { height, index, refusal },
-        Invalid::Signature { height } => Invalid::Signature { height },
     }
 }

@@ -350,7 +350,8 @@ impl<P: Copy + Ord, B> Sync<P, B> {
             let is_done = blocks.is_empty();
             self.held_bytes -= bytes;
             self.handed.push_back(range.peer);
-            actions.push(Action::Append { round: self.round, height, block });
+            let (peer, round) = (range.peer, self.round);
+            actions.push(Action::Append { peer, round, height, block });
             if !is_done {
                 self.ranges.insert(height + 1, range);
             }

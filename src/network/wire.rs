@@ -12,7 +12,7 @@ use super::sync::{MAX_ANSWER_BYTES, MAX_RANGE_BLOCKS};
 use crate::protocol::block::{Header, MAX_BLOCK_WIRE_BYTES};
 use crate::protocol::checkpoint::{Checkpoint, CheckpointError};
 use crate::protocol::codec::{self, NotCanonical};
-use crate::protocol::evidence::SignedRoot;
+use crate::protocol::evidence::{Beginning, Evidence, SignedRoot};
 use crate::protocol::hash::{ChainId, TreeHash};
 use crate::protocol::key::{PublicKey, Signature};
 use crate::protocol::tree::{self, MAX_PROOF_HASHES};
@@ -22,6 +22,8 @@ use crate::protocol::verify::Chain;
 pub const MAX_QUESTION_BYTES: usize = 32;
 /// The longest announcement, in bytes: a header, a proof of 64 hashes and a signature.
 pub const MAX_ANNOUNCEMENT_BYTES: usize = 4 * 1024;
+/// The most evidence that an answer has.
+pub const MAX_EVIDENCE_ITEMS: usize = 16;
 /// The longest answer, in bytes: blocks, and a length before each.
 pub const MAX_ANSWER_WIRE_BYTES: usize = MAX_ANSWER_BYTES + 1024;
 
@@ -43,12 +45,23 @@ pub enum Question {
         /// How many, at most: from 1 to [`MAX_RANGE_BLOCKS`].
         count: u8,
     },
+    /// What its log of `size` leaves begins with.
+    Beginning {
+        /// How many of the first leaves; at least 1, and fewer than `size`.
+        old_size: u64,
+        /// How many leaves.
+        size: u64,
+    },
+    /// What evidence it has that a key signed two histories.
+    Evidence,
 }
 
 codec::numbered! {
     Question {
         0 => Head {},
         1 => Blocks { from: from, count: count },
+        2 => Beginning { old_size: old_size, size: size },
+        3 => Evidence {},
     }
 }
 
@@ -61,6 +74,10 @@ pub enum Answer {
     Blocks(BlockBytes),
     /// It has too much to do; somebody else may have time.
     Busy,
+    /// What the log begins with, and the proof; nothing where the log isn't that long.
+    Beginning(Option<Beginning>),
+    /// The evidence that it has.
+    Evidence(EvidenceList),
 }
 
 codec::numbered! {
@@ -68,8 +85,22 @@ codec::numbered! {
         0 => Head { 0: head },
         1 => Blocks { 0: blocks },
         2 => Busy {},
+        3 => Beginning { 0: beginning },
+        4 => Evidence { 0: evidence },
     }
 }
+
+/// Evidence, none of it looked at.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode)]
+pub struct EvidenceList(pub Vec<Evidence>);
+
+impl<Context> Decode<Context> for EvidenceList {
+    fn decode<D: Decoder<Context = Context>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        codec::decode_list(decoder, MAX_EVIDENCE_ITEMS).map(Self)
+    }
+}
+
+bincode::impl_borrow_decode!(EvidenceList);
 
 /// Blocks that follow each other, each in canonical bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode)]
@@ -204,6 +235,10 @@ impl Question {
                 Err(NotCanonical::Undecodable(format!(
                     "no ledger has {count} blocks from {from} on"
                 )))
+            }
+            Self::Beginning { old_size, size } if old_size == 0 || old_size >= size => {
+                let problem = format!("{old_size} leaves don't begin a log of {size}");
+                Err(NotCanonical::Undecodable(problem))
             }
             _ => Ok(question),
         }

@@ -8,11 +8,18 @@
 //! | `key_file` | `COUNTERFOIL_KEY_FILE` | the sealing key; without one the node only serves | none |
 //! | `token_file` | `COUNTERFOIL_TOKEN_FILE` | the bearer token for submitting | none |
 //! | `published` | `COUNTERFOIL_PUBLISHED` | URLs and files with checkpoints of this ledger, such as `["https://mirror.example/checkpoint"]`; none may know of more than the node does before it seals | `[]` |
+//! | `p2p_listen` | `COUNTERFOIL_P2P_LISTEN` | multiaddresses to listen on for peers, such as `["/ip4/0.0.0.0/tcp/4001", "/ip4/0.0.0.0/udp/4001/quic-v1"]` | `[]` |
+//! | `peers` | `COUNTERFOIL_PEERS` | multiaddresses of peers to stay connected to; an authority seals only after one of them was asked what it has | `[]` |
+//! | `bootnodes` | `COUNTERFOIL_BOOTNODES` | multiaddresses of peers to connect to while few are | `[]` |
+//! | `allow_peers` | `COUNTERFOIL_ALLOW_PEERS` | peer ids that may connect; everybody where there are none | `[]` |
+//! | `max_peers` | `COUNTERFOIL_MAX_PEERS` | how many connections others may begin, and as many again this node | `64` |
+//! | `network_key_file` | `COUNTERFOIL_NETWORK_KEY_FILE` | the network key, made where there is none | `network.key` in `dir` |
 //! | `log_level` | `COUNTERFOIL_LOG_LEVEL` | level or filter of the log | `info` |
 //! | `log_format` | `COUNTERFOIL_LOG_FORMAT` | `pretty` or `json` | `pretty` |
 //!
 //! Paths are relative to where the node is started.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -24,11 +31,14 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::published::{MAX_PLACES, Place};
 use super::telemetry::LogFormat;
+use crate::network::{DEFAULT_MAX_PEERS, MAX_TARGETS, Multiaddr, PeerId};
 
 /// What the names of a node's environment variables begin with.
 pub const ENV_PREFIX: &str = "COUNTERFOIL_";
 /// Where a node listens unless told otherwise.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
+/// The most peers on an allow-list.
+pub const MAX_ALLOWED_PEERS: usize = 1024;
 
 /// A node's configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -46,6 +56,22 @@ pub struct NodeConfig {
     /// sealed.
     #[serde(deserialize_with = "places")]
     pub published: Vec<Place>,
+    /// Where to listen for peers.
+    #[serde(deserialize_with = "targets")]
+    pub p2p_listen: Vec<Multiaddr>,
+    /// Peers to stay connected to.
+    #[serde(deserialize_with = "targets")]
+    pub peers: Vec<Multiaddr>,
+    /// Peers to connect to while few are.
+    #[serde(deserialize_with = "targets")]
+    pub bootnodes: Vec<Multiaddr>,
+    /// Who may connect; everybody where it is empty.
+    #[serde(deserialize_with = "peer_ids")]
+    pub allow_peers: BTreeSet<PeerId>,
+    /// How many connections others may begin, and as many again this node.
+    pub max_peers: u32,
+    /// The network key's file.
+    pub network_key_file: Option<PathBuf>,
     /// Level or filter of the log.
     pub log_level: String,
     /// How log lines look.
@@ -70,6 +96,24 @@ pub struct Flags {
     /// Overrides [`NodeConfig::published`], where there are any.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub published: Vec<String>,
+    /// Overrides [`NodeConfig::p2p_listen`], where there are any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub p2p_listen: Vec<String>,
+    /// Overrides [`NodeConfig::peers`], where there are any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub peers: Vec<String>,
+    /// Overrides [`NodeConfig::bootnodes`], where there are any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub bootnodes: Vec<String>,
+    /// Overrides [`NodeConfig::allow_peers`], where there are any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub allow_peers: Vec<String>,
+    /// Overrides [`NodeConfig::max_peers`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_peers: Option<u32>,
+    /// Overrides [`NodeConfig::network_key_file`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network_key_file: Option<PathBuf>,
     /// Overrides [`NodeConfig::log_level`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log_level: Option<String>,
@@ -93,6 +137,11 @@ pub fn load(file: Option<&Path>, flags: &Flags) -> Result<NodeConfig, ConfigErro
     let defaults = Serialized::defaults(Defaults {
         listen: DEFAULT_LISTEN,
         published: [],
+        p2p_listen: [],
+        peers: [],
+        bootnodes: [],
+        allow_peers: [],
+        max_peers: DEFAULT_MAX_PEERS,
         log_level: "info",
         log_format: LogFormat::Pretty,
     });
@@ -115,6 +164,11 @@ pub fn load(file: Option<&Path>, flags: &Flags) -> Result<NodeConfig, ConfigErro
 struct Defaults {
     listen: &'static str,
     published: [String; 0],
+    p2p_listen: [String; 0],
+    peers: [String; 0],
+    bootnodes: [String; 0],
+    allow_peers: [String; 0],
+    max_peers: u32,
     log_level: &'static str,
     log_format: LogFormat,
 }
@@ -127,6 +181,37 @@ fn places<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Place>, D::E
         return Err(D::Error::custom(problem));
     }
     Ok(places)
+}
+
+/// A bounded list of multiaddresses.
+fn targets<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Multiaddr>, D::Error> {
+    let texts = bounded(Vec::<String>::deserialize(deserializer)?, MAX_TARGETS)?;
+    let parse = |text: String| {
+        let parsed = text.parse();
+        parsed.map_err(|error| {
+            D::Error::custom(format!(
+                "`{text}` is no multiaddress ({error}); write it as in /ip4/192.0.2.1/tcp/4001 or /dns4/ledger.example/tcp/4001/p2p/12D3Koo…"
+            ))
+        })
+    };
+    texts.into_iter().map(parse).collect()
+}
+
+/// A bounded list of peer ids.
+fn peer_ids<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeSet<PeerId>, D::Error> {
+    let texts = bounded(Vec::<String>::deserialize(deserializer)?, MAX_ALLOWED_PEERS)?;
+    let parse = |text: String| {
+        let parsed = text.parse();
+        parsed.map_err(|error| D::Error::custom(format!("`{text}` is no peer id ({error})")))
+    };
+    texts.into_iter().map(parse).collect()
+}
+
+fn bounded<E: serde::de::Error>(list: Vec<String>, limit: usize) -> Result<Vec<String>, E> {
+    if list.len() > limit {
+        return Err(E::custom(format!("{} are given, at most {limit}", list.len())));
+    }
+    Ok(list)
 }
 
 struct FlagSource<'a>(&'a Flags);

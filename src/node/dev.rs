@@ -4,6 +4,7 @@
 //! interrupted goes on by submitting the same entries again: those that are there already are
 //! found, not repeated.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,7 +13,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::files::{self, FileError};
 use super::secret::{self, SecretError};
+use super::serve::Setup;
+use crate::http::SubmitAccess;
 use crate::ledger::{self, Atomicity, Ledger, Outcome, SubmitError};
+use crate::network::{self, Multiaddr};
 use crate::protocol::block::EncodedEntry;
 use crate::protocol::key::SealingKey;
 use crate::protocol::spec::{ChainSpec, SpecError};
@@ -24,6 +28,10 @@ use crate::sample::{Marketplace, Profile, ProfileError};
 pub const DEFAULT_SAMPLE_ENTRIES: u64 = 5_000;
 /// The most sample entries.
 pub const MAX_SAMPLE_ENTRIES: u64 = 10_000_000;
+/// The most nodes of a development network.
+pub const MAX_DEV_NODES: i64 = 8;
+/// Where development nodes listen for each other.
+const P2P_LISTEN: &str = "/ip4/127.0.0.1/tcp/0";
 /// The name of the sealing key in a development ledger's directory.
 pub const KEY_FILE: &str = "sealing.key";
 
@@ -119,6 +127,61 @@ pub enum DevError {
         /// What became of it.
         outcome: String,
     },
+}
+
+/// A replica of a development ledger, to run beside it.
+pub struct Replica {
+    chain: Arc<Chain>,
+    directory: PathBuf,
+    number: u16,
+    network: network::Settings,
+}
+
+impl Replica {
+    /// Makes the directory of replica `number`, from 1 on, inside that of the ledger.
+    ///
+    /// # Errors
+    /// [`DevError`].
+    pub fn prepare(directory: &Path, chain: &Arc<Chain>, number: u16) -> Result<Self, DevError> {
+        let directory = directory.join(format!("replica-{number}"));
+        let chain = files::initialise(&directory, &chain.spec().to_toml())?;
+        let network = network(&directory, &[])?;
+        Ok(Self { chain, directory, number, network })
+    }
+
+    /// The replica of a ledger that serves at `listen`, on a port of its own, and whose network is at
+    /// `peers`.
+    pub fn setup(self, mut listen: SocketAddr, peers: &[Multiaddr]) -> Setup {
+        if listen.port() != 0 {
+            listen.set_port(listen.port().wrapping_add(self.number));
+        }
+        let network = network::Settings { peers: peers.to_vec(), ..self.network };
+        Setup {
+            chain: self.chain,
+            directory: self.directory,
+            listen,
+            key: None,
+            access: SubmitAccess::Closed,
+            published: Vec::new(),
+            network: Some(network),
+        }
+    }
+}
+
+/// The network of a development node: on this machine alone.
+///
+/// # Errors
+/// [`DevError`].
+pub fn network(directory: &Path, peers: &[Multiaddr]) -> Result<network::Settings, DevError> {
+    Ok(network::Settings {
+        key: secret::network_key(&directory.join(files::NETWORK_KEY_FILE))?,
+        listen: vec![P2P_LISTEN.parse().expect("a multiaddress")],
+        peers: peers.to_vec(),
+        bootnodes: Vec::new(),
+        allowed: None,
+        max_peers: network::DEFAULT_MAX_PEERS,
+        bans_file: directory.join(files::BANS_FILE),
+    })
 }
 
 /// Makes a development ledger in `directory`, or goes on with the one that is there. A new one

@@ -4,6 +4,8 @@
 //! |---|---|
 //! | `spec.toml` | the chain spec that the ledger was made for |
 //! | `store/`, `guard/`, `lock` | the store's own |
+//! | `evidence/` | proofs that a key signed two histories |
+//! | `network.key`, `bans.json` | the node's identity among its peers, and whom it doesn't let in |
 //! | `sealing.key`, `sample.toml` | `counterfoil dev` only: its key and its sample data |
 
 use std::fs::File;
@@ -16,6 +18,10 @@ use crate::protocol::verify::Chain;
 
 /// The name of the chain spec in a data directory.
 pub const SPEC_FILE: &str = "spec.toml";
+/// The name of the network key in a data directory, unless the configuration names another file.
+pub const NETWORK_KEY_FILE: &str = "network.key";
+/// The name of the file in a data directory that says who is banned.
+pub const BANS_FILE: &str = "bans.json";
 
 /// Why a file of a data directory can't be used.
 #[derive(Debug, thiserror::Error)]

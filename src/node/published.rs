@@ -14,7 +14,7 @@ use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
 use super::files;
-use crate::ledger::{Health, Hold, Ledger, Published};
+use crate::ledger::{Health, Hold, Holder, Ledger, Published};
 use crate::protocol::checkpoint::{Checkpoint, CheckpointError, MAX_NOTE_BYTES};
 use crate::protocol::verify::Chain;
 use crate::store::View;
@@ -183,7 +183,7 @@ pub async fn confirm(ledger: Ledger, places: Vec<Place>, stopping: CancellationT
         match asked {
             Ok(None) => {
                 tracing::info!("nothing newer was published: sealing");
-                return ledger.hold(None);
+                return ledger.hold(Holder::Published, None);
             }
             Ok(Some(hold)) => {
                 let found = !matches!(hold, Hold::Awaiting(_));
@@ -191,7 +191,7 @@ pub async fn confirm(ledger: Ledger, places: Vec<Place>, stopping: CancellationT
                     tracing::error!("{hold}");
                 }
                 let for_good = matches!(hold, Hold::Contradicted { .. });
-                ledger.hold(Some(hold));
+                ledger.hold(Holder::Published, Some(hold));
                 if for_good {
                     return;
                 }

@@ -1,4 +1,4 @@
-//! Secrets in files: the sealing key and the token for submitting.
+//! Secrets in files: the sealing key, the network key and the token for submitting.
 //!
 //! A key file is PKCS #8 in PEM (RFC 8410), so `openssl genpkey -algorithm ed25519` makes one
 //! and `openssl pkey` reads one. A token file has the token alone on its first line.
@@ -11,6 +11,7 @@ use base64::Engine;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use zeroize::Zeroizing;
 
+use crate::network::Keypair;
 use crate::protocol::key::{KEY_BYTES, SealingKey};
 
 /// The longest secret file that is read, in bytes.
@@ -82,6 +83,21 @@ pub fn generate_key() -> Result<SealingKey, SecretError> {
     let mut seed = Zeroizing::new([0; KEY_BYTES]);
     fill(seed.as_mut_slice())?;
     Ok(SealingKey::from_seed(&seed))
+}
+
+/// The network key in the file at `path`; where there is none, a new one is made. It is a key of the
+/// same kind as the sealing key, and never that one: connections are signed with it.
+///
+/// # Errors
+/// [`SecretError`].
+pub fn network_key(path: &Path) -> Result<Keypair, SecretError> {
+    if !path.exists() {
+        write_key(path, &generate_key()?)?;
+    }
+    let mut seed = read_key(path)?.to_seed();
+    let key = Keypair::ed25519_from_bytes(seed.as_mut_slice());
+    let expected = "a private key of Ed25519";
+    key.map_err(|_| SecretError::Malformed { path: path.to_owned(), expected })
 }
 
 /// A new random token.

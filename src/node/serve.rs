@@ -12,6 +12,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
+use futures::future::{BoxFuture, join_all, try_join_all};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
@@ -19,7 +21,8 @@ use tokio_util::sync::CancellationToken;
 use super::published::{self, Place};
 use crate::explorer;
 use crate::http::{self, Api, SubmitAccess};
-use crate::ledger::{Health, Ledger, OpenError};
+use crate::ledger::{Health, Holder, Ledger, OpenError, WriterThread};
+use crate::network::{self, Multiaddr, Network, NetworkError};
 use crate::protocol::key::SealingKey;
 use crate::protocol::verify::Chain;
 
@@ -42,6 +45,8 @@ pub struct Setup {
     pub access: SubmitAccess,
     /// Who is asked what was published, before the first block is sealed.
     pub published: Vec<Place>,
+    /// How it keeps in touch with peers; not at all where there are no settings.
+    pub network: Option<network::Settings>,
 }
 
 /// What a node that serves can tell.
@@ -50,6 +55,8 @@ pub struct Serving {
     pub address: SocketAddr,
     /// The ledger.
     pub ledger: Ledger,
+    /// Where peers find it, with its peer id.
+    pub p2p: Vec<Multiaddr>,
     /// Cancelled when the node is told to stop: background work must then let go of the ledger.
     pub stopping: CancellationToken,
 }
@@ -75,6 +82,9 @@ pub enum ServeError {
     /// The ledger can't be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// There is no network.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
     /// The operating system refused.
     #[error("can't {action}: {source}")]
     System {
@@ -94,48 +104,50 @@ pub fn run<Beside>(setup: Setup, serving: impl FnOnce(Serving) -> Beside) -> Res
 where
     Beside: Future<Output = ()> + Send + 'static,
 {
-    if !matches!(setup.access, SubmitAccess::Token(_)) && !setup.listen.ip().is_loopback() {
-        return Err(ServeError::NotLoopback(setup.listen));
-    }
+    run_with_replicas(setup, |_| Vec::new(), |first, _| serving(first))
+}
+
+/// Runs a node and, in the same process, replicas of it, which `replicas` makes knowing where the node's
+/// network is. Apart from that as [`run`].
+///
+/// # Errors
+/// [`ServeError`].
+pub fn run_with_replicas<Beside>(
+    setup: Setup,
+    replicas: impl FnOnce(&[Multiaddr]) -> Vec<Setup>,
+    serving: impl FnOnce(Serving, Vec<Serving>) -> Beside,
+) -> Result<(), ServeError>
+where
+    Beside: Future<Output = ()> + Send + 'static,
+{
     let runtime = Runtime::new().map_err(system("start threads"))?;
-    let address = setup.listen;
-    let listener = runtime
-        .block_on(TcpListener::bind(address))
-        .map_err(|source| ServeError::Bind { address, source })?;
-    let address = listener.local_addr().map_err(system("tell the address"))?;
-    // Genesis is signed by nobody, but what a node publishes is; so is a log of genesis alone.
-    let genesis_note = setup.key.as_ref().map(|key| {
-        let checkpoint = setup.chain.genesis_tip().checkpoint(&setup.chain);
-        checkpoint.to_note(&key.public(), &checkpoint.sign(key))
-    });
-    let seals = setup.key.is_some();
-    let (ledger, writer) = Ledger::open(&setup.directory, setup.chain, setup.key)?;
-    let places = if seals { setup.published } else { Vec::new() };
-    if !places.is_empty() {
-        // Before anybody can submit.
-        ledger.hold(Some(published::awaiting(&places)));
+    let stopping = CancellationToken::new();
+    let first = runtime.block_on(Node::open(setup, &stopping))?;
+    let mut nodes = vec![first];
+    let addresses = nodes.iter().flat_map(|node| node.serving.p2p.clone()).collect::<Vec<_>>();
+    for replica in replicas(&addresses) {
+        nodes.push(runtime.block_on(Node::open(replica, &stopping))?);
     }
-    tracing::info!(
-        %address, directory = %setup.directory.display(), height = ledger.head().height(),
-        size = ledger.head().size(), health = %ledger.health(), "serving"
-    );
-    if let Health::Standing(standing) = ledger.health() {
-        tracing::warn!("nothing is sealed: {standing}");
-    }
-    let api = Api { ledger: ledger.clone(), access: setup.access, genesis_note };
-    let router = http::router(api, explorer::router(ledger.clone()));
     // Before anybody is told where it serves, and may tell it to stop. While the ledger was
     // being opened, Ctrl-C just ended the process, which recovery is made for.
     let signals = {
         let _context = runtime.enter();
         StopSignals::new().map_err(system("listen for signals"))?
     };
-    let stopping = CancellationToken::new();
-    let confirmed = published::confirm(ledger.clone(), places, stopping.clone());
-    let beside = serving(Serving { address, ledger, stopping: stopping.clone() });
+    let (mut writers, mut told, mut servers, mut background) = (vec![], vec![], vec![], vec![]);
+    for node in nodes {
+        let Node { listener, router, writer, serving, confirmed, network } = node;
+        writers.push(writer);
+        told.push(serving);
+        servers.push((listener, router));
+        background.push(confirmed);
+        background.extend(network);
+    }
+    let first = told.remove(0);
+    let beside = serving(first, told);
     let served = runtime.block_on(async {
-        let beside = tokio::spawn(async { futures::join!(beside, confirmed) });
-        let served = serve(listener, router, signals, &stopping).await;
+        let beside = tokio::spawn(async { futures::join!(beside, join_all(background)) });
+        let served = serve(servers, signals, &stopping).await;
         // It may be in the midst of a request; what that submits is written all the same.
         if tokio::time::timeout(Duration::from_secs(MAX_LINGER_SECONDS), beside).await.is_err() {
             tracing::warn!("background work did not stop in time");
@@ -144,21 +156,81 @@ where
     });
     // Connections that still stand hold the ledger; they end with the runtime.
     runtime.shutdown_timeout(Duration::from_secs(MAX_LINGER_SECONDS));
-    writer.join();
+    writers.into_iter().for_each(WriterThread::join);
     tracing::info!("stopped");
     served
 }
 
-async fn serve(
+/// A node that is open and doesn't serve yet.
+struct Node {
     listener: TcpListener,
     router: axum::Router,
+    writer: WriterThread,
+    serving: Serving,
+    /// Asks what was published.
+    confirmed: BoxFuture<'static, ()>,
+    /// Keeps in touch with peers.
+    network: Option<BoxFuture<'static, ()>>,
+}
+
+impl Node {
+    async fn open(setup: Setup, stopping: &CancellationToken) -> Result<Self, ServeError> {
+        if !matches!(setup.access, SubmitAccess::Token(_)) && !setup.listen.ip().is_loopback() {
+            return Err(ServeError::NotLoopback(setup.listen));
+        }
+        let address = setup.listen;
+        let listener = TcpListener::bind(address)
+            .await
+            .map_err(|source| ServeError::Bind { address, source })?;
+        let address = listener.local_addr().map_err(system("tell the address"))?;
+        // Genesis is signed by nobody, but what a node publishes is; so is a log of genesis alone.
+        let genesis_note = setup.key.as_ref().map(|key| {
+            let checkpoint = setup.chain.genesis_tip().checkpoint(&setup.chain);
+            checkpoint.to_note(&key.public(), &checkpoint.sign(key))
+        });
+        let seals = setup.key.is_some();
+        let (ledger, writer) = Ledger::open(&setup.directory, setup.chain, setup.key)?;
+        let places = if seals { setup.published } else { Vec::new() };
+        if !places.is_empty() {
+            // Before anybody can submit.
+            ledger.hold(Holder::Published, Some(published::awaiting(&places)));
+        }
+        let network = match setup.network {
+            None => None,
+            Some(settings) => Some(Network::start(settings, ledger.clone()).await?),
+        };
+        let p2p = network.as_ref().map(Network::addresses).unwrap_or_default();
+        tracing::info!(
+            %address, directory = %setup.directory.display(), height = ledger.head().height(),
+            size = ledger.head().size(), health = %ledger.health(), "serving"
+        );
+        if let Some(network) = &network {
+            let addresses: Vec<String> = p2p.iter().map(ToString::to_string).collect();
+            tracing::info!(id = %network.id(), listens = ?addresses, "in touch with peers");
+        }
+        if let Health::Standing(standing) = ledger.health() {
+            tracing::warn!("nothing is sealed: {standing}");
+        }
+        let api = Api { ledger: ledger.clone(), access: setup.access, genesis_note };
+        let router = http::router(api, explorer::router(ledger.clone()));
+        let confirmed = published::confirm(ledger.clone(), places, stopping.clone()).boxed();
+        let network = network.map(|network| network.run(stopping.clone()).boxed());
+        let serving = Serving { address, ledger, p2p, stopping: stopping.clone() };
+        Ok(Self { listener, router, writer, serving, confirmed, network })
+    }
+}
+
+async fn serve(
+    servers: Vec<(TcpListener, axum::Router)>,
     mut signals: StopSignals,
     stopping: &CancellationToken,
 ) -> Result<(), ServeError> {
-    let server = axum::serve(listener, router)
-        .with_graceful_shutdown(stopping.clone().cancelled_owned())
-        .into_future();
-    let server = tokio::spawn(server);
+    let servers = servers.into_iter().map(|(listener, router)| {
+        axum::serve(listener, router)
+            .with_graceful_shutdown(stopping.clone().cancelled_owned())
+            .into_future()
+    });
+    let server = tokio::spawn(try_join_all(servers));
     signals.recv().await;
     tracing::info!("stopping");
     stopping.cancel();
@@ -170,7 +242,7 @@ async fn serve(
         }
     };
     match drained {
-        Ok(Ok(ended)) => ended.map_err(system("serve")),
+        Ok(Ok(ended)) => ended.map(drop).map_err(system("serve")),
         Ok(Err(panic)) => std::panic::resume_unwind(panic.into_panic()),
         Err(_) => {
             tracing::warn!("requests were still at hand after {MAX_DRAIN_SECONDS} seconds");

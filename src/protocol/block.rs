@@ -312,8 +312,17 @@ impl Block {
 
 /// The canonical bytes of a block, from its parts.
 pub fn encode_block(header: &Header, signature: &Signature, entries: &[EncodedEntry]) -> Vec<u8> {
-    let leaves = entries.iter().map(EncodedEntry::leaf).collect();
-    codec::encode(&BlockWire::<&[u8]> { header: header.clone(), signature: *signature, leaves })
+    encode_leaves(header, signature, entries.iter().map(EncodedEntry::leaf))
+}
+
+/// The canonical bytes of a block whose entries have these leaves.
+pub fn encode_leaves<'a>(
+    header: &Header,
+    signature: &Signature,
+    leaves: impl Iterator<Item = &'a [u8]>,
+) -> Vec<u8> {
+    let (header, signature) = (header.clone(), *signature);
+    codec::encode(&BlockWire::<&[u8]> { header, signature, leaves: leaves.collect() })
 }
 
 /// The checkpoint that ends at `header`, given the root of the log that ends there.

@@ -19,6 +19,7 @@
 //! | `recovery.rs` | opening, and what each crash leaves |
 //! | `database.rs` | opening sled, and what it leaves undone |
 //! | `guard.rs` | the last signed block, kept apart |
+//! | `evidence.rs` | proofs that a key signed two histories |
 //! | `home.rs` | where the directory lives, so that a copy doesn't seal |
 //! | `table.rs` | the database's tables: what is read is what was written |
 //! | `slots.rs` | values of a few KB, which sled writes once |
@@ -44,6 +45,7 @@ mod directory;
 mod disk;
 mod doubt;
 mod error;
+mod evidence;
 mod facets;
 mod fsck;
 mod guard;
@@ -85,6 +87,7 @@ pub use commit::Committer;
 pub use derived::MemoryBounds;
 pub use directory::{Listed, NameFamily};
 pub use error::StoreError;
+pub use evidence::EvidenceFolder;
 pub use fsck::{Finding, FsckReport, MAX_FINDINGS};
 pub use home::NotAtHome;
 pub use lookup::{Lookup, Span};

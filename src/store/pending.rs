@@ -95,18 +95,40 @@ impl Committer {
         over: impl FnOnce() + Send,
         meanwhile: impl FnOnce(&Progress) -> T,
     ) -> (Result<Arc<Head>, StoreError>, T) {
+        self.meanwhile(|committer| committer.commit(block), over, meanwhile)
+    }
+
+    /// Appends a block as [`Committer::append`] does, and does something else meanwhile.
+    ///
+    /// # Errors
+    /// [`StoreError`]; what follows from one is as for [`Committer::commit`].
+    pub fn append_meanwhile<T>(
+        &mut self,
+        block: &VerifiedBlock,
+        over: impl FnOnce() + Send,
+        meanwhile: impl FnOnce(&Progress) -> T,
+    ) -> (Result<Arc<Head>, StoreError>, T) {
+        self.meanwhile(|committer| committer.append(block), over, meanwhile)
+    }
+
+    fn meanwhile<T>(
+        &mut self,
+        write: impl FnOnce(&mut Self) -> Result<Arc<Head>, StoreError> + Send,
+        over: impl FnOnce() + Send,
+        meanwhile: impl FnOnce(&Progress) -> T,
+    ) -> (Result<Arc<Head>, StoreError>, T) {
         let (progress, threads) = (Progress::default(), self.threads.clone());
-        let mut committed = None;
+        let mut written = None;
         let other = threads.in_place_scope(|scope| {
             scope.spawn(|_| {
                 // Whoever waits for the end waits for that of a panic, too.
-                committed = Some(catch_unwind(AssertUnwindSafe(|| self.commit(block))));
+                written = Some(catch_unwind(AssertUnwindSafe(|| write(self))));
                 progress.over.store(true, Ordering::Release);
                 over();
             });
             meanwhile(&progress)
         });
-        let committed = committed.expect("a scope ends after all that was begun in it");
-        (committed.unwrap_or_else(|panic| resume_unwind(panic)), other)
+        let written = written.expect("a scope ends after all that was begun in it");
+        (written.unwrap_or_else(|panic| resume_unwind(panic)), other)
     }
 }

@@ -9,7 +9,7 @@ use super::search::EntryHit;
 use super::sorted::Order;
 use super::tiles::{Edge, LEVELS_A_TILE, TILE_WIDTH, Tile, hashes_at, perfect_root};
 use super::{Head, Store, body, keys};
-use crate::protocol::block::{Block, EncodedEntry, Header, Leaf};
+use crate::protocol::block::{Block, EncodedEntry, Header, Leaf, encode_leaves};
 use crate::protocol::checkpoint::Checkpoint;
 use crate::protocol::hash::{EntryId, HeaderHash, StateKey, TreeHash};
 use crate::protocol::key::{SIGNATURE_BYTES, Signature};
@@ -71,6 +71,20 @@ impl View {
             return Ok(None);
         }
         self.stored_block(height).map(Some)
+    }
+
+    /// The canonical bytes of the block at `height`, as [`View::block`] has it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn block_bytes(&self, height: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        if height == 0 || height > self.head.height() {
+            return Ok(None);
+        }
+        let StoredHeader { header, signature, .. } = self.stored_header(height)?;
+        let Some(signature) = signature else { return Ok(None) };
+        let leaves = self.stored_bodies(&header)?;
+        Ok(Some(encode_leaves(&header, &signature, leaves.iter().map(Vec::as_slice))))
     }
 
     /// The height of the block that the leaf at `index` belongs to, or `None` beyond the head.

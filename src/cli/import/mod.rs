@@ -92,6 +92,7 @@ impl Arguments {
         }
         match health {
             Health::Standing(standing) => bail!("{standing}"),
+            health @ Health::Accused(_) => bail!("{health}"),
             Health::Sealing
             | Health::NoKey
             | Health::Held(_)

@@ -110,6 +110,8 @@ pub enum Action<P, B> {
     /// Hand a block to the ledger, after those that were handed to it before. Once the ledger has
     /// refused a block, what was handed over in the same round after it MUST NOT reach it.
     Append {
+        /// Who sent it.
+        peer: P,
         /// What the ledger's answer must bear.
         round: u64,
         /// Where the block is to stand.

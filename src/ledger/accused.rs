@@ -1,0 +1,91 @@
+//! Keys that signed two histories, and the evidence of it.
+//!
+//! Invariants:
+//! - What is held here proves what it says, and is on the disk before anybody is told.
+//! - Nothing is sealed with, and no block is taken from, a key that it accuses. Which of the two
+//!   histories is the true one it doesn't say: that is for the operator, or the governance keys.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::sync::{Mutex, watch};
+
+use super::outcome::AccuseError;
+use crate::protocol::evidence::{Evidence, EvidenceKind};
+use crate::protocol::key::PublicKey;
+use crate::protocol::verify::Chain;
+use crate::store::{EvidenceFolder, StoreError};
+
+/// The most evidence that is held: two kinds for each of as many keys as a chain spec may list.
+pub const MAX_EVIDENCE_ITEMS: usize = 512;
+
+/// All evidence that is known.
+pub type KnownEvidence = Arc<Vec<Evidence>>;
+
+/// Who is accused.
+pub(super) struct Accused {
+    known: watch::Sender<KnownEvidence>,
+    folder: Arc<Mutex<EvidenceFolder>>,
+}
+
+impl Accused {
+    /// Reads what is known of keys of `chain` in `directory`.
+    pub(super) fn open(directory: &Path, chain: &Chain) -> Result<Self, StoreError> {
+        let folder = EvidenceFolder::new(directory);
+        let known = folder.read(chain)?;
+        for evidence in &known {
+            let key = evidence.key;
+            tracing::error!(%key, "this key signed two histories: it isn't followed");
+        }
+        let (known, _) = watch::channel(Arc::new(known));
+        Ok(Self { known, folder: Arc::new(Mutex::new(folder)) })
+    }
+
+    pub(super) fn known(&self) -> watch::Receiver<KnownEvidence> {
+        self.known.subscribe()
+    }
+
+    /// Takes in evidence; whether it says anything new.
+    pub(super) async fn accuse(
+        &self,
+        chain: &Arc<Chain>,
+        evidence: Evidence,
+    ) -> Result<bool, AccuseError> {
+        let spec = chain.spec();
+        let kind = evidence.check(&spec.origin, spec.authority())?;
+        let folder = self.folder.clone().lock_owned().await;
+        let is_known = |known: &Evidence| (known.key, kind_of(known)) == (evidence.key, kind);
+        if self.known.borrow().iter().any(is_known) {
+            return Ok(false);
+        }
+        if self.known.borrow().len() >= MAX_EVIDENCE_ITEMS {
+            return Err(AccuseError::TooMuch);
+        }
+        let kept = evidence.clone();
+        let written = tokio::task::spawn_blocking(move || folder.put(&kept, kind)).await;
+        match written {
+            Ok(written) => written.map_err(|error| AccuseError::Failed(error.to_string()))?,
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        };
+        let (key, smaller, larger) = (evidence.key, evidence.smaller.size, evidence.larger.size);
+        tracing::error!(
+            %key, smaller, larger,
+            "EQUIVOCATION: this key signed two histories. Nothing more of it is taken or sealed; the operator or the governance keys decide (docs/equivocation.md)"
+        );
+        self.known.send_modify(|known| Arc::make_mut(known).push(evidence));
+        Ok(true)
+    }
+}
+
+/// Whether there is evidence against `key`.
+pub(super) fn is_accused(known: &[Evidence], key: &PublicKey) -> bool {
+    known.iter().any(|evidence| evidence.key == *key)
+}
+
+/// What checked evidence proves.
+fn kind_of(evidence: &Evidence) -> EvidenceKind {
+    match evidence.beginning {
+        None => EvidenceKind::TwoRoots,
+        Some(_) => EvidenceKind::TwoBeginnings,
+    }
+}

@@ -1,0 +1,189 @@
+//! Whom this node connects to, and when: decided purely.
+//!
+//! Invariants:
+//! - A peer that the configuration names is dialled again and again until it is there; the pause grows.
+//! - A bootnode is dialled only while too few are connected.
+
+use libp2p::{Multiaddr, PeerId};
+use libp2p::multiaddr::Protocol;
+
+/// How many connected peers are enough not to ask bootnodes.
+pub const ENOUGH_PEERS: usize = 4;
+/// The pause after the first attempt that failed, in milliseconds; it doubles each time.
+pub const FIRST_PAUSE_MS: u64 = 500;
+/// The longest pause, in milliseconds.
+pub const MAX_PAUSE_MS: u64 = 30_000;
+/// The most peers and bootnodes that a configuration names.
+pub const MAX_TARGETS: usize = 64;
+
+/// Somebody whom the configuration names.
+#[derive(Clone, Debug)]
+struct Target {
+    address: Multiaddr,
+    peer: Option<PeerId>,
+    is_bootnode: bool,
+    state: State,
+    failures: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Not before then, in milliseconds.
+    Rests(u64),
+    Dialling,
+    Connected,
+}
+
+/// Whom the configuration names, and where each stands.
+#[derive(Clone, Debug)]
+pub struct Dialer {
+    targets: Vec<Target>,
+}
+
+/// What tells targets apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TargetNumber(usize);
+
+impl Dialer {
+    /// For these peers and bootnodes, none of them connected yet.
+    pub fn new(peers: Vec<Multiaddr>, bootnodes: Vec<Multiaddr>) -> Self {
+        let named = |is_bootnode| {
+            move |address: Multiaddr| {
+                let peer = peer_of(&address);
+                Target { address, peer, is_bootnode, state: State::Rests(0), failures: 0 }
+            }
+        };
+        let peers = peers.into_iter().map(named(false));
+        Self { targets: peers.chain(bootnodes.into_iter().map(named(true))).collect() }
+    }
+
+    /// Whether the configuration names `peer`, or named the address behind which it was found.
+    pub fn names(&self, peer: &PeerId) -> bool {
+        self.targets.iter().any(|target| target.peer == Some(*peer))
+    }
+
+    /// Whether anybody is named.
+    pub fn is_empty(&self) -> bool {
+        self.targets.is_empty()
+    }
+
+    /// Where the named peers are, as the configuration says it.
+    pub fn addresses(&self) -> impl Iterator<Item = &Multiaddr> {
+        self.targets.iter().map(|target| &target.address)
+    }
+
+    /// Whom to dial now, while `connected` peers are there. Each counts as being dialled from then on.
+    pub fn due(&mut self, now: u64, connected: usize) -> Vec<(TargetNumber, Multiaddr)> {
+        let due = self.targets.iter_mut().enumerate().filter(|(_, target)| {
+            let is_time = matches!(target.state, State::Rests(until) if until <= now);
+            is_time && (!target.is_bootnode || connected < ENOUGH_PEERS)
+        });
+        let due = due.map(|(number, target)| {
+            target.state = State::Dialling;
+            (TargetNumber(number), target.address.clone())
+        });
+        due.collect()
+    }
+
+    /// An attempt came to nothing.
+    pub fn failed(&mut self, now: u64, number: TargetNumber) {
+        if let Some(target) = self.targets.get_mut(number.0) {
+            let doubled = 1u64.checked_shl(target.failures).unwrap_or(u64::MAX);
+            let pause = FIRST_PAUSE_MS.saturating_mul(doubled).min(MAX_PAUSE_MS);
+            target.failures = target.failures.saturating_add(1);
+            target.state = State::Rests(now.saturating_add(pause));
+        }
+    }
+
+    /// Behind the address that was dialled is this peer.
+    pub fn found(&mut self, number: TargetNumber, peer: PeerId) {
+        if let Some(target) = self.targets.get_mut(number.0) {
+            target.peer = Some(peer);
+        }
+        self.connected(&peer);
+    }
+
+    /// A peer is connected, whoever began it.
+    pub fn connected(&mut self, peer: &PeerId) {
+        for target in self.targets.iter_mut().filter(|target| target.peer == Some(*peer)) {
+            target.state = State::Connected;
+        }
+    }
+
+    /// It is one of ours: the next attempt need not wait.
+    pub fn introduced(&mut self, peer: &PeerId) {
+        for target in self.targets.iter_mut().filter(|target| target.peer == Some(*peer)) {
+            target.failures = 0;
+        }
+    }
+
+    /// A peer isn't connected any more.
+    pub fn closed(&mut self, now: u64, peer: &PeerId) {
+        let of_peer = |target: &Target| target.peer == Some(*peer);
+        let numbers: Vec<usize> =
+            (0..).zip(&self.targets).filter(|(_, target)| of_peer(target)).map(|(n, _)| n).collect();
+        for number in numbers {
+            self.failed(now, TargetNumber(number));
+        }
+    }
+}
+
+/// The peer id at the end of an address, if it has one.
+pub fn peer_of(address: &Multiaddr) -> Option<PeerId> {
+    address.iter().find_map(|part| match part {
+        Protocol::P2p(peer) => Some(peer),
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(port: u16) -> Multiaddr {
+        format!("/ip4/127.0.0.1/tcp/{port}").parse().unwrap()
+    }
+
+    fn ports(due: &[(TargetNumber, Multiaddr)]) -> Vec<String> {
+        due.iter().map(|(_, address)| address.to_string().rsplit('/').next().unwrap().to_owned()).collect()
+    }
+
+    #[test]
+    fn it_goes_on_and_waits_longer_each_time() {
+        let mut dialer = Dialer::new(vec![address(1)], vec![]);
+        let (mut now, mut pauses) = (0, Vec::new());
+        for _ in 0..10 {
+            let due = dialer.due(now, 0);
+            assert_eq!(ports(&due), ["1"]);
+            assert!(dialer.due(now, 0).is_empty());
+            dialer.failed(now, due[0].0);
+            let begin = now;
+            while dialer.clone().due(now, 0).is_empty() {
+                now += 100;
+            }
+            pauses.push(now - begin);
+        }
+        assert_eq!(pauses[..4], [500, 1000, 2000, 4000]);
+        assert_eq!(pauses[9], MAX_PAUSE_MS);
+    }
+
+    #[test]
+    fn whoever_left_is_dialled_again_and_bootnodes_only_when_needed() {
+        let mut dialer = Dialer::new(vec![address(1)], vec![address(2)]);
+        let due = dialer.due(0, 0);
+        assert_eq!(ports(&due), ["1", "2"]);
+        let (one, two) = (PeerId::random(), PeerId::random());
+        dialer.found(due[0].0, one);
+        dialer.found(due[1].0, two);
+        dialer.introduced(&one);
+        assert!(dialer.names(&one) && dialer.names(&two) && !dialer.names(&PeerId::random()));
+        assert!(dialer.due(1_000_000, 2).is_empty());
+        dialer.closed(10, &one);
+        dialer.closed(10, &two);
+        assert!(dialer.due(11, 0).is_empty());
+        assert_eq!(ports(&dialer.due(10 + FIRST_PAUSE_MS, ENOUGH_PEERS)), ["1"]);
+        // It came back by itself.
+        dialer.connected(&two);
+        assert!(dialer.due(1_000_000, 0).is_empty());
+    }
+}

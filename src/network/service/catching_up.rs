@@ -1,0 +1,261 @@
+//! Acting on what `sync.rs` decides.
+
+use std::collections::BTreeMap;
+
+use libp2p::PeerId;
+use tokio::sync::mpsc;
+
+use super::appending::{Answered, Handed, NotAppended, RETRY};
+use super::{Asked, Message, Service};
+use crate::ledger::{AppendError, Health};
+use crate::network::bans::Offence;
+use crate::network::sync::{Action, Event, Question as SyncQuestion, Sent};
+use crate::network::wire::{BlockBytes, Question};
+use crate::protocol::block::Block;
+use crate::protocol::verify::Invalid;
+
+/// How long it may take to find out whether a block that doesn't follow ours is of another history that
+/// the authority signed, in milliseconds.
+pub const MAX_SUSPICION_MS: u64 = 10_000;
+
+/// How the service stands to the ledger.
+#[derive(Debug)]
+pub(super) struct CatchingUp {
+    to_ledger: mpsc::Sender<Handed<PeerId>>,
+    /// Blocks for the ledger, beyond what its queue has room for: as many as the machine hands over.
+    overflow: Vec<Handed<PeerId>>,
+    /// A block that doesn't follow ours: it is being found out whose fault that is.
+    suspicion: Option<Suspicion>,
+    /// When to go on after a block that couldn't be taken yet, in milliseconds.
+    resumes_at: Option<u64>,
+    is_halted: bool,
+    /// What was said last of why nothing is taken.
+    said: BTreeMap<&'static str, String>,
+}
+
+/// A refusal that isn't told to the machine yet.
+#[derive(Clone, Copy, Debug)]
+struct Suspicion {
+    peer: PeerId,
+    round: u64,
+    height: u64,
+    since: u64,
+}
+
+impl CatchingUp {
+    pub(super) fn new(to_ledger: mpsc::Sender<Handed<PeerId>>) -> Self {
+        Self {
+            to_ledger,
+            overflow: Vec::new(),
+            suspicion: None,
+            resumes_at: None,
+            is_halted: false,
+            said: BTreeMap::new(),
+        }
+    }
+}
+
+impl Service {
+    /// Tells the machine what happened, and does what it says.
+    pub(super) fn drive(&mut self, event: Event<PeerId, Block>) {
+        let now = self.now_ms();
+        for action in self.machine.on(now, event) {
+            match action {
+                Action::Ask { peer, question, from, count } => {
+                    let count = u8::try_from(count).unwrap_or(u8::MAX);
+                    self.ask(peer, Question::Blocks { from, count }, Asked::Blocks(question));
+                }
+                // What is on its way can't be called back; it is ignored when it comes.
+                Action::Cancel { .. } => {}
+                Action::Append { peer, round, height, block } => {
+                    self.catching_up.overflow.push(Handed { peer, round, height, block });
+                }
+                Action::Blame { peer, fault } => self.hold_against(peer, Offence::Answering(fault)),
+            }
+        }
+        self.hand_over();
+    }
+
+    pub(super) fn drive_garbled(&mut self, peer: PeerId, question: SyncQuestion) {
+        self.drive(Event::Answered { peer, question, blocks: Vec::new(), is_garbled: true });
+    }
+
+    fn hand_over(&mut self) {
+        let CatchingUp { to_ledger, overflow, .. } = &mut self.catching_up;
+        let mut waiting = std::mem::take(overflow).into_iter();
+        while let Some(handed) = waiting.next() {
+            if let Err(error) = to_ledger.try_send(handed) {
+                overflow.push(error.into_inner());
+                break;
+            }
+        }
+        overflow.extend(waiting);
+    }
+
+    /// Decodes blocks elsewhere: their entries are hashed on the way.
+    pub(super) fn decode(&mut self, peer: PeerId, question: SyncQuestion, blocks: BlockBytes) {
+        let bytes: usize = blocks.0.iter().map(Vec::len).sum();
+        let (count, bytes) = (blocks.0.len() as u64, bytes as u64);
+        self.with_peer(peer, |peer| {
+            peer.blocks_received = peer.blocks_received.saturating_add(count);
+            peer.bytes_received = peer.bytes_received.saturating_add(bytes);
+        });
+        self.elsewhere(async move {
+            let decoded = tokio::task::spawn_blocking(move || decode_all(&blocks)).await;
+            match decoded {
+                Ok((blocks, is_garbled)) => {
+                    Some(Message::Decoded { peer, question, blocks, is_garbled })
+                }
+                Err(error) => std::panic::resume_unwind(error.into_panic()),
+            }
+        });
+    }
+
+    pub(super) fn on_decoded(
+        &mut self,
+        peer: PeerId,
+        question: SyncQuestion,
+        blocks: Vec<Sent<Block>>,
+        is_garbled: bool,
+    ) {
+        self.drive(Event::Answered { peer, question, blocks, is_garbled });
+    }
+
+    /// The ledger answered for a block.
+    pub(super) fn on_answered(&mut self, answered: Answered<PeerId>) {
+        let Answered { peer, round, height, result } = answered;
+        match result {
+            Ok(()) => self.drive(Event::Appended { round, height }),
+            Err(NotAppended::Skipped) => {}
+            Err(NotAppended::Ahead { time, now }) => {
+                self.say("clock", format!("block {height} is of {time}, this machine's clock says {now}: one of the two clocks is wrong; the block waits"));
+                self.wait_after(round, height);
+            }
+            Err(NotAppended::Refused(AppendError::Invalid(invalid))) => {
+                self.on_invalid(peer, (round, height), &invalid);
+            }
+            Err(NotAppended::Refused(AppendError::Accused { key, .. })) => {
+                self.say("accused", format!("block {height} isn't taken: its key {key} signed two histories"));
+                self.wait_after(round, height);
+            }
+            Err(NotAppended::Refused(AppendError::Failed(cause))) => {
+                self.say("failed", format!("block {height} can't be written: {cause}"));
+                self.wait_after(round, height);
+            }
+            Err(NotAppended::Refused(AppendError::Stopped)) => {}
+        }
+        self.hand_over();
+    }
+
+    fn on_invalid(&mut self, peer: PeerId, (round, height): (u64, u64), invalid: &Invalid<String>) {
+        tracing::warn!(%peer, height, "block refused: {invalid}");
+        self.count("block_refused");
+        match invalid {
+            // Of another history: whoever sent it lies, or the authority does.
+            Invalid::Header { .. } | Invalid::TimeBackwards { .. } if !self.is_suspicious(round) => {
+                let since = self.now_ms();
+                self.catching_up.suspicion = Some(Suspicion { peer, round, height, since });
+                self.with_peer(peer, |peer| peer.is_compared = false);
+                self.ask_for_head(peer);
+            }
+            _ => self.drive(Event::Refused { round, height, is_a_lie: true }),
+        }
+    }
+
+    fn is_suspicious(&self, round: u64) -> bool {
+        self.catching_up.suspicion.is_some_and(|suspicion| suspicion.round == round)
+    }
+
+    /// The history of `peer` is ours, or it can't show that it isn't: what didn't follow was a lie.
+    pub(super) fn unsuspect(&mut self, peer: PeerId) {
+        self.settle(peer, true);
+    }
+
+    /// The authority signed two histories: the peer isn't to blame.
+    pub(super) fn exonerate(&mut self, peer: PeerId) {
+        self.settle(peer, false);
+    }
+
+    fn settle(&mut self, peer: PeerId, is_a_lie: bool) {
+        let of_peer = |suspicion: &mut Suspicion| suspicion.peer == peer;
+        if let Some(Suspicion { round, height, .. }) = self.catching_up.suspicion.take_if(of_peer) {
+            self.drive(Event::Refused { round, height, is_a_lie });
+        }
+    }
+
+    /// Nobody's fault; it is tried again after a while.
+    fn wait_after(&mut self, round: u64, height: u64) {
+        let pause = u64::try_from(RETRY.as_millis()).unwrap_or(u64::MAX);
+        self.catching_up.resumes_at = Some(self.now_ms().saturating_add(pause));
+        // First, or the machine would hand over the next at once.
+        self.halt_or_resume();
+        self.drive(Event::Refused { round, height, is_a_lie: false });
+    }
+
+    /// Says why nothing is taken, once.
+    fn say(&mut self, what: &'static str, text: String) {
+        if self.catching_up.said.get(what) != Some(&text) {
+            tracing::warn!("{text}");
+            self.catching_up.said.insert(what, text);
+        }
+    }
+
+    /// Time goes on.
+    pub(super) fn keep_catching_up(&mut self, now: u64) {
+        let suspicion = self.catching_up.suspicion;
+        if let Some(late) = suspicion.filter(|it| now.saturating_sub(it.since) > MAX_SUSPICION_MS) {
+            self.unsuspect(late.peer);
+        }
+        if self.catching_up.resumes_at.is_some_and(|at| at <= now) {
+            self.catching_up.resumes_at = None;
+            self.stand_anew();
+        }
+        self.halt_or_resume();
+        self.drive(Event::Tick);
+    }
+
+    /// The ledger may have grown by other ways: what this node seals.
+    pub(super) fn on_own_head(&mut self) {
+        self.compare_waiting_heads();
+        self.stand_anew();
+        self.look_whether_to_seal();
+    }
+
+    /// Tells the machine where the ledger stands, if nothing is in hand that will.
+    fn stand_anew(&mut self) {
+        let (progress, height) = (self.machine.progress(), self.ledger.head().height());
+        if progress.handed_blocks == 0 && progress.height != height {
+            self.drive(Event::Stands { height });
+        }
+    }
+
+    pub(super) fn halt_or_resume(&mut self) {
+        let halts = match self.ledger.health() {
+            Health::Failed | Health::Accused(_) => true,
+            Health::Recovering(_)
+            | Health::Sealing
+            | Health::NoKey
+            | Health::Standing(_)
+            | Health::Held(_) => self.catching_up.resumes_at.is_some(),
+        };
+        if halts != self.catching_up.is_halted {
+            self.catching_up.is_halted = halts;
+            self.drive(if halts { Event::Halted } else { Event::Resumed });
+        }
+    }
+}
+
+/// The blocks, as far as they can be read, and whether something can't.
+fn decode_all(blocks: &BlockBytes) -> (Vec<Sent<Block>>, bool) {
+    let mut decoded = Vec::new();
+    for bytes in &blocks.0 {
+        match Block::decode(bytes) {
+            Ok(block) => {
+                let (height, bytes) = (block.header.height, bytes.len());
+                decoded.push(Sent { height, bytes, block });
+            }
+            Err(_) => return (decoded, true),
+        }
+    }
+    (decoded, false)
+}

@@ -1,0 +1,91 @@
+//! Comparing what the authority signed for others with what it signed for us.
+//!
+//! A head that is no longer than our log is compared with our root there. Of a longer one the proof is
+//! asked for that its log begins with ours. Where they differ, the two signatures are evidence.
+
+use crate::ledger::Ledger;
+use crate::network::wire::SignedHead;
+use crate::protocol::evidence::{Beginning, Evidence, SignedRoot};
+use crate::protocol::hash::TreeHash;
+use crate::protocol::tree;
+use crate::store::{Head, StoreError, View};
+
+/// What comes of a comparison.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Compared {
+    /// One history.
+    Agrees,
+    /// Two, both signed.
+    Contradicts(Box<Evidence>),
+    /// The log is longer than ours: a proof is needed.
+    Longer,
+    /// What was sent is no proof.
+    NoProof,
+}
+
+/// Our own head as far as it matters here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct OwnRoot {
+    pub size: u64,
+    pub root: TreeHash,
+    /// Genesis has no signature.
+    pub signed: Option<SignedRoot>,
+}
+
+impl OwnRoot {
+    /// That of the ledger as it stands now.
+    pub(super) fn of(ledger: &Ledger) -> Self {
+        Self::of_head(&ledger.head())
+    }
+
+    fn of_head(head: &Head) -> Self {
+        let (size, root) = (head.size(), head.tip.tree.root());
+        let signed = head.signature.map(|signature| SignedRoot { size, root, signature });
+        Self { size, root, signed }
+    }
+}
+
+/// Compares a head with a ledger that may be longer.
+pub(super) fn compare(view: &View, other: &SignedHead) -> Result<Compared, StoreError> {
+    let (own, signed) = (OwnRoot::of_head(view.head()), other.signed);
+    if signed.size > own.size {
+        return Ok(Compared::Longer);
+    }
+    let root = view.root(signed.size)?;
+    let Some(own_signed) = own.signed.filter(|_| root != signed.root) else {
+        return Ok(Compared::Agrees);
+    };
+    let key = other.header.authority;
+    let evidence = if signed.size == own.size {
+        Evidence::of_two_roots(key, signed, own_signed)
+    } else {
+        let proof = view.consistency_proof(signed.size, own.size)?;
+        let beginning = Some(Beginning { root, proof });
+        Evidence { key, smaller: signed, larger: own_signed, beginning }
+    };
+    Ok(Compared::Contradicts(Box::new(evidence)))
+}
+
+/// Compares what a longer log is said to begin with to our own, as it was when that was asked.
+pub(super) fn compare_beginning(
+    own: &OwnRoot,
+    longer: &SignedHead,
+    beginning: Beginning,
+) -> Compared {
+    let SignedRoot { size, root, .. } = longer.signed;
+    if !tree::is_consistent(own.size, beginning.root, size, root, &beginning.proof) {
+        return Compared::NoProof;
+    }
+    if beginning.root == own.root {
+        return Compared::Agrees;
+    }
+    match own.signed {
+        // All logs of a chain begin with one genesis, which nobody signs.
+        None => Compared::NoProof,
+        Some(smaller) => {
+            let (key, larger) = (longer.header.authority, longer.signed);
+            let beginning = Some(beginning);
+            Compared::Contradicts(Box::new(Evidence { key, smaller, larger, beginning }))
+        }
+    }
+}
