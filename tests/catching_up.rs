@@ -78,7 +78,7 @@ fn a_block_that_was_sealed_is_asked_for_and_handed_over_at_once() {
     };
     let answered = answer(0, question, blocks(1, 1, 100));
     let expected =
-        Action::Append { round: 0, height: 1, block: Block { height: 1, is_good: true } };
+        Action::Append { peer: 0, round: 0, height: 1, block: Block { height: 1, is_good: true } };
     assert_eq!(sync.on(5, answered), [expected]);
     // The next one is asked for before the ledger has taken this one.
     let actions = sync.on(6, Event::Claimed { peer: 0, height: 2 });

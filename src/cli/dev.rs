@@ -1,5 +1,6 @@
 //! `counterfoil dev`: a ledger to try things on.
 
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -11,11 +12,9 @@ use tokio_util::sync::CancellationToken;
 use super::{Exit, Outcome, output, progress};
 use crate::http::SubmitAccess;
 use crate::ledger::Ledger;
-use crate::node::config::DEFAULT_LISTEN;
 use crate::network::Multiaddr;
-use crate::node::dev::{
-    self, DEFAULT_SAMPLE_ENTRIES, MAX_DEV_NODES, MAX_SAMPLE_ENTRIES, Sample,
-};
+use crate::node::config::DEFAULT_LISTEN;
+use crate::node::dev::{self, DEFAULT_SAMPLE_ENTRIES, MAX_DEV_NODES, MAX_SAMPLE_ENTRIES, Sample};
 use crate::node::files::SPEC_FILE;
 use crate::node::serve::{self, Serving, Setup};
 
@@ -107,8 +106,10 @@ impl Arguments {
                 "replicas": replicas, "p2p": p2p,
             }));
         }
-        let copies: String =
-            replicas.iter().map(|url| format!("  replica     {url}/\n")).collect();
+        let mut copies = String::new();
+        for url in &replicas {
+            let _ = writeln!(copies, "  replica     {url}/");
+        }
         output::line(format_args!(
             "Counterfoil development ledger, chain {chain}\n\n  \
              explorer    {url}/\n  \

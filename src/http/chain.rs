@@ -131,9 +131,7 @@ pub async fn get_chain(State(shared): State<Shared>) -> Json<ChainView> {
             Health::Sealing => "sealing",
             Health::NoKey => "serving",
             Health::Recovering(_) => "recovering",
-            Health::Standing(_) | Health::Accused(_) | Health::Held(_) | Health::Failed => {
-                "halted"
-            },
+            Health::Standing(_) | Health::Accused(_) | Health::Held(_) | Health::Failed => "halted",
         },
     })
 }

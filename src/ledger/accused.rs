@@ -2,8 +2,9 @@
 //!
 //! Invariants:
 //! - What is held here proves what it says, and is on the disk before anybody is told.
-//! - Nothing is sealed with, and no block is taken from, a key that it accuses. Which of the two
-//!   histories is the true one it doesn't say: that is for the operator, or the governance keys.
+//! - Nothing is sealed with a key that it accuses, and no block taken from it that reaches the size
+//!   from which on it proves two histories. Which of the two is the true one it doesn't say: that is
+//!   for the operator, or the governance keys.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use tokio::sync::{Mutex, watch};
 
 use super::outcome::AccuseError;
+use crate::protocol::block::Header;
 use crate::protocol::evidence::{Evidence, EvidenceKind};
 use crate::protocol::key::PublicKey;
 use crate::protocol::verify::Chain;
@@ -45,7 +47,8 @@ impl Accused {
         self.known.subscribe()
     }
 
-    /// Takes in evidence; whether it says anything new.
+    /// Takes in evidence; whether it says anything new. Of two of one key and kind the one is kept that
+    /// shows where the histories part first.
     pub(super) async fn accuse(
         &self,
         chain: &Arc<Chain>,
@@ -54,11 +57,13 @@ impl Accused {
         let spec = chain.spec();
         let kind = evidence.check(&spec.origin, spec.authority())?;
         let folder = self.folder.clone().lock_owned().await;
-        let is_known = |known: &Evidence| (known.key, kind_of(known)) == (evidence.key, kind);
-        if self.known.borrow().iter().any(is_known) {
+        let is_alike = |known: &Evidence| (known.key, kind_of(known)) == (evidence.key, kind);
+        let known = self.known.borrow().clone();
+        let before = known.iter().find(|known| is_alike(known));
+        if before.is_some_and(|before| before.smaller.size <= evidence.smaller.size) {
             return Ok(false);
         }
-        if self.known.borrow().len() >= MAX_EVIDENCE_ITEMS {
+        if known.len() >= MAX_EVIDENCE_ITEMS {
             return Err(AccuseError::TooMuch);
         }
         let kept = evidence.clone();
@@ -66,13 +71,17 @@ impl Accused {
         match written {
             Ok(written) => written.map_err(|error| AccuseError::Failed(error.to_string()))?,
             Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-        };
+        }
         let (key, smaller, larger) = (evidence.key, evidence.smaller.size, evidence.larger.size);
         tracing::error!(
             %key, smaller, larger,
             "EQUIVOCATION: this key signed two histories. Nothing more of it is taken or sealed; the operator or the governance keys decide (docs/equivocation.md)"
         );
-        self.known.send_modify(|known| Arc::make_mut(known).push(evidence));
+        self.known.send_modify(|known| {
+            let known = Arc::make_mut(known);
+            known.retain(|known| !is_alike(known));
+            known.push(evidence.clone());
+        });
         Ok(true)
     }
 }
@@ -80,6 +89,12 @@ impl Accused {
 /// Whether there is evidence against `key`.
 pub(super) fn is_accused(known: &[Evidence], key: &PublicKey) -> bool {
     known.iter().any(|evidence| evidence.key == *key)
+}
+
+/// Whether a block with that header may be of one of two histories.
+pub(super) fn is_doubtful(known: &[Evidence], header: &Header) -> bool {
+    let (key, size) = (header.authority, header.log_size());
+    known.iter().any(|evidence| evidence.key == key && evidence.smaller.size <= size)
 }
 
 /// What checked evidence proves.

@@ -5,7 +5,7 @@
 //! - Blocks are answered in the order in which they came. Where one is refused, what came after it
 //!   in the same run is refused too: it can't follow.
 
-use super::accused::is_accused;
+use super::accused::is_doubtful;
 use super::in_progress::InProgress;
 use super::outcome::AppendError;
 use super::pool::{Incoming, Request};
@@ -84,7 +84,10 @@ impl Writer {
             }
             if carried.is_some() {
                 if let Some(next) = next {
-                    unreachable!("nothing is looked for after a submission: {}", next.block.header().height);
+                    unreachable!(
+                        "nothing is looked for after a submission: {}",
+                        next.block.header().height
+                    );
                 }
                 return Ok(carried);
             }
@@ -133,7 +136,7 @@ impl Writer {
         let Incoming { block, reply, room } = incoming;
         let incoming = Answerable { reply, _room: room };
         let (height, key) = (block.header.height, block.header.authority);
-        if is_accused(&self.brakes.accused.borrow(), &key) {
+        if is_doubtful(&self.brakes.accused.borrow(), &block.header) {
             incoming.answer(Err(AppendError::Accused { height, key }));
             return Ok(None);
         }

@@ -41,8 +41,13 @@ use tokio::sync::{Semaphore, watch};
 
 pub use accused::{KnownEvidence, MAX_EVIDENCE_ITEMS};
 pub use hold::{Hold, Holder, Published};
-pub use outcome::{AccuseError, AppendError, NotOpen, OpenError, Outcome, Position, Rejection, SubmitError};
-pub use pool::{Appending, Atomicity, Enqueued, MAX_APPENDING_BLOCKS, MAX_POOL_BYTES, MAX_POOL_ENTRIES, MAX_REQUEST_ENTRIES};
+pub use outcome::{
+    AccuseError, AppendError, NotOpen, OpenError, Outcome, Position, Rejection, SubmitError,
+};
+pub use pool::{
+    Appending, Atomicity, Enqueued, MAX_APPENDING_BLOCKS, MAX_POOL_BYTES, MAX_POOL_ENTRIES,
+    MAX_REQUEST_ENTRIES,
+};
 
 use crate::protocol::block::{Block, EncodedEntry};
 use crate::protocol::evidence::Evidence;

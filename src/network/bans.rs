@@ -203,7 +203,8 @@ impl Bans {
         let banned: Vec<&Record> = self.records.values().filter(|record| record.bans > 0).collect();
         let draft = self.path.with_extension("new");
         let text = serde_json::to_string_pretty(&banned).expect("records are plain data");
-        let written = std::fs::write(&draft, text).and_then(|()| std::fs::rename(&draft, &self.path));
+        let written =
+            std::fs::write(&draft, text).and_then(|()| std::fs::rename(&draft, &self.path));
         if let Err(error) = written {
             tracing::warn!(path = %self.path.display(), %error, "who is banned can't be written");
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use libp2p::connection_limits::{self, ConnectionLimits};
-use libp2p::gossipsub::{self, MessageAuthenticity, MessageId, ValidationMode};
+use libp2p::gossipsub::{self, MessageAuthenticity, MessageId, TopicHash, ValidationMode};
 use libp2p::identity::Keypair;
 use libp2p::request_response::{self, ProtocolSupport};
 use libp2p::swarm::NetworkBehaviour;
@@ -29,7 +29,7 @@ pub const MAX_EXCHANGES_ON_A_CONNECTION: usize = 16;
 /// How long a connection stays open on which nothing is said, in seconds.
 const MAX_IDLE_SECONDS: u64 = 120;
 /// How often a peer is pinged, and how long it may take to answer, in seconds.
-const PING_SECONDS: u64 = 10;
+const PING_SECONDS: u64 = 5;
 /// How long a handshake may take, in seconds.
 const MAX_HANDSHAKE_SECONDS: u64 = 10;
 /// How much memory the process may have before nobody new is let in, in bytes.
@@ -125,7 +125,8 @@ fn behaviour(
         .with_max_established_per_peer(Some(MAX_CONNECTIONS_TO_A_PEER));
     let agent = concat!("counterfoil/", env!("CARGO_PKG_VERSION")).to_owned();
     let identify = identify::Config::new(names.identify.clone(), key.public());
-    let identify = identify.with_agent_version(agent).with_cache_size(0).with_hide_listen_addrs(true);
+    let identify =
+        identify.with_agent_version(agent).with_cache_size(0).with_hide_listen_addrs(true);
     let ping = ping::Config::new()
         .with_interval(Duration::from_secs(PING_SECONDS))
         .with_timeout(Duration::from_secs(PING_SECONDS));
@@ -146,16 +147,14 @@ fn behaviour(
 
 /// Messages are signed by the authority, and say nothing of who passes them on; what was looked at
 /// and found good is passed on, nothing else.
-fn gossip(
-    names: &Names,
-) -> Result<gossipsub::Behaviour, Box<dyn std::error::Error + Send + Sync>> {
+fn gossip(names: &Names) -> Result<gossipsub::Behaviour, Box<dyn std::error::Error + Send + Sync>> {
     const _: () = assert!(MAX_EVIDENCE_BYTES <= MAX_ANNOUNCEMENT_BYTES);
     const _: () = assert!(MAX_ANSWER_WIRE_BYTES < yamux::MAX_UNREAD_BYTES);
     let config = gossipsub::ConfigBuilder::default()
         .protocol_id_prefix(names.gossip.clone())
         .validation_mode(ValidationMode::Anonymous)
         .validate_messages()
-        .message_id_fn(|message| message_id(&message.data))
+        .message_id_fn(|message| message_id(&message.topic, &message.data))
         .max_transmit_size(MAX_ANNOUNCEMENT_BYTES + 1024)
         .heartbeat_interval(Duration::from_millis(HEARTBEAT_MS))
         .heartbeat_initial_delay(Duration::from_millis(HEARTBEAT_MS))
@@ -168,7 +167,10 @@ fn gossip(
     Ok(gossip)
 }
 
-/// What a message is told apart by: what it says, whoever says it.
-pub fn message_id(message: &[u8]) -> MessageId {
-    MessageId::from(blake3::hash(message).as_bytes().to_vec())
+/// What a message is told apart by: what it says about what, whoever says it. With the topic, or what
+/// was refused under one would not be heard under another.
+pub fn message_id(topic: &TopicHash, message: &[u8]) -> MessageId {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(topic.as_str().as_bytes()).update(&[0]).update(message);
+    MessageId::from(hasher.finalize().as_bytes().to_vec())
 }

@@ -4,8 +4,8 @@
 //! - A peer that the configuration names is dialled again and again until it is there; the pause grows.
 //! - A bootnode is dialled only while too few are connected.
 
-use libp2p::{Multiaddr, PeerId};
 use libp2p::multiaddr::Protocol;
+use libp2p::{Multiaddr, PeerId};
 
 /// How many connected peers are enough not to ask bootnodes.
 pub const ENOUGH_PEERS: usize = 4;
@@ -120,8 +120,11 @@ impl Dialer {
     /// A peer isn't connected any more.
     pub fn closed(&mut self, now: u64, peer: &PeerId) {
         let of_peer = |target: &Target| target.peer == Some(*peer);
-        let numbers: Vec<usize> =
-            (0..).zip(&self.targets).filter(|(_, target)| of_peer(target)).map(|(n, _)| n).collect();
+        let numbers: Vec<usize> = (0..)
+            .zip(&self.targets)
+            .filter(|(_, target)| of_peer(target))
+            .map(|(n, _)| n)
+            .collect();
         for number in numbers {
             self.failed(now, TargetNumber(number));
         }
@@ -145,7 +148,9 @@ mod tests {
     }
 
     fn ports(due: &[(TargetNumber, Multiaddr)]) -> Vec<String> {
-        due.iter().map(|(_, address)| address.to_string().rsplit('/').next().unwrap().to_owned()).collect()
+        due.iter()
+            .map(|(_, address)| address.to_string().rsplit('/').next().unwrap().to_owned())
+            .collect()
     }
 
     #[test]

@@ -12,17 +12,24 @@ use super::wire::{Answer, MAX_ANSWER_WIRE_BYTES, MAX_QUESTION_BYTES, Question};
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Exchange;
 
+/// What came as a question; nothing where it can't be read or nobody may ask it. Libp2p tells of no
+/// stream that failed before there was a question, so this is how it is heard of.
+pub type Asked = Option<Question>;
+
 impl Codec for Exchange {
     type Protocol = StreamProtocol;
-    type Request = Question;
+    type Request = Asked;
     type Response = Answer;
 
-    async fn read_request<T>(&mut self, _: &StreamProtocol, stream: &mut T) -> io::Result<Question>
+    async fn read_request<T>(&mut self, _: &StreamProtocol, stream: &mut T) -> io::Result<Asked>
     where
         T: AsyncRead + Unpin + Send,
     {
-        let bytes = read_whole(stream, MAX_QUESTION_BYTES).await?;
-        Question::decode(&bytes).map_err(invalid)
+        match read_whole(stream, MAX_QUESTION_BYTES).await {
+            Ok(bytes) => Ok(Question::decode(&bytes).ok()),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     async fn read_response<T>(&mut self, _: &StreamProtocol, stream: &mut T) -> io::Result<Answer>
@@ -37,11 +44,12 @@ impl Codec for Exchange {
         &mut self,
         _: &StreamProtocol,
         stream: &mut T,
-        question: Question,
+        question: Asked,
     ) -> io::Result<()>
     where
         T: AsyncWrite + Unpin + Send,
     {
+        let question = question.expect("only what can be written is asked");
         stream.write_all(&question.encode()).await
     }
 

@@ -156,9 +156,15 @@ impl NetworkBehaviour for Gate {
         match event {}
     }
 
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<ToSwarm<Infallible, THandlerInEvent<Self>>> {
+    fn poll(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<ToSwarm<Infallible, THandlerInEvent<Self>>> {
         if let Some(peer_id) = self.to_close.pop_front() {
-            return Poll::Ready(ToSwarm::CloseConnection { peer_id, connection: CloseConnection::All });
+            return Poll::Ready(ToSwarm::CloseConnection {
+                peer_id,
+                connection: CloseConnection::All,
+            });
         }
         self.waker = Some(context.waker().clone());
         Poll::Pending

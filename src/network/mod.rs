@@ -58,7 +58,9 @@ pub struct Settings {
 #[derive(Debug, thiserror::Error)]
 pub enum NetworkError {
     /// The address can't be had.
-    #[error("can't listen on {address}: {problem}; stop what listens there, or choose another address")]
+    #[error(
+        "can't listen on {address}: {problem}; stop what listens there, or choose another address"
+    )]
     Listen {
         /// The address.
         address: Multiaddr,

@@ -2,7 +2,8 @@
 //!
 //! Invariants:
 //! - What a file holds was checked before it was written, and is checked again when it is read.
-//! - There is one file for each key and kind of evidence, written whole and never changed.
+//! - There is one file for each key and kind of evidence, written whole. Only evidence of the same key
+//!   and kind takes its place.
 //! - Nothing here takes evidence away: an operator who knows why it may go removes the file.
 
 use std::fs::File;
@@ -58,15 +59,12 @@ impl EvidenceFolder {
         Ok(found)
     }
 
-    /// Writes down what was checked; whether it is new. When this returns, it MUST survive a power cut.
+    /// Writes down what was checked. When this returns, it MUST survive a power cut.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn put(&self, evidence: &Evidence, kind: EvidenceKind) -> Result<bool, StoreError> {
+    pub fn put(&self, evidence: &Evidence, kind: EvidenceKind) -> Result<(), StoreError> {
         let path = self.path.join(file_name(evidence, kind));
-        if path.exists() {
-            return Ok(false);
-        }
         std::fs::create_dir_all(&self.path).map_err(StoreError::io("create", &self.path))?;
         let draft = path.with_extension("new");
         let io = |action| StoreError::io(action, &draft);
@@ -78,7 +76,7 @@ impl EvidenceFolder {
         if let Some(parent) = self.path.parent() {
             sync_directory(parent)?;
         }
-        Ok(true)
+        Ok(())
     }
 }
 

@@ -340,7 +340,7 @@ impl World {
                         ) if *other == question)
                     });
                 }
-                Action::Append { round, height, block } => self.look_at(round, height, block),
+                Action::Append { round, height, block, .. } => self.look_at(round, height, block),
                 Action::Blame { peer, fault } => self.blame(peer, fault),
             }
         }

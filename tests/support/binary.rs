@@ -80,6 +80,8 @@ impl From<Output> for Ran {
 pub struct Node {
     child: Child,
     pub url: String,
+    /// What it said on standard output when it served.
+    pub announced: Value,
     /// Reads what it says on standard error: it must not wait for somebody who does.
     said: Option<JoinHandle<String>>,
 }
@@ -108,9 +110,8 @@ impl Node {
         let mut line = String::new();
         let out = child.stdout.as_mut().expect("piped");
         BufReader::new(out).read_line(&mut line).expect("standard output");
-        let url = serde_json::from_str::<Value>(&line)
-            .ok()
-            .and_then(|said| Some(said.get("url")?.as_str()?.to_owned()));
+        let announced = serde_json::from_str::<Value>(&line).unwrap_or_default();
+        let url = announced.get("url").and_then(Value::as_str).map(str::to_owned);
         let mut err = child.stderr.take().expect("piped");
         let said = std::thread::spawn(move || {
             let mut said = String::new();
@@ -118,10 +119,20 @@ impl Node {
             said
         });
         if let Some(url) = url {
-            return Ok(Self { child, url, said: Some(said) });
+            return Ok(Self { child, url, announced, said: Some(said) });
         }
         let code = child.wait().expect("it was started here").code().unwrap_or(-1);
         Err(Ran { code, out: line, err: said.join().expect("it only reads") })
+    }
+
+    /// Where peers find it.
+    pub fn p2p(&self) -> String {
+        self.announced["p2p"][0].as_str().expect("it has a network").to_owned()
+    }
+
+    /// Its process.
+    pub fn process(&self) -> u32 {
+        self.child.id()
     }
 
     /// Kills it as a power cut would.

@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use libp2p::PeerId;
 
 use crate::network::sync::MAX_ANSWER_BYTES;
-use crate::network::wire::{Announcement, Answer, BlockBytes, EvidenceList, MAX_EVIDENCE_ITEMS, Question};
+use crate::network::wire::{
+    Announcement, Answer, BlockBytes, EvidenceList, MAX_EVIDENCE_ITEMS, Question,
+};
 use crate::protocol::evidence::{Beginning, Evidence};
 use crate::store::{StoreError, View};
 

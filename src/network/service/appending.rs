@@ -4,8 +4,6 @@
 //! - After a block was refused nothing more of its round reaches the ledger.
 //! - Each block is answered once, in the order in which they came.
 
-use std::time::Duration;
-
 use futures::StreamExt;
 use futures::stream::FuturesOrdered;
 use tokio::sync::mpsc;
@@ -42,10 +40,7 @@ pub(super) enum NotAppended {
     /// The ledger didn't take it.
     Refused(AppendError),
     /// It is of a time that this machine's clock hasn't reached.
-    Ahead {
-        time: Timestamp,
-        now: Timestamp,
-    },
+    Ahead { time: Timestamp, now: Timestamp },
     /// One before it wasn't taken.
     Skipped,
 }
@@ -96,6 +91,3 @@ pub(super) async fn append_in_order<P: Copy>(
 fn is_ahead(time: Timestamp, now: Timestamp) -> bool {
     time.as_millis().saturating_sub(now.as_millis()) > MAX_CLOCK_AHEAD_MS
 }
-
-/// How long to wait before a block is tried again that came too early, or that couldn't be written.
-pub(super) const RETRY: Duration = Duration::from_secs(2);

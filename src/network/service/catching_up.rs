@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use libp2p::PeerId;
 use tokio::sync::mpsc;
 
-use super::appending::{Answered, Handed, NotAppended, RETRY};
+use super::appending::{Answered, Handed, NotAppended};
 use super::{Asked, Message, Service};
 use crate::ledger::{AppendError, Health};
 use crate::network::bans::Offence;
@@ -17,6 +17,12 @@ use crate::protocol::verify::Invalid;
 /// How long it may take to find out whether a block that doesn't follow ours is of another history that
 /// the authority signed, in milliseconds.
 pub const MAX_SUSPICION_MS: u64 = 10_000;
+/// How long it is waited before a block is tried again that came too early, or that couldn't be written,
+/// in milliseconds.
+const RETRY_MS: u64 = 2_000;
+/// How long it is waited before others are asked again for a block in place of one that may be of one of
+/// two histories, in milliseconds.
+const RETRY_OF_DOUBTFUL_MS: u64 = 30_000;
 
 /// How the service stands to the ledger.
 #[derive(Debug)]
@@ -83,7 +89,7 @@ impl Service {
     fn hand_over(&mut self) {
         let CatchingUp { to_ledger, overflow, .. } = &mut self.catching_up;
         let mut waiting = std::mem::take(overflow).into_iter();
-        while let Some(handed) = waiting.next() {
+        for handed in waiting.by_ref() {
             if let Err(error) = to_ledger.try_send(handed) {
                 overflow.push(error.into_inner());
                 break;
@@ -126,33 +132,40 @@ impl Service {
         let Answered { peer, round, height, result } = answered;
         match result {
             Ok(()) => self.drive(Event::Appended { round, height }),
-            Err(NotAppended::Skipped) => {}
+            // What there is to say of it was said, or the ledger is gone.
+            Err(NotAppended::Skipped | NotAppended::Refused(AppendError::Stopped)) => {}
             Err(NotAppended::Ahead { time, now }) => {
                 self.say("clock", format!("block {height} is of {time}, this machine's clock says {now}: one of the two clocks is wrong; the block waits"));
-                self.wait_after(round, height);
+                self.wait_after(round, height, RETRY_MS);
             }
             Err(NotAppended::Refused(AppendError::Invalid(invalid))) => {
                 self.on_invalid(peer, (round, height), &invalid);
             }
             Err(NotAppended::Refused(AppendError::Accused { key, .. })) => {
-                self.say("accused", format!("block {height} isn't taken: its key {key} signed two histories"));
-                self.wait_after(round, height);
+                self.say(
+                    "accused",
+                    format!("block {height} isn't taken: its key {key} signed two histories"),
+                );
+                self.wait_after(round, height, RETRY_OF_DOUBTFUL_MS);
             }
             Err(NotAppended::Refused(AppendError::Failed(cause))) => {
                 self.say("failed", format!("block {height} can't be written: {cause}"));
-                self.wait_after(round, height);
+                self.wait_after(round, height, RETRY_MS);
             }
-            Err(NotAppended::Refused(AppendError::Stopped)) => {}
         }
         self.hand_over();
     }
 
     fn on_invalid(&mut self, peer: PeerId, (round, height): (u64, u64), invalid: &Invalid<String>) {
         tracing::warn!(%peer, height, "block refused: {invalid}");
-        self.count("block_refused");
+        if let Invalid::Rule { refusal, .. } = invalid {
+            self.count(refusal.rule());
+        }
         match invalid {
             // Of another history: whoever sent it lies, or the authority does.
-            Invalid::Header { .. } | Invalid::TimeBackwards { .. } if !self.is_suspicious(round) => {
+            Invalid::Header { .. } | Invalid::TimeBackwards { .. }
+                if !self.is_suspicious(round) =>
+            {
                 let since = self.now_ms();
                 self.catching_up.suspicion = Some(Suspicion { peer, round, height, since });
                 self.with_peer(peer, |peer| peer.is_compared = false);
@@ -179,14 +192,17 @@ impl Service {
     fn settle(&mut self, peer: PeerId, is_a_lie: bool) {
         let of_peer = |suspicion: &mut Suspicion| suspicion.peer == peer;
         if let Some(Suspicion { round, height, .. }) = self.catching_up.suspicion.take_if(of_peer) {
-            self.drive(Event::Refused { round, height, is_a_lie });
+            if is_a_lie {
+                self.drive(Event::Refused { round, height, is_a_lie });
+            } else {
+                self.wait_after(round, height, RETRY_OF_DOUBTFUL_MS);
+            }
         }
     }
 
     /// Nobody's fault; it is tried again after a while.
-    fn wait_after(&mut self, round: u64, height: u64) {
-        let pause = u64::try_from(RETRY.as_millis()).unwrap_or(u64::MAX);
-        self.catching_up.resumes_at = Some(self.now_ms().saturating_add(pause));
+    fn wait_after(&mut self, round: u64, height: u64, pause_ms: u64) {
+        self.catching_up.resumes_at = Some(self.now_ms().saturating_add(pause_ms));
         // First, or the machine would hand over the next at once.
         self.halt_or_resume();
         self.drive(Event::Refused { round, height, is_a_lie: false });
@@ -230,14 +246,8 @@ impl Service {
     }
 
     pub(super) fn halt_or_resume(&mut self) {
-        let halts = match self.ledger.health() {
-            Health::Failed | Health::Accused(_) => true,
-            Health::Recovering(_)
-            | Health::Sealing
-            | Health::NoKey
-            | Health::Standing(_)
-            | Health::Held(_) => self.catching_up.resumes_at.is_some(),
-        };
+        let has_failed = self.ledger.health() == Health::Failed;
+        let halts = has_failed || self.catching_up.resumes_at.is_some();
         if halts != self.catching_up.is_halted {
             self.catching_up.is_halted = halts;
             self.drive(if halts { Event::Halted } else { Event::Resumed });

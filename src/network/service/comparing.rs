@@ -89,3 +89,85 @@ pub(super) fn compare_beginning(
         }
     }
 }
+
+/// Where two histories part: the first own block that isn't part of the other log. Halved again and again,
+/// by asking for what the other log begins with.
+#[derive(Clone, Debug)]
+pub(super) struct Parting {
+    /// The other log, which is signed.
+    other: SignedHead,
+    /// The own heights, from the first, that may be the first that isn't part of it.
+    first: u64,
+    last: u64,
+    found: Option<Evidence>,
+}
+
+impl Parting {
+    /// Begins where a head was found not to be of our history. None where there is no own block that it
+    /// could be compared with.
+    pub(super) fn new(view: &View, other: SignedHead) -> Result<Option<Self>, StoreError> {
+        let (mut first, mut last) = (0, view.head().height());
+        // The last own block whose log isn't longer than the other.
+        while first < last {
+            let middle = last - (last - first) / 2;
+            let size = view.header(middle)?.map(|stored| stored.header.log_size());
+            if size <= Some(other.signed.size) {
+                first = middle;
+            } else {
+                last = middle - 1;
+            }
+        }
+        Ok((last > 0).then_some(Self { other, first: 1, last, found: None }))
+    }
+
+    /// The own block to compare next, with its root; what was found, when there is nothing left.
+    pub(super) fn next(&self, view: &View) -> Result<Option<OwnRoot>, StoreError> {
+        if self.first > self.last {
+            return Ok(None);
+        }
+        let Some((checkpoint, Some(signature))) = view.checkpoint(self.middle())? else {
+            return Ok(None);
+        };
+        let (size, root) = (checkpoint.size, checkpoint.root);
+        Ok(Some(OwnRoot { size, root, signed: Some(SignedRoot { size, root, signature }) }))
+    }
+
+    /// The log to ask about.
+    pub(super) fn other(&self) -> &SignedHead {
+        &self.other
+    }
+
+    /// What was found so far.
+    pub(super) fn found(self) -> Option<Evidence> {
+        self.found
+    }
+
+    /// Takes in what the other log begins with; whether it is worth going on.
+    pub(super) fn learn(&mut self, compared: Compared) -> bool {
+        let middle = self.middle();
+        match compared {
+            Compared::Agrees => self.first = middle + 1,
+            Compared::Contradicts(evidence) => {
+                self.found = Some(*evidence);
+                self.last = middle - 1;
+            }
+            Compared::Longer | Compared::NoProof => return false,
+        }
+        true
+    }
+
+    fn middle(&self) -> u64 {
+        self.first + (self.last - self.first) / 2
+    }
+}
+
+/// Compares an own block with a log of the same size.
+pub(super) fn compare_same_size(own: &OwnRoot, other: &SignedHead) -> Compared {
+    match own.signed {
+        Some(signed) if signed.root != other.signed.root => {
+            let key = other.header.authority;
+            Compared::Contradicts(Box::new(Evidence::of_two_roots(key, other.signed, signed)))
+        }
+        _ => Compared::Agrees,
+    }
+}

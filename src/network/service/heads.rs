@@ -1,4 +1,4 @@
-//! Announcements, claims and evidence.
+//! Announcements and claims.
 //!
 //! Invariants:
 //! - An announcement is passed on only after its signature was checked and this node has its block: so
@@ -15,12 +15,12 @@ use tokio::sync::mpsc;
 use super::answering::announcement;
 use super::comparing::{Compared, OwnRoot, compare, compare_beginning};
 use super::{Asked, Message, Service};
-use crate::ledger::{AccuseError, KnownEvidence, Ledger};
+use crate::ledger::Ledger;
 use crate::network::bans::Offence;
 use crate::network::behaviour::message_id;
 use crate::network::sync::{Event, Fault};
 use crate::network::wire::{Announcement, AnnouncementError, Question, SignedHead};
-use crate::protocol::evidence::{Beginning, Evidence};
+use crate::protocol::evidence::Beginning;
 
 /// How long after one announcement the next may come, in milliseconds.
 pub const MIN_ANNOUNCEMENT_INTERVAL_MS: u64 = 20;
@@ -73,7 +73,7 @@ pub(super) async fn announce(ledger: Ledger, outbox: mpsc::Sender<Message>) {
 
 impl Service {
     pub(super) fn publish_head(&mut self, bytes: Vec<u8>) {
-        if self.hear(message_id(&bytes)) {
+        if self.hear(message_id(&self.names.heads.hash(), &bytes)) {
             let gossip = &mut self.swarm.behaviour_mut().gossip;
             // Nobody may be there to hear it; whoever comes asks.
             let _ = gossip.publish(self.names.heads.clone(), bytes);
@@ -81,7 +81,7 @@ impl Service {
     }
 
     /// Whether an announcement is new.
-    fn hear(&mut self, message: MessageId) -> bool {
+    pub(super) fn hear(&mut self, message: MessageId) -> bool {
         let heard = &mut self.waiting_heads.heard;
         if heard.contains(&message) {
             return false;
@@ -94,7 +94,8 @@ impl Service {
     }
 
     pub(super) fn on_gossip(&mut self, event: gossipsub::Event) {
-        let gossipsub::Event::Message { propagation_source: source, message_id: id, message } = event
+        let gossipsub::Event::Message { propagation_source: source, message_id: id, message } =
+            event
         else {
             return;
         };
@@ -132,7 +133,12 @@ impl Service {
         }
     }
 
-    fn validate(&mut self, source: PeerId, message: &MessageId, acceptance: MessageAcceptance) {
+    pub(super) fn validate(
+        &mut self,
+        source: PeerId,
+        message: &MessageId,
+        acceptance: MessageAcceptance,
+    ) {
         let gossip = &mut self.swarm.behaviour_mut().gossip;
         gossip.report_message_validation_result(message, &source, acceptance);
     }
@@ -145,7 +151,8 @@ impl Service {
     pub(super) fn compare_waiting_heads(&mut self) {
         let own = self.ledger.head().size();
         let waiting = std::mem::take(&mut self.waiting_heads.waiting);
-        let (here, later) = waiting.into_iter().partition(|it: &WaitingHead| it.head.signed.size <= own);
+        let (here, later) =
+            waiting.into_iter().partition(|it: &WaitingHead| it.head.signed.size <= own);
         self.waiting_heads.waiting = later;
         for waiting in here {
             let here: WaitingHead = waiting;
@@ -183,7 +190,7 @@ impl Service {
     }
 
     fn claim(&mut self, peer: PeerId, head: &SignedHead) {
-        if self.peers.get(&peer).is_some_and(super::Peer::is_introduced) {
+        if self.peers.get(&peer).is_some_and(|peer| peer.is_welcome) {
             let (height, time) = (head.header.height, head.header.time);
             self.with_peer(peer, |peer| {
                 if peer.height.is_none_or(|known| known <= height) {
@@ -234,7 +241,8 @@ impl Service {
                 }
             }
             Compared::Contradicts(evidence) => {
-                self.accuse(*evidence);
+                self.accuse(vec![*evidence], None);
+                self.look_where_they_part(peer, head);
                 self.exonerate(peer);
             }
             Compared::NoProof => {
@@ -261,58 +269,5 @@ impl Service {
             return self.on_compared(peer, head, Compared::Longer);
         }
         self.on_compared(peer, head, compared);
-    }
-
-    /// Takes in evidence elsewhere; it is on the disk before anybody hears of it.
-    fn accuse(&mut self, evidence: Evidence) {
-        let ledger = self.ledger.clone();
-        self.elsewhere(async move {
-            if let Err(error) = ledger.accuse(evidence).await {
-                tracing::error!(%error, "evidence can't be kept");
-            }
-            None
-        });
-    }
-
-    fn on_spread_evidence(&mut self, source: PeerId, message: &MessageId, bytes: &[u8]) {
-        let spec = self.ledger.chain().spec();
-        let checked = Evidence::decode(bytes)
-            .map_err(|_| ())
-            .and_then(|evidence| match evidence.check(&spec.origin, spec.authority()) {
-                Ok(_) => Ok(evidence),
-                Err(_) => Err(()),
-            });
-        match checked {
-            Ok(evidence) => {
-                self.validate(source, message, MessageAcceptance::Accept);
-                self.accuse(evidence);
-            }
-            Err(()) => {
-                self.validate(source, message, MessageAcceptance::Reject);
-                self.hold_against(source, Offence::BadEvidence);
-            }
-        }
-    }
-
-    /// What a peer has against keys of this chain.
-    pub(super) fn on_evidence_of(&mut self, peer: PeerId, evidence: Vec<Evidence>) {
-        let spec = self.ledger.chain().spec();
-        let (origin, authority) = (spec.origin.clone(), spec.authority());
-        for evidence in evidence {
-            match evidence.check(&origin, authority).map_err(AccuseError::from) {
-                Ok(_) => self.accuse(evidence),
-                Err(_) => return self.hold_against(peer, Offence::BadEvidence),
-            }
-        }
-    }
-
-    /// There is evidence: everybody is to know.
-    pub(super) fn on_evidence(&mut self, known: &KnownEvidence) {
-        for evidence in known.iter() {
-            let gossip = &mut self.swarm.behaviour_mut().gossip;
-            // Who isn't there to hear it asks when it comes.
-            let _ = gossip.publish(self.names.evidence.clone(), evidence.encode());
-        }
-        self.halt_or_resume();
     }
 }

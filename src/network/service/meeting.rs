@@ -5,7 +5,9 @@
 //! - Whoever doesn't say so in time is disconnected.
 
 use libp2p::core::ConnectedPoint;
-use libp2p::request_response::{self, InboundFailure, Message as Exchanged, OutboundFailure};
+use libp2p::request_response::{
+    self, InboundRequestId, Message as Exchanged, OutboundFailure, ResponseChannel,
+};
 use libp2p::swarm::dial_opts::DialOpts;
 use libp2p::swarm::{ConnectionId, DialError, ListenError, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, identify, ping};
@@ -15,6 +17,7 @@ use super::{Asked, Message, Service};
 use crate::ledger;
 use crate::network::bans::Offence;
 use crate::network::behaviour::BehaviourEvent;
+use crate::network::exchange;
 use crate::network::gate::NotLetIn;
 use crate::network::sync::{Event, Fault};
 use crate::network::wire::{Answer, Question};
@@ -49,6 +52,8 @@ pub(super) struct Peer {
     pub bytes_sent: u64,
     /// Whether its history was found to be ours.
     pub is_compared: bool,
+    /// Whether it may be asked for blocks.
+    pub is_welcome: bool,
 }
 
 impl Peer {
@@ -68,6 +73,7 @@ impl Peer {
             blocks_sent: 0,
             bytes_sent: 0,
             is_compared: false,
+            is_welcome: false,
         }
     }
 
@@ -83,7 +89,9 @@ impl Service {
             SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
                 self.on_connected(peer_id, connection_id, &endpoint);
             }
-            SwarmEvent::ConnectionClosed { peer_id, num_established: 0, .. } => self.on_gone(peer_id),
+            SwarmEvent::ConnectionClosed { peer_id, num_established: 0, .. } => {
+                self.on_gone(peer_id);
+            }
             SwarmEvent::OutgoingConnectionError { connection_id, error, .. } => {
                 self.on_dial_failed(connection_id, &error);
             }
@@ -103,9 +111,9 @@ impl Service {
                     let time = u64::try_from(time.as_millis()).ok();
                     self.with_peer(peer, |peer| peer.round_trip_ms = time);
                 }
+                Err(ping::Failure::Unsupported) => {}
                 // A line that is cut without a word.
-                Err(ping::Failure::Timeout) => drop(self.swarm.close_connection(connection)),
-                Err(_) => {}
+                Err(_) => drop(self.swarm.close_connection(connection)),
             },
             BehaviourEvent::Exchange(event) => self.on_exchange(event),
             BehaviourEvent::Gossip(event) => self.on_gossip(event),
@@ -172,9 +180,16 @@ impl Service {
         }
         tracing::info!(%peer, address = %known.address, inbound = known.is_inbound, "peer is connected");
         self.dialer.introduced(&peer);
-        self.drive(Event::Joined(peer));
-        self.ask(peer, Question::Evidence, Asked::Evidence);
-        self.ask_for_head(peer);
+        self.ask_for_evidence(peer);
+    }
+
+    /// What it has against keys is known: now it may be asked for blocks.
+    pub(super) fn welcome(&mut self, peer: PeerId) {
+        if self.peers.contains_key(&peer) {
+            self.with_peer(peer, |peer| peer.is_welcome = true);
+            self.drive(Event::Joined(peer));
+            self.ask_for_head(peer);
+        }
     }
 
     /// Connects to whom it is time to.
@@ -207,11 +222,22 @@ impl Service {
             self.swarm.behaviour_mut().gate.close(peer);
         }
         for peer in due {
-            self.ask_for_head(peer);
+            if self.peers.get(&peer).is_some_and(|peer| peer.is_welcome) {
+                self.ask_for_head(peer);
+            } else {
+                self.ask_for_evidence(peer);
+            }
         }
         for peer in self.bans.pardon(ledger::now()) {
             self.swarm.behaviour_mut().gate.pardon(&peer);
         }
+    }
+
+    /// Before anything else: what it has against a key may keep us from taking blocks.
+    fn ask_for_evidence(&mut self, peer: PeerId) {
+        let now = self.now_ms();
+        self.with_peer(peer, |peer| peer.asked_at = now);
+        self.ask(peer, Question::Evidence, Asked::Evidence);
     }
 
     pub(super) fn ask_for_head(&mut self, peer: PeerId) {
@@ -221,7 +247,7 @@ impl Service {
     }
 
     pub(super) fn ask(&mut self, peer: PeerId, question: Question, asked: Asked) {
-        let id = self.swarm.behaviour_mut().exchange.send_request(&peer, question);
+        let id = self.swarm.behaviour_mut().exchange.send_request(&peer, Some(question));
         self.asked.insert(id, (peer, asked));
     }
 
@@ -229,18 +255,18 @@ impl Service {
     pub(super) fn hold_against(&mut self, peer: PeerId, offence: Offence) {
         let reason = offence.as_str();
         self.count(reason);
-        match self.bans.hold_against(ledger::now(), peer, offence) {
-            Some(until) => {
-                tracing::warn!(%peer, reason, %until, "peer is banned");
-                self.swarm.behaviour_mut().gate.ban(peer);
-            }
-            None => tracing::debug!(%peer, reason, "held against a peer"),
+        tracing::debug!(%peer, reason, "held against a peer");
+        if let Some(until) = self.bans.hold_against(ledger::now(), peer, offence) {
+            tracing::warn!(%peer, reason, %until, "peer is banned");
+            self.swarm.behaviour_mut().gate.ban(peer);
         }
     }
 
     pub(super) fn ban_whom_the_file_names(&mut self) {
         let banned: Vec<PeerId> = self.bans.banned(ledger::now()).collect();
-        banned.into_iter().for_each(|peer| self.swarm.behaviour_mut().gate.ban(peer));
+        for peer in banned {
+            self.swarm.behaviour_mut().gate.ban(peer);
+        }
     }
 
     pub(super) fn with_peer(&mut self, name: PeerId, change: impl FnOnce(&mut Peer)) {
@@ -249,56 +275,66 @@ impl Service {
         }
     }
 
-    fn on_exchange(&mut self, event: request_response::Event<Question, Answer>) {
+    fn on_exchange(&mut self, event: request_response::Event<exchange::Asked, Answer>) {
         use request_response::Event as Exchange;
         match event {
-            Exchange::Message { peer, message: Exchanged::Request { request_id, request, channel }, .. } => {
-                if !self.answering.begin(peer, &request) {
-                    self.count("busy");
-                    let exchange = &mut self.swarm.behaviour_mut().exchange;
-                    // Whoever asked may be gone.
-                    let _ = exchange.send_response(channel, Answer::Busy);
-                    return;
+            Exchange::Message { peer, message, .. } => match message {
+                Exchanged::Request { request_id, request: Some(question), channel } => {
+                    self.on_question(peer, request_id, question, channel);
                 }
-                self.being_answered.insert(request_id, (peer, request));
-                let (ledger, evidence) = (self.ledger.clone(), self.ledger.evidence());
-                self.elsewhere(async move {
-                    let read = ledger.read(move |view| answer(view, &evidence, request)).await;
-                    let answer = match read {
-                        Ok(Ok(answer)) => answer,
-                        Ok(Err(error)) => {
-                            tracing::error!(%error, "a peer's question can't be answered");
-                            Answer::Busy
-                        }
-                        Err(_) => Answer::Busy,
-                    };
-                    Some(Message::Answer { id: request_id, channel, answer })
-                });
-            }
-            Exchange::Message { message: Exchanged::Response { request_id, response }, .. } => {
-                if let Some((peer, asked)) = self.asked.remove(&request_id) {
-                    self.on_answer(peer, asked, response);
-                }
-            }
-            Exchange::OutboundFailure { request_id, error, .. } => {
-                if let Some((peer, asked)) = self.asked.remove(&request_id) {
-                    self.on_no_answer(peer, asked, &error);
-                }
-            }
-            Exchange::InboundFailure { peer, request_id, error, .. } => {
-                self.done_answering(request_id);
-                if matches!(&error, InboundFailure::Io(error) if is_garbled(error)) {
+                Exchanged::Request { request: None, .. } => {
                     self.hold_against(peer, Offence::BadQuestion);
                 }
+                Exchanged::Response { request_id, response } => {
+                    if let Some((peer, asked)) = self.asked.remove(&request_id) {
+                        self.on_answer(peer, asked, response);
+                    }
+                }
+            },
+            Exchange::OutboundFailure { request_id, error, .. } => {
+                if let Some((peer, asked)) = self.asked.remove(&request_id) {
+                    self.on_no_answer(peer, &asked, &error);
+                }
             }
-            Exchange::ResponseSent { request_id, .. } => self.done_answering(request_id),
+            Exchange::InboundFailure { request_id, .. }
+            | Exchange::ResponseSent { request_id, .. } => self.done_answering(request_id),
         }
+    }
+
+    fn on_question(
+        &mut self,
+        peer: PeerId,
+        id: InboundRequestId,
+        question: Question,
+        channel: ResponseChannel<Answer>,
+    ) {
+        if !self.answering.begin(peer, &question) {
+            self.count("busy");
+            let exchange = &mut self.swarm.behaviour_mut().exchange;
+            // Whoever asked may be gone.
+            let _ = exchange.send_response(channel, Answer::Busy);
+            return;
+        }
+        self.being_answered.insert(id, (peer, question));
+        let (ledger, evidence) = (self.ledger.clone(), self.ledger.evidence());
+        self.elsewhere(async move {
+            let read = ledger.read(move |view| answer(view, &evidence, question)).await;
+            let answer = match read {
+                Ok(Ok(answer)) => answer,
+                Ok(Err(error)) => {
+                    tracing::error!(%error, "a peer's question can't be answered");
+                    Answer::Busy
+                }
+                Err(_) => Answer::Busy,
+            };
+            Some(Message::Answer { id, channel, answer })
+        });
     }
 
     pub(super) fn send_answer(
         &mut self,
-        id: request_response::InboundRequestId,
-        channel: request_response::ResponseChannel<Answer>,
+        id: InboundRequestId,
+        channel: ResponseChannel<Answer>,
         answer: Answer,
     ) {
         if let (Answer::Blocks(blocks), Some((peer, _))) = (&answer, self.being_answered.get(&id)) {
@@ -314,7 +350,7 @@ impl Service {
         }
     }
 
-    fn done_answering(&mut self, id: request_response::InboundRequestId) {
+    fn done_answering(&mut self, id: InboundRequestId) {
         if let Some((peer, question)) = self.being_answered.remove(&id) {
             self.answering.end(peer, &question);
         }
@@ -322,25 +358,36 @@ impl Service {
 
     fn on_answer(&mut self, peer: PeerId, asked: Asked, answer: Answer) {
         match (asked, answer) {
-            (Asked::Blocks(question), Answer::Blocks(blocks)) => self.decode(peer, question, blocks),
+            (Asked::Blocks(question), Answer::Blocks(blocks)) => {
+                self.decode(peer, question, blocks);
+            }
             (Asked::Blocks(question), Answer::Busy) => self.drive(Event::Busy { peer, question }),
             (Asked::Head, Answer::Head(head)) => self.on_head(peer, head),
             (Asked::Beginning { own, head }, Answer::Beginning(beginning)) => {
                 self.on_beginning(peer, own, *head, beginning);
             }
+            (Asked::Parting { own, parting }, Answer::Beginning(beginning)) => {
+                self.on_parting_beginning(peer, own, *parting, beginning);
+            }
             (Asked::Evidence, Answer::Evidence(evidence)) => self.on_evidence_of(peer, evidence.0),
             (Asked::Beginning { .. }, Answer::Busy) => self.unsuspect(peer),
+            (Asked::Parting { .. }, Answer::Busy) => self.parting_since = None,
             (Asked::Head | Asked::Evidence, Answer::Busy) => {}
             (Asked::Blocks(question), _) => self.drive_garbled(peer, question),
             _ => self.hold_against(peer, Offence::Answering(Fault::Garbage)),
         }
     }
 
-    fn on_no_answer(&mut self, peer: PeerId, asked: Asked, failure: &OutboundFailure) {
+    fn on_no_answer(&mut self, peer: PeerId, asked: &Asked, failure: &OutboundFailure) {
         let is_garbled = matches!(failure, OutboundFailure::Io(error) if is_garbled(error));
+        if let Asked::Parting { .. } = asked {
+            self.parting_since = None;
+        }
         match asked {
-            Asked::Blocks(question) if is_garbled => self.drive_garbled(peer, question),
-            Asked::Blocks(question) => self.drive(Event::Unanswered { peer, question }),
+            Asked::Blocks(question) if is_garbled => self.drive_garbled(peer, *question),
+            Asked::Blocks(question) => {
+                self.drive(Event::Unanswered { peer, question: *question });
+            }
             _ if is_garbled => self.hold_against(peer, Offence::Answering(Fault::Garbage)),
             _ => self.unsuspect(peer),
         }

@@ -13,10 +13,12 @@
 //! | `catching_up.rs` | acting on what `sync.rs` decides |
 //! | `comparing.rs` | whether two heads are of one history |
 //! | `meeting.rs` | connections: who comes, who is who, who goes |
-//! | `heads.rs` | announcements, claims and evidence |
+//! | `heads.rs` | announcements and claims |
+//! | `accusing.rs` | evidence, and where two histories part |
 //! | `sealing.rs` | an authority asks its peers before it seals |
 //! | `report.rs` | what the network knows, for people |
 
+mod accusing;
 mod answering;
 pub(super) mod appending;
 mod catching_up;
@@ -40,7 +42,7 @@ use tokio_util::sync::CancellationToken;
 use self::answering::Answering;
 use self::appending::{Answered, Handed, append_in_order};
 use self::catching_up::CatchingUp;
-use self::comparing::{Compared, OwnRoot};
+use self::comparing::{Compared, OwnRoot, Parting};
 use self::heads::WaitingHeads;
 use self::meeting::Peer;
 use self::report::Told;
@@ -82,6 +84,10 @@ enum Message {
     Decoded { peer: PeerId, question: SyncQuestion, blocks: Vec<Sent<Block>>, is_garbled: bool },
     /// A head was compared with the ledger.
     Compared { peer: PeerId, head: Box<SignedHead>, compared: Compared },
+    /// Where two histories part is looked for: the own block to compare next.
+    Parting { peer: PeerId, parting: Box<Parting>, own: Option<OwnRoot> },
+    /// What a peer has against keys is known.
+    Welcome(PeerId),
     /// The ledger has a new head to announce.
     Announce(Vec<u8>),
 }
@@ -92,6 +98,7 @@ enum Asked {
     Blocks(SyncQuestion),
     Beginning { own: OwnRoot, head: Box<SignedHead> },
     Evidence,
+    Parting { own: OwnRoot, parting: Box<Parting> },
 }
 
 struct Service {
@@ -113,6 +120,8 @@ struct Service {
     machine: Sync<PeerId, Block>,
     catching_up: CatchingUp,
     waiting_heads: WaitingHeads,
+    /// Since when it is looked for where two histories part, in milliseconds.
+    parting_since: Option<u64>,
     caution: Caution,
     told: Told,
 }
@@ -152,6 +161,7 @@ impl Network {
             machine: Sync::new(ledger.head().height()),
             catching_up: CatchingUp::new(to_ledger),
             waiting_heads: WaitingHeads::default(),
+            parting_since: None,
             caution,
             told: Told::default(),
             ledger,
@@ -170,7 +180,11 @@ impl Network {
 
     /// Where it listens, with its peer id: what others put into their configuration.
     pub fn addresses(&self) -> Vec<Multiaddr> {
-        self.service.listens.iter().map(|address| address.clone().with_p2p(self.id()).unwrap_or_else(|own| own)).collect()
+        self.service
+            .listens
+            .iter()
+            .map(|address| address.clone().with_p2p(self.id()).unwrap_or_else(|own| own))
+            .collect()
     }
 
     /// Works until it is told to stop.
@@ -215,13 +229,16 @@ async fn listen(
         let listening = async {
             loop {
                 match swarm.select_next_some().await {
-                    SwarmEvent::NewListenAddr { listener_id, address } if listener_id == listener => {
+                    SwarmEvent::NewListenAddr { listener_id, address }
+                        if listener_id == listener =>
+                    {
                         return Ok(address);
                     }
                     SwarmEvent::ListenerClosed { listener_id, reason, .. }
                         if listener_id == listener =>
                     {
-                        return Err(reason.map_or_else(|error| error.to_string(), |()| "it closed".to_owned()));
+                        return Err(reason
+                            .map_or_else(|error| error.to_string(), |()| "it closed".to_owned()));
                     }
                     _ => {}
                 }
@@ -248,6 +265,8 @@ impl Service {
                 self.on_decoded(peer, question, blocks, is_garbled);
             }
             Message::Compared { peer, head, compared } => self.on_compared(peer, *head, compared),
+            Message::Parting { peer, parting, own } => self.on_parting(peer, *parting, own),
+            Message::Welcome(peer) => self.welcome(peer),
             Message::Announce(bytes) => self.publish_head(bytes),
         }
     }

@@ -5,7 +5,7 @@ use crate::ledger::peers::{PeerReport, PeersReport, SyncReport, SyncState};
 use crate::ledger::{self};
 
 /// How often the report is made anew, in milliseconds.
-const REPORT_INTERVAL_MS: u64 = 500;
+const REPORT_INTERVAL_MS: u64 = 200;
 /// How often the log says how far catching up is, in milliseconds.
 const LOG_INTERVAL_MS: u64 = 5_000;
 /// After which time without a block catching up counts as stalled, in milliseconds.
@@ -36,30 +36,35 @@ impl Service {
     /// Tells the ledger who else holds it.
     pub(super) fn tell(&mut self) {
         let now = ledger::now();
-        let peers = self.peers.iter().filter(|(_, peer)| peer.is_introduced()).map(|(name, peer)| {
-            PeerReport {
-                id: name.to_string(),
-                address: peer.address.to_string(),
-                is_inbound: peer.is_inbound,
-                is_configured: self.dialer.names(name),
-                agent: peer.agent.clone(),
-                since: peer.since,
-                height: peer.height,
-                round_trip_ms: peer.round_trip_ms,
-                blocks_received: peer.blocks_received,
-                bytes_received: peer.bytes_received,
-                blocks_sent: peer.blocks_sent,
-                bytes_sent: peer.bytes_sent,
-                score: self.bans.score(now, name),
-            }
-        });
+        let peers =
+            self.peers.iter().filter(|(_, peer)| peer.is_introduced()).map(|(name, peer)| {
+                PeerReport {
+                    id: name.to_string(),
+                    address: peer.address.to_string(),
+                    is_inbound: peer.is_inbound,
+                    is_configured: self.dialer.names(name),
+                    agent: peer.agent.clone(),
+                    since: peer.since,
+                    height: peer.height,
+                    round_trip_ms: peer.round_trip_ms,
+                    blocks_received: peer.blocks_received,
+                    bytes_received: peer.bytes_received,
+                    blocks_sent: peer.blocks_sent,
+                    bytes_sent: peer.bytes_sent,
+                    score: self.bans.score(now, name),
+                }
+            });
         let report = PeersReport {
             id: Some(self.swarm.local_peer_id().to_string()),
             listens: self.listens.iter().map(ToString::to_string).collect(),
             peers: peers.collect(),
             sync: self.sync_report(),
             banned: self.bans.report(now),
-            refused: self.refused.iter().map(|(what, count)| ((*what).to_owned(), *count)).collect(),
+            refused: self
+                .refused
+                .iter()
+                .map(|(what, count)| ((*what).to_owned(), *count))
+                .collect(),
         };
         self.ledger.tell_peers(report);
     }
@@ -126,7 +131,12 @@ impl Service {
                 SyncState::UpToDate => tracing::info!(height, peers, "has all that peers have"),
                 SyncState::Alone => tracing::info!(height, "no peer is connected"),
                 SyncState::Stalled => {
-                    tracing::warn!(height, claimed, peers, "catching up has stalled: peers claim more blocks and send none");
+                    tracing::warn!(
+                        height,
+                        claimed,
+                        peers,
+                        "catching up has stalled: peers claim more blocks and send none"
+                    );
                 }
                 SyncState::Halted => tracing::warn!(height, "no more blocks are taken"),
             }

@@ -55,7 +55,7 @@ pub fn serve(job: &Job) -> anyhow::Result<Findings> {
         key: Some(key),
         access: SubmitAccess::Open,
         published: Vec::new(),
-            network: None,
+        network: None,
     };
     serve::run(setup, |serving| {
         // Whoever started this is gone if it can't be told.
