@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ground::Workload;
 use super::report::Findings;
-use super::{alone, http, ingest, old_decisions, open, postgres, queries, read, verify};
+use super::{alone, http, ingest, old_decisions, open, postgres, queries, read, sync, verify};
 use crate::cli::{Exit, Outcome, progress, sentence};
 
 /// What a child is to do.
@@ -68,6 +68,19 @@ pub enum Task {
     Http,
     /// The node that `Http` submits to.
     Serve,
+    /// Catching up with a peer, and following one.
+    Sync,
+    /// The blocks of the full ledger, appended to another with nobody between.
+    AppendAlone,
+    /// The peer to catch up with.
+    ServePeers,
+    /// Whoever catches up with it.
+    Follow {
+        /// Where it is.
+        peer: String,
+    },
+    /// An authority and a replica that follows it.
+    Tail,
     /// Tables in PostgreSQL.
     Postgres {
         /// Where.
@@ -83,6 +96,8 @@ enum Message {
     Progress(u64),
     /// It serves at this address.
     Serving(SocketAddr),
+    /// It serves peers at this multiaddress.
+    ServingPeers(String),
     /// What was found.
     Found(Findings),
     /// It didn't work, and why.
@@ -118,6 +133,11 @@ pub fn serving(address: SocketAddr) -> anyhow::Result<()> {
     say(&Message::Serving(address))
 }
 
+/// Tells the parent where it serves peers.
+pub fn serving_peers(address: String) -> anyhow::Result<()> {
+    say(&Message::ServingPeers(address))
+}
+
 /// Fails where nobody listens any more: then there is nothing left to do.
 fn say(message: &Message) -> anyhow::Result<()> {
     let text = serde_json::to_string(message)?;
@@ -138,6 +158,11 @@ impl Job {
             Task::Queries => queries::measure(self),
             Task::Http => http::measure(self),
             Task::Serve => http::serve(self),
+            Task::Sync => sync::measure(self),
+            Task::AppendAlone => sync::append_alone(self),
+            Task::ServePeers => sync::serve_peers(self),
+            Task::Follow { peer } => sync::follow(self, peer),
+            Task::Tail => sync::tail(self),
             Task::Postgres { url } => postgres::measure(self, url),
         }?;
         found(findings)
@@ -179,7 +204,7 @@ impl Running {
         loop {
             match self.next_message()? {
                 Message::Progress(entries) => self.bar.set_position(entries),
-                Message::Serving(_) => {}
+                Message::Serving(_) | Message::ServingPeers(_) => {}
                 Message::Found(findings) => {
                     self.bar.finish_and_clear();
                     return Ok(findings);
@@ -195,7 +220,7 @@ impl Running {
         while seen < times {
             match self.next_message()? {
                 Message::Progress(_) => seen += 1,
-                Message::Serving(_) | Message::Found(_) => {}
+                Message::Serving(_) | Message::ServingPeers(_) | Message::Found(_) => {}
                 Message::Failed(problem) => bail!(problem),
             }
         }
@@ -206,6 +231,15 @@ impl Running {
     pub fn wait_for_address(&mut self) -> anyhow::Result<SocketAddr> {
         match self.next_message()? {
             Message::Serving(address) => Ok(address),
+            Message::Failed(problem) => bail!(problem),
+            other => bail!("the serving process said {other:?}"),
+        }
+    }
+
+    /// Waits until it says where it serves peers.
+    pub fn wait_for_peer_address(&mut self) -> anyhow::Result<String> {
+        match self.next_message()? {
+            Message::ServingPeers(address) => Ok(address),
             Message::Failed(problem) => bail!(problem),
             other => bail!("the serving process said {other:?}"),
         }

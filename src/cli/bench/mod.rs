@@ -10,6 +10,7 @@
 //! | `open.rs` | opening after a kill |
 //! | `read.rs`, `verify.rs`, `old_decisions.rs` | what is done with a full ledger |
 //! | `http/` | a node under load |
+//! | `sync.rs` | catching up with a peer, and following one |
 //! | `postgres/` | the same entries in PostgreSQL |
 //! | `workload.rs`, `append.rs`, `ground.rs` | the entries, the bare file, the directory |
 //! | `child.rs` | processes of our own |
@@ -33,6 +34,7 @@ mod postgres;
 mod queries;
 mod read;
 mod report;
+mod sync;
 mod table;
 mod verify;
 mod workload;
@@ -119,6 +121,8 @@ enum Part {
     Queries,
     /// Submitting to a node: batches, single entries, a lone client
     Http,
+    /// Catching up with a peer, and following one
+    Sync,
     /// The same entries in PostgreSQL's tables, with --postgres
     Postgres,
 }
@@ -130,7 +134,15 @@ impl Part {
 
     /// Whether it is done with a ledger that is full.
     fn needs_ledger(self) -> bool {
-        matches!(self, Self::Open | Self::Read | Self::Verify | Self::Queries | Self::OldDecisions)
+        matches!(
+            self,
+            Self::Open
+                | Self::Read
+                | Self::Verify
+                | Self::Queries
+                | Self::OldDecisions
+                | Self::Sync
+        )
     }
 }
 
@@ -288,6 +300,7 @@ impl Bench {
             (Part::Queries, vec![Task::Queries]),
             (Part::OldDecisions, vec![Task::OldDecisions]),
             (Part::Http, vec![Task::Http]),
+            (Part::Sync, vec![Task::Sync]),
         ];
         for (part, tasks) in rest {
             if self.measures(part) {
