@@ -10,7 +10,7 @@
 //! | `statement.rs`, `downline.rs` | which period a statement is of; who stands below an affiliate |
 //! | `search.rs`, `history.rs`, `programs.rs` | finding things, what happened to them, terms |
 //! | `report.rs` | answers to questions: pages, CSV, NDJSON |
-//! | `log.rs`, `tile_path.rs` | the log itself, as C2SP `tlog-tiles` |
+//! | `log.rs` | the log itself, as C2SP `tlog-tiles`, and the signatures of its blocks |
 //! | `verify.rs`, `verify_range.rs` | verifying for those who ask |
 //! | `health.rs` | whether the node is well |
 //! | `problem.rs`, `problem_type.rs` | every error, with a stable name |
@@ -44,7 +44,6 @@ mod standing;
 mod statement;
 mod stream;
 mod submit;
-mod tile_path;
 mod totals;
 mod verify;
 mod verify_range;
@@ -163,6 +162,7 @@ fn timed_routes() -> OpenApiRouter<Shared> {
         .routes(routes!(log::get_checkpoint))
         .routes(routes!(log::get_tile))
         .routes(routes!(log::get_entry_bundle))
+        .routes(routes!(log::get_signatures))
         .routes(routes!(openapi::list_problems))
         .routes(routes!(openapi::get_problem))
 }

@@ -68,6 +68,7 @@ const PROBLEMS: &[(&str, &[ProblemType])] = &[
     ("get_checkpoint", &[NotFound]),
     ("get_tile", &[NotFound]),
     ("get_entry_bundle", &[NotFound]),
+    ("get_signatures", &[NotFound]),
     ("list_problems", &[MethodNotAllowed]),
     ("get_problem", &[NotFound]),
     ("livez", &[MethodNotAllowed]),
