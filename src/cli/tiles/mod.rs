@@ -149,8 +149,9 @@ impl PublishedLog {
         let count = usize::try_from(width).unwrap_or(usize::MAX);
         let cut = move || {
             let (leaves, rest) = leaves::cut(&bytes, count);
-            // A full bundle goes on after the leaves that were asked for.
-            let excess = if path == asked { rest.len() } else { 0 };
+            let is_whole = leaves.last().is_some_and(Result::is_ok);
+            // A full bundle goes on after the leaves that were asked for; a torn leaf is no excess.
+            let excess = if path == asked && is_whole { rest.len() } else { 0 };
             Bundle { path: path.to_string(), leaves, excess }
         };
         let cut = tokio::task::spawn_blocking(cut).await;
