@@ -229,7 +229,7 @@ fn two_histories_are_both_named() {
     let ours = sales(&[4, 4]);
     let site = Site::new(&ours);
     site.mirrored(&site.path("pub"), "replica");
-    let (size, root) = tells(&ours);
+    let (our_size, our_root) = tells(&ours);
     // As long, longer and shorter than ours, and another from the second block on.
     for blocks in [&[5, 3][..], &[5, 3, 2], &[5]] {
         let theirs = sales(blocks);
@@ -237,14 +237,33 @@ fn two_histories_are_both_named() {
         let ran = site.mirror(&site.path("pub"), "replica");
         assert!(ran.code == 1 && ran.err.contains("two histories"), "{ran:?}");
         let (their_size, their_root) = tells(&theirs);
-        let shared = size.as_u64().unwrap().min(their_size.as_u64().unwrap());
+        let shared = our_size.as_u64().unwrap().min(their_size.as_u64().unwrap());
         assert!(ran.err.contains(&format!("at size {shared} the root here is")), "{ran:?}");
-        if size == their_size {
-            for root in [&root, &their_root] {
+        if our_size == their_size {
+            for root in [&our_root, &their_root] {
                 assert!(ran.err.contains(root.as_str().unwrap()), "{root}: {ran:?}");
             }
         }
         site.stands("replica", 3);
+    }
+    // A checkpoint of one history over the blocks of another, which nothing tells before the end.
+    site.publish(&ours);
+    for part in ["tile/entries", "tile/signatures"] {
+        fs::remove_dir_all(site.at("pub").join(part)).unwrap();
+    }
+    let theirs = sales(&[5, 3]);
+    theirs.publish(&site.at("theirs"));
+    for (path, bytes) in files(&site.at("theirs/tile")) {
+        if path.starts_with("entries") || path.starts_with("signatures") {
+            let path = site.at("pub/tile").join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, bytes).unwrap();
+        }
+    }
+    let ran = site.mirror(&site.path("pub"), "mixed");
+    assert!(ran.code == 1 && ran.err.contains("two histories"), "{ran:?}");
+    for root in [our_root, tells(&theirs).1] {
+        assert!(ran.err.contains(root.as_str().unwrap()), "{root}: {ran:?}");
     }
     // In the place of what is published there is only one, too.
     site.publish(&sales(&[5, 3]));

@@ -144,23 +144,22 @@ pub fn read_bytes(path: &Path, limit_bytes: usize) -> Result<Vec<u8>, FileError>
 /// # Errors
 /// [`FileError::Io`].
 pub fn write_text(path: &Path, text: &str) -> Result<(), FileError> {
-    replace(path, text.as_bytes())?;
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    replace(path, &path.with_file_name(name), text.as_bytes())?;
     sync_parent(path).map_err(FileError::io("sync the folder of", path))
 }
 
-/// Writes a file whole or not at all. What is in it survives a power cut; its name does when its
-/// folder was synced, too.
+/// Writes a file whole or not at all: as `new` first, on the same disk. What is in it survives a
+/// power cut; its name does when its folder was synced, too.
 ///
 /// # Errors
 /// [`FileError::Io`].
-pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
-    let new = path.with_file_name(name);
-    let mut file = File::create(&new).map_err(FileError::io("create", &new))?;
-    file.write_all(bytes).map_err(FileError::io("write", &new))?;
-    file.sync_all().map_err(FileError::io("sync", &new))?;
-    std::fs::rename(&new, path).map_err(FileError::io("create", path))
+pub fn replace(path: &Path, new: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    let mut file = File::create(new).map_err(FileError::io("create", new))?;
+    file.write_all(bytes).map_err(FileError::io("write", new))?;
+    file.sync_all().map_err(FileError::io("sync", new))?;
+    std::fs::rename(new, path).map_err(FileError::io("create", path))
 }
 
 /// Makes the names of the files in a folder durable.

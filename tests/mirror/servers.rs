@@ -191,7 +191,7 @@ fn memory_is_bounded_whatever_is_served() {
 
 /// So many bytes, made as they are read.
 fn endless(bytes: usize) -> Response {
-    let chunk = Bytes::from_static(&[b'x'; 65_536]);
+    let chunk = Bytes::from(vec![b'x'; 65_536]);
     let chunks = std::iter::repeat_n(chunk, bytes.div_ceil(65_536)).map(Ok::<_, std::io::Error>);
     axum::body::Body::from_stream(futures::stream::iter(chunks)).into_response()
 }

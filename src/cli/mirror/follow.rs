@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Arguments, MirrorError, Round};
+use super::{Arguments, MirrorError, Round, report};
 use crate::cli::output;
 use crate::cli::tiles::PublishedLog;
 use crate::ledger::Ledger;
@@ -29,12 +29,12 @@ impl Arguments {
                 Ok(round) => {
                     pause_seconds = PAUSE_SECONDS;
                     if round.appended > 0 || is_first {
-                        self.say(ledger, &round)?;
+                        self.say(ledger, log, &round)?;
                     }
                     is_first = false;
                 }
                 Err(error) if is_silence(&error) => {
-                    tracing::warn!("nothing comes from {}: {error:#}; looking again", self.place);
+                    tracing::warn!("nothing comes from {log}: {error:#}; looking again");
                     pause_seconds = pause_seconds.saturating_mul(2).min(MAX_PAUSE_SECONDS);
                 }
                 Err(error) => return Err(error),
@@ -46,9 +46,9 @@ impl Arguments {
         }
     }
 
-    fn say(&self, ledger: &Ledger, round: &Round) -> anyhow::Result<()> {
+    fn say(&self, ledger: &Ledger, log: &PublishedLog, round: &Round) -> anyhow::Result<()> {
         if self.json {
-            return output::line(self.report(ledger, round));
+            return output::line(report(ledger, log, round));
         }
         let counted = output::counted(round.appended, "block", "blocks");
         output::line(format_args!(

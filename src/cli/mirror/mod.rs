@@ -128,11 +128,11 @@ impl Arguments {
     async fn once(&self, ledger: &Ledger, log: &PublishedLog) -> anyhow::Result<()> {
         let round = self.round(ledger, log).await?;
         if self.json {
-            return output::json(&self.report(ledger, &round));
+            return output::json(&report(ledger, log, &round));
         }
         let Round { appended, published, head } = &round;
         let counted = output::counted(*appended, "block", "blocks");
-        output::line(format_args!("verified and appended {counted} from {}", self.place))?;
+        output::line(format_args!("verified and appended {counted} from {log}"))?;
         let (size, root) = (head.size(), head.tip.tree.root());
         output::line(format_args!(
             "height {}, log size {}, root {root}",
@@ -157,15 +157,15 @@ impl Arguments {
         }
         Ok(Round { appended, published, head: ledger.head() })
     }
+}
 
-    fn report(&self, ledger: &Ledger, round: &Round) -> serde_json::Value {
-        let Round { appended, published, head } = round;
-        json!({
-            "chain_id": ledger.chain().id(), "place": self.place, "appended": appended,
-            "height": head.height(), "size": head.size(), "root": head.tip.tree.root(),
-            "published": {"size": published.size, "root": published.root},
-        })
-    }
+fn report(ledger: &Ledger, log: &PublishedLog, round: &Round) -> serde_json::Value {
+    let Round { appended, published, head } = round;
+    json!({
+        "chain_id": ledger.chain().id(), "place": log.to_string(), "appended": appended,
+        "height": head.height(), "size": head.size(), "root": head.tip.tree.root(),
+        "published": {"size": published.size, "root": published.root},
+    })
 }
 
 /// Writes what `directory` lacks of the ledger's log.

@@ -193,6 +193,13 @@ impl PublishedLog {
     }
 }
 
+/// How everybody may see it, without a password.
+impl std::fmt::Display for PublishedLog {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.source.fmt(f)
+    }
+}
+
 /// A tile as it was read: perhaps the full one in place of a part.
 struct Tile {
     path: TilePath,

@@ -18,6 +18,8 @@ use crate::store::{StoreError, View};
 
 /// The name of the checkpoint's file.
 const CHECKPOINT: &str = "checkpoint";
+/// The name of a tile that isn't whole yet. There is one at a time, so a crash leaves one at most.
+const UNFINISHED: &str = "unfinished.new";
 
 /// Why a log can't be published in a directory.
 #[derive(Debug, thiserror::Error)]
@@ -180,24 +182,19 @@ fn write(
         std::fs::create_dir_all(folder).map_err(FileError::io("create", folder))?;
     }
     folders.extend(new);
-    files::replace(&file, bytes)
+    files::replace(&file, &directory.join(UNFINISHED), bytes)
 }
 
-/// Removes partial tiles that were published before and are full now.
+/// Removes partial tiles that are full now: those that were published before, and what an attempt
+/// that was cut short may have left.
 fn remove_partials(directory: &Path, before: Extent, now: Extent) -> Result<(), FileError> {
-    for kind in TileKind::all() {
-        let had = kind.items(before.size, before.height);
-        let number = had / TILE_WIDTH;
-        let full = TilePath { kind, number, width: TILE_WIDTH };
-        let is_full = kind.items(now.size, now.height) / TILE_WIDTH > number;
-        if is_full && !had.is_multiple_of(TILE_WIDTH) {
-            let folder = directory.join(format!("{full}.p"));
-            match std::fs::remove_dir_all(&folder) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(FileError::io("remove", &folder)(error));
-                }
-                _ => {}
+    for full in missing(before, now).filter(|path| !path.is_partial()) {
+        let folder = directory.join(format!("{full}.p"));
+        match std::fs::remove_dir_all(&folder) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(FileError::io("remove", &folder)(error));
             }
+            _ => {}
         }
     }
     Ok(())

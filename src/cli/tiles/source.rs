@@ -32,6 +32,20 @@ pub fn looks_published(directory: &Path) -> bool {
     !directory.join(SPEC_FILE).exists() && directory.join("checkpoint").is_file()
 }
 
+/// Without passwords and queries.
+impl std::fmt::Display for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Server { base, .. } => {
+                let host = base.host_str().unwrap_or_default();
+                let port = base.port().map(|port| format!(":{port}")).unwrap_or_default();
+                write!(f, "{}://{host}{port}{}", base.scheme(), base.path())
+            }
+            Self::Directory(directory) => directory.display().fmt(f),
+        }
+    }
+}
+
 impl Source {
     pub fn server(url: &str) -> anyhow::Result<Self> {
         let base = Box::new(base_url(url)?);
