@@ -8,7 +8,7 @@ pub const TILE_WIDTH: u64 = 256;
 /// The deepest level of hash tiles that the specification knows.
 const MAX_LEVEL: u8 = 63;
 /// How many levels of the tree one level of hash tiles spans.
-const LEVELS_A_TILE: u32 = 8;
+pub const LEVELS_A_TILE: u32 = 8;
 
 /// What a tile holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

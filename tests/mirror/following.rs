@@ -98,6 +98,30 @@ fn a_follower_keeps_up_publishes_and_stops_when_told() {
 }
 
 #[test]
+fn a_follower_waits_for_what_is_not_there_yet() {
+    let ledger = super::sales(&[4]);
+    let site = super::Site::new(&ledger);
+    let published = site.path("later");
+    std::fs::create_dir(&published).unwrap();
+    let mut follower = Follower::start(&[
+        "mirror",
+        &published,
+        "--dir",
+        &site.path("replica"),
+        "--spec",
+        &site.path("spec.toml"),
+        "--follow",
+        "--json",
+    ]);
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    ledger.publish(std::path::Path::new(&published));
+    follower.reaches(ledger.log.size());
+    follower.signal("-INT");
+    assert_eq!(follower.child.wait().unwrap().code(), Some(0));
+    site.stands("replica", 2);
+}
+
+#[test]
 fn what_is_wrong_ends_a_follower() {
     let ledger = super::sales(&[4]);
     let site = super::Site::new(&ledger);

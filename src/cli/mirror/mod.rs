@@ -93,7 +93,7 @@ impl Arguments {
         drop(runtime);
         drop(ledger);
         writer.join();
-        ended.with_context(|| {
+        ended.with_context(|| log.to_string()).with_context(|| {
             format!("stopped after height {}; what was appended stays", output::count(height))
         })?;
         if was_new && height > 0 && !self.json {

@@ -6,13 +6,11 @@ use super::hashes::tile_root;
 use super::{PublishedLog, TileError};
 use crate::protocol::checkpoint::Checkpoint;
 use crate::protocol::hash::TreeHash;
-use crate::protocol::tile_path::{TILE_WIDTH, TileKind, TilePath};
+use crate::protocol::tile_path::{LEVELS_A_TILE, TILE_WIDTH, TileKind, TilePath};
 use crate::protocol::tree::{Frontier, NodeSource, ProofError, consistency_proof, is_consistent};
 
 /// The most tiles that are read for a proof. A root and a proof name at most 64 nodes each.
 const MAX_PROOF_TILES: usize = 128;
-/// How many levels of the tree one level of tiles spans.
-const LEVELS_A_TILE: u32 = 8;
 
 impl PublishedLog {
     /// The root that the log of `checkpoint` had when it had `size` leaves, which are not more:

@@ -13,7 +13,11 @@ use crate::protocol::tile_path::TILE_WIDTH;
 use crate::protocol::verify::Chain;
 
 pub fn verify(log: &PublishedLog, chain: &Arc<Chain>) -> anyhow::Result<ProvenLedger> {
-    tokio::runtime::Runtime::new()?.block_on(verify_log(log, chain))
+    let verified = tokio::runtime::Runtime::new()?.block_on(verify_log(log, chain));
+    verified.map_err(|error| match error.downcast::<NotProven>() {
+        Ok(not_proven) => not_proven.into(),
+        Err(error) => error.context(log.to_string()),
+    })
 }
 
 /// What was read and is wrong disproves; what can't be read says nothing.
