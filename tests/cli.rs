@@ -14,7 +14,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use support::binary::{Node, counterfoil, json, operated, operator, path, run, seal};
 
-const VERBS: [&[&str]; 19] = [
+const VERBS: [&[&str]; 20] = [
     &["dev"],
     &["init"],
     &["node"],
@@ -24,6 +24,7 @@ const VERBS: [&[&str]; 19] = [
     &["inspect"],
     &["export"],
     &["import"],
+    &["mirror"],
     &["fsck"],
     &["reindex"],
     &["bench"],

@@ -294,7 +294,7 @@ fn of_two_copies_that_run_at_the_same_time_one_seals() {
     let usage = run(&["adopt", "--dir", &dir]);
     assert!(usage.code == 2 && usage.err.contains("--nothing-newer-was-published"), "{usage:?}");
     site.keep_checkpoint(&first, "newest.checkpoint");
-    assert_eq!(json(&["import", "--url", &first.url, "--dir", &dir])["appended"], 3);
+    assert_eq!(json(&["mirror", &first.url, "--dir", &dir])["appended"], 3);
     first.stop();
     let adopted = json(&["adopt", "--dir", &dir, "--checkpoint", &site.path("newest.checkpoint")]);
     assert_eq!(adopted["adopted"], true);
@@ -414,8 +414,8 @@ fn after_a_snapshot_that_nobody_noticed_two_histories_are_never_mended() {
     site.refused(&node, "two histories");
     node.stop();
     let dir = site.path("ledger");
-    for command in [["adopt", "--checkpoint", &place], ["import", "--url", &mirror.url]] {
-        let ran = run(&[&command[..], &["--dir", &dir]].concat());
+    for command in [&["adopt", "--checkpoint", &place][..], &["mirror", &mirror.url]] {
+        let ran = run(&[command, &["--dir", &dir]].concat());
         assert!(ran.code == 1 && ran.err.contains("two histories"), "{ran:?}");
     }
     let (kept, said) = site.follow("Two histories", 0, &mirror.url);
@@ -494,16 +494,14 @@ fn what_was_filled_by_an_import_seals_only_when_adopted() {
     let mirror = site.mirror("mirror", "127.0.0.1:0");
     json(&["export", "--dir", &site.path("ledger"), &site.path("backup.cfx")]);
     let (from_file, from_url) = (site.path("from-file"), site.path("from-url"));
-    for (dir, source) in [
-        (&from_file, vec![site.path("backup.cfx")]),
-        (&from_url, vec!["--url".to_owned(), mirror.url.clone()]),
-    ] {
+    for (dir, verb, source) in
+        [(&from_file, "import", &site.path("backup.cfx")), (&from_url, "mirror", &mirror.url)]
+    {
         assert_eq!(run(&["init", "--spec", &site.path("spec.toml"), "--dir", dir]).code, 0);
-        let source: Vec<&str> = source.iter().map(String::as_str).collect();
-        let ran = run(&[&["import", "--dir", dir], &source[..]].concat());
+        let ran = run(&[verb, source, "--dir", dir]);
         assert!(ran.code == 0 && ran.out.contains("`counterfoil adopt`"), "{ran:?}");
-        let again = json(&[&["import", "--dir", dir], &source[..]].concat());
-        assert_eq!((&again["appended"], &again["present"]), (&0.into(), &3.into()), "{again}");
+        let again = json(&[verb, source, "--dir", dir]);
+        assert_eq!((&again["appended"], &again["height"]), (&0.into(), &3.into()), "{again}");
     }
     let node = site.node("from-file", &[]);
     site.refused(&node, "this directory was filled from elsewhere");

@@ -8,6 +8,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use counterfoil::protocol::block::Leaf;
 use counterfoil::protocol::checkpoint::vkey;
+use ed25519_dalek::{Signature, VerifyingKey};
 use reqwest::{Method, StatusCode};
 use sha2::{Digest, Sha256};
 use signed_note::{Note, StandardVerifier, VerifierList};
@@ -158,6 +159,40 @@ async fn partial_tiles_of_every_published_size_are_served() {
     }
 }
 
+/// Each signature is read where FORMAT.md says, and checked with nothing but the leaves.
+#[tokio::test]
+async fn signatures_are_those_of_the_checkpoint_of_each_block() {
+    let node = Node::start("signatures").await;
+    node.seal(&[terms()]).await;
+    for number in 1..=258 {
+        node.seal(&[sale(number, 1)]).await;
+    }
+    let (size, _) = checkpoint(&node).await;
+    let leaves = leaves(&node, size).await;
+    let hashes: Vec<Hash> = leaves.iter().map(|leaf| leaf_hash(leaf)).collect();
+    let mut signatures = fetch(&node, &path("signatures", 0, 256)).await;
+    assert_eq!(fetch(&node, &path("signatures", 0, 17)).await, signatures[..17 * 64]);
+    signatures.extend(fetch(&node, &path("signatures", 1, 3)).await);
+    // Headers begin with 0; the first is genesis, which nobody signed.
+    let headers = (0..size).filter(|index| leaves[*index][0] == 0).skip(1);
+    let authority = VerifyingKey::from_bytes(key().public().as_bytes()).unwrap();
+    let origin = &node.chain.spec().origin;
+    let mut count = 0;
+    for (index, signature) in headers.zip(signatures.as_chunks::<64>().0) {
+        let root = BASE64_STANDARD.encode(root(&hashes[..=index]));
+        let signed = format!("{origin}\n{}\n{root}\n", index + 1);
+        let signature = Signature::from_bytes(signature);
+        authority.verify_strict(signed.as_bytes(), &signature).expect("signed");
+        count += 1;
+    }
+    assert_eq!((count, signatures.len()), (259, 259 * 64));
+    // What there is no more of isn't there.
+    for path in [path("signatures", 1, 4), path("signatures", 1, 256), path("signatures", 2, 1)] {
+        let response = node.request(Method::GET, &path).send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::NOT_FOUND, "{path}");
+    }
+}
+
 #[tokio::test]
 async fn what_is_no_tile_is_not_found() {
     let node = Node::start("no-tile").await;
@@ -190,6 +225,11 @@ async fn what_is_no_tile_is_not_found() {
         "/tile/entries/000.p/5",
         "/tile/entries/000.p/0",
         "/tile/entries/001.p/1",
+        "/tile/signatures/000",
+        "/tile/signatures/000.p/2",
+        "/tile/signatures/000.p/0",
+        "/tile/signatures/0.p/1",
+        "/tile/signatures/x999/x999/x999/x999/x999/999.p/1",
         "/tile/entries/x999/x999/x999/x999/x999/999.p/1",
         "/tile/-1/000.p/4",
         "/tile/0/x018/x446/x744/x073/x709/x551/615",

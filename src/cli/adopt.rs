@@ -104,7 +104,7 @@ fn check_newest(place: &Place, chain: &Arc<Chain>, view: &View) -> anyhow::Resul
     match Published::compare(view, &checkpoint)? {
         Published::Held => Ok(()),
         Published::Newer { size, own } => bail!(
-            "{place} has a checkpoint of {size} leaves, this directory ends at {own}: import the missing blocks first (`counterfoil import`)"
+            "{place} has a checkpoint of {size} leaves, this directory ends at {own}: import the missing blocks first (`counterfoil mirror` or `import`)"
         ),
         Published::Contradicts { size, published, own } => bail!(
             "at size {size} the root here is {own}, but {place} has a signed checkpoint with {published}: two histories by one key; this directory must not seal. Keep both and find out why"

@@ -14,6 +14,7 @@ mod import;
 mod init;
 mod inspect;
 mod key;
+mod mirror;
 mod node;
 mod output;
 mod progress;
@@ -21,6 +22,7 @@ mod query;
 mod reindex;
 mod spec;
 mod submit;
+mod tiles;
 mod token;
 mod verify;
 
@@ -89,6 +91,7 @@ enum Verb {
     Inspect(inspect::Arguments),
     Export(export::Arguments),
     Import(import::Arguments),
+    Mirror(mirror::Arguments),
     Adopt(adopt::Arguments),
     Fsck(fsck::Arguments),
     Reindex(reindex::Arguments),
@@ -151,6 +154,7 @@ impl Command {
             Verb::Inspect(arguments) => arguments.run(),
             Verb::Export(arguments) => arguments.run(),
             Verb::Import(arguments) => arguments.run(),
+            Verb::Mirror(arguments) => arguments.run(),
             Verb::Adopt(arguments) => arguments.run(),
             Verb::Fsck(arguments) => arguments.run(),
             Verb::Reindex(arguments) => arguments.run(),

@@ -8,8 +8,8 @@ use axum::response::{IntoResponse, Response};
 use super::Shared;
 use super::middleware::Compressible;
 use super::problem::{Problem, ProblemType};
-use super::tile_path::{TilePart, parse_level, parse_part};
-use crate::store::{StoreError, TILE_WIDTH, View};
+use crate::protocol::tile_path::TilePath;
+use crate::store::View;
 
 /// What never changes may be kept for ever.
 pub const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
@@ -60,13 +60,7 @@ pub async fn get_checkpoint(State(shared): State<Shared>) -> Result<Response, Pr
         content_type = "application/octet-stream", example = json!("32 to 8192 bytes")))
 )]
 pub async fn get_tile(State(shared): State<Shared>, uri: Uri) -> Result<Response, Problem> {
-    // The path as it was sent: what is escaped in it is no tile's path.
-    let path = uri.path().strip_prefix("/tile/").and_then(|path| path.split_once('/'));
-    let parsed = path.and_then(|(level, part)| Some((parse_level(level)?, parse_part(part)?)));
-    let (level, TilePart { number, width }) = parsed.ok_or_else(not_a_tile)?;
-    let hashes = move |view: &View| view.tile(level, number, width);
-    let hashes = shared.read(hashes).await?.ok_or_else(not_there)?;
-    Ok(octets(hashes.iter().flat_map(|hash| hash.0).collect()))
+    serve(&shared, &uri).await
 }
 
 /// A bundle of the log's leaves
@@ -81,30 +75,31 @@ pub async fn get_tile(State(shared): State<Shared>, uri: Uri) -> Result<Response
         content_type = "application/octet-stream", example = json!("length, leaf, length, leaf, …")))
 )]
 pub async fn get_entry_bundle(State(shared): State<Shared>, uri: Uri) -> Result<Response, Problem> {
-    let part = uri.path().strip_prefix("/tile/entries/").and_then(parse_part);
-    let part = part.ok_or_else(not_a_tile)?;
-    let bundle = move |view: &View| bundle(view, part);
-    let bytes = shared.read(bundle).await?.ok_or_else(not_there)?;
-    Ok((Extension(Compressible), octets(bytes)).into_response())
+    Ok((Extension(Compressible), serve(&shared, &uri).await?).into_response())
 }
 
-/// The leaves of a bundle, or `None` where the log has fewer.
-fn bundle(view: &View, part: TilePart) -> Result<Option<Vec<u8>>, StoreError> {
-    let start = part.number.checked_mul(TILE_WIDTH);
-    let Some((start, end)) = start.and_then(|start| Some((start, start.checked_add(part.width)?)))
-    else {
-        return Ok(None);
-    };
-    if end > view.head().size() {
-        return Ok(None);
-    }
-    let mut bytes = Vec::new();
-    for leaf in view.leaves(start, end)? {
-        let length = u16::try_from(leaf.len()).expect("a leaf has at most 65,535 bytes");
-        bytes.extend_from_slice(&length.to_be_bytes());
-        bytes.extend_from_slice(&leaf);
-    }
-    Ok(Some(bytes))
+/// A bundle of the blocks' signatures
+///
+/// 256 signatures of the authority, or the first ones of a partial bundle, by height: the first of
+/// bundle 0 is that of block 1. Each is on the checkpoint of the log that ends with its block.
+/// With the leaves they are all of the ledger's blocks.
+#[utoipa::path(
+    get, path = "/tile/signatures/{*number}", tag = "log",
+    params(("number" = String, Path, example = "000.p/3",
+        description = "The bundle's number in groups of three digits, all but the last with an `x` before them; then `.p/` and the width for a partial bundle.")),
+    responses((status = 200, description = "The signatures, 64 bytes each.", body = Vec<u8>,
+        content_type = "application/octet-stream", example = json!("64 to 16384 bytes")))
+)]
+pub async fn get_signatures(State(shared): State<Shared>, uri: Uri) -> Result<Response, Problem> {
+    serve(&shared, &uri).await
+}
+
+/// Serves the tile at a path.
+async fn serve(shared: &Shared, uri: &Uri) -> Result<Response, Problem> {
+    // The path as it was sent: what is escaped in it is no tile's path.
+    let path = uri.path().strip_prefix('/').and_then(TilePath::parse).ok_or_else(not_a_tile)?;
+    let bytes = shared.read(move |view: &View| view.tile_bytes(path)).await?;
+    bytes.map(octets).ok_or_else(not_there)
 }
 
 fn octets(bytes: Vec<u8>) -> Response {

@@ -10,7 +10,7 @@
 //! | `statement.rs`, `downline.rs` | which period a statement is of; who stands below an affiliate |
 //! | `search.rs`, `history.rs`, `programs.rs` | finding things, what happened to them, terms |
 //! | `report.rs` | answers to questions: pages, CSV, NDJSON |
-//! | `log.rs`, `tile_path.rs` | the log itself, as C2SP `tlog-tiles` |
+//! | `log.rs` | the log itself, as C2SP `tlog-tiles`, and the signatures of its blocks |
 //! | `verify.rs`, `verify_range.rs` | verifying for those who ask |
 //! | `peers.rs` | who else holds this ledger, and evidence |
 //! | `health.rs` | whether the node is well |
@@ -46,7 +46,6 @@ mod standing;
 mod statement;
 mod stream;
 mod submit;
-mod tile_path;
 mod totals;
 mod verify;
 mod verify_range;
@@ -167,6 +166,7 @@ fn timed_routes() -> OpenApiRouter<Shared> {
         .routes(routes!(log::get_entry_bundle))
         .routes(routes!(peers::get_peers))
         .routes(routes!(peers::list_evidence))
+        .routes(routes!(log::get_signatures))
         .routes(routes!(openapi::list_problems))
         .routes(routes!(openapi::get_problem))
 }

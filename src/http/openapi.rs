@@ -70,6 +70,7 @@ const PROBLEMS: &[(&str, &[ProblemType])] = &[
     ("get_entry_bundle", &[NotFound]),
     ("get_peers", &[MethodNotAllowed]),
     ("list_evidence", &[MethodNotAllowed]),
+    ("get_signatures", &[NotFound]),
     ("list_problems", &[MethodNotAllowed]),
     ("get_problem", &[NotFound]),
     ("livez", &[MethodNotAllowed]),

@@ -98,7 +98,7 @@ impl std::fmt::Display for Hold {
             ),
             Self::Behind { place, size, own } => write!(
                 f,
-                "this ledger has {own} leaves, but {place} knows a checkpoint of {size}: blocks that were published are missing here. Import them (`counterfoil import`) before anything else is sealed"
+                "this ledger has {own} leaves, but {place} knows a checkpoint of {size}: blocks that were published are missing here. Import them (`counterfoil mirror` or `import`) before anything else is sealed"
             ),
             Self::Contradicted { place, size, published, own } => write!(
                 f,

@@ -152,12 +152,28 @@ pub fn read_bytes(path: &Path, limit_bytes: usize) -> Result<Vec<u8>, FileError>
 pub fn write_text(path: &Path, text: &str) -> Result<(), FileError> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");
-    let new = path.with_file_name(name);
-    let mut file = File::create(&new).map_err(FileError::io("create", &new))?;
-    file.write_all(text.as_bytes()).map_err(FileError::io("write", &new))?;
-    file.sync_all().map_err(FileError::io("sync", &new))?;
-    std::fs::rename(&new, path).map_err(FileError::io("create", path))?;
+    replace(path, &path.with_file_name(name), text.as_bytes())?;
     sync_parent(path).map_err(FileError::io("sync the folder of", path))
+}
+
+/// Writes a file whole or not at all: as `new` first, on the same disk. What is in it survives a
+/// power cut; its name does when its folder was synced, too.
+///
+/// # Errors
+/// [`FileError::Io`].
+pub fn replace(path: &Path, new: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    let mut file = File::create(new).map_err(FileError::io("create", new))?;
+    file.write_all(bytes).map_err(FileError::io("write", new))?;
+    file.sync_all().map_err(FileError::io("sync", new))?;
+    std::fs::rename(new, path).map_err(FileError::io("create", path))
+}
+
+/// Makes the names of the files in a folder durable.
+///
+/// # Errors
+/// [`FileError::Io`].
+pub fn sync_folder(folder: &Path) -> Result<(), FileError> {
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(FileError::io("sync", folder))
 }
 
 /// Makes a file's name durable.

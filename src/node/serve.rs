@@ -252,7 +252,7 @@ async fn serve(
 }
 
 /// Ctrl-C and SIGTERM, from when this is made on.
-struct StopSignals {
+pub struct StopSignals {
     #[cfg(unix)]
     interrupt: tokio::signal::unix::Signal,
     #[cfg(unix)]
@@ -261,7 +261,11 @@ struct StopSignals {
 
 #[cfg(unix)]
 impl StopSignals {
-    fn new() -> std::io::Result<Self> {
+    /// Listens from now on, in the runtime that this is called in.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub fn new() -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
@@ -269,7 +273,8 @@ impl StopSignals {
         })
     }
 
-    async fn recv(&mut self) {
+    /// Waits until somebody says stop.
+    pub async fn recv(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
@@ -279,11 +284,16 @@ impl StopSignals {
 
 #[cfg(not(unix))]
 impl StopSignals {
-    fn new() -> std::io::Result<Self> {
+    /// Listens from now on, in the runtime that this is called in.
+    ///
+    /// # Errors
+    /// Never here.
+    pub fn new() -> std::io::Result<Self> {
         Ok(Self {})
     }
 
-    async fn recv(&mut self) {
+    /// Waits until somebody says stop.
+    pub async fn recv(&mut self) {
         // Without a way to be told, the node runs until its process ends.
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;

@@ -12,6 +12,7 @@
 //! | [`tree`] | the log over all leaves, and its proofs |
 //! | [`checkpoint`] | what the authority signs |
 //! | [`verify`] | making and verifying blocks, one mechanism |
+//! | [`tile_path`] | where the parts of the published log stand |
 //! | [`receipt`] | one entry's proof in one file |
 //! | [`evidence`] | the proof that a key signed two histories |
 //! | [`spec`] | the one thing to get from a trusted place |
@@ -34,6 +35,7 @@ pub mod receipt;
 pub mod rules;
 pub mod spec;
 pub mod text;
+pub mod tile_path;
 pub mod time;
 pub mod tree;
 pub mod verify;

@@ -63,7 +63,7 @@ pub enum StoreError {
     },
     /// The guard knows of blocks that the store lacks, so the directory can't be adopted.
     #[error(
-        "the store ends at height {store}, but block {guard} was already signed: import the missing blocks first (`counterfoil import`)"
+        "the store ends at height {store}, but block {guard} was already signed: import the missing blocks first (`counterfoil mirror` or `import`)"
     )]
     BlocksMissing {
         /// The height that the guard has seen.

@@ -31,6 +31,7 @@
 //! | `accounts/` | the lines of accounts, and their sums at any height |
 //! | `sorted/` | sorted maps: they take writes at the speed of the disk |
 //! | `read.rs`, `named.rs`, `search.rs`, `lookup.rs`, `ahead.rs` | reading at one head |
+//! | `published.rs` | the parts of the log, as they are published |
 //! | `at_hand.rs` | what is read again and again |
 //! | `fsck.rs` | re-verifying everything |
 
@@ -55,6 +56,7 @@ mod lookup;
 mod named;
 mod pending;
 mod place;
+mod published;
 mod read;
 mod recovery;
 mod room;

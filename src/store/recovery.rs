@@ -96,7 +96,7 @@ impl std::fmt::Display for Standing {
             Self::Sound => f.write_str("guard and store agree"),
             Self::RolledBack { guard, store, .. } => write!(
                 f,
-                "the store ends at height {store}, but block {guard} was already signed: the store was rolled back. Import the missing blocks (`counterfoil import`) before sealing"
+                "the store ends at height {store}, but block {guard} was already signed: the store was rolled back. Import the missing blocks (`counterfoil mirror` or `import`) before sealing"
             ),
             Self::GuardLost { guard, store } => {
                 let seen = guard.map_or("no block".to_owned(), |height| format!("block {height}"));

@@ -12,14 +12,12 @@ use super::error::StoreError;
 use super::slots::Slots;
 use super::table::Table;
 use crate::protocol::hash::{DIGEST_BYTES, TreeHash};
+pub(super) use crate::protocol::tile_path::LEVELS_A_TILE;
+pub use crate::protocol::tile_path::TILE_WIDTH;
 use crate::protocol::tree::node_hash;
 
-/// How many hashes a full tile holds.
-pub const TILE_WIDTH: u64 = 256;
 /// Half a tile's hashes: what one value of the store holds, 4 KiB.
 const HALF_TILE_HASHES: usize = 128;
-/// Levels of the tree that one level of tiles spans.
-pub(super) const LEVELS_A_TILE: u32 = 8;
 
 /// How many full tiles are kept in memory with all nodes above their hashes, 16 KiB each.
 const CACHED_TILES: usize = 4096;

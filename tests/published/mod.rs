@@ -17,7 +17,7 @@ use std::sync::OnceLock;
 use counterfoil::protocol::block::{EncodedEntry, Header, Leaf, checkpoint};
 use counterfoil::protocol::entry::Entry;
 use counterfoil::protocol::hash::{AccountsRoot, StateKey, TreeHash};
-use counterfoil::protocol::key::{PublicKey, SealingKey};
+use counterfoil::protocol::key::{PublicKey, SealingKey, Signature};
 use counterfoil::protocol::receipt::{LeafProof, Receipt};
 use counterfoil::protocol::rules::StoredRecord;
 use counterfoil::protocol::spec::ChainSpec;
@@ -189,6 +189,8 @@ pub struct Ledger {
     state: HashMap<StateKey, StoredRecord>,
     /// Each header, with the signed checkpoint that ends there.
     blocks: Vec<(Header, String)>,
+    /// The signatures of those that somebody sealed.
+    signatures: Vec<Signature>,
 }
 
 impl Ledger {
@@ -198,9 +200,12 @@ impl Ledger {
         let tip = chain.genesis_tip();
         let header = chain.genesis().clone();
         let (log, state, blocks) = (Log::default(), HashMap::new(), Vec::new());
-        let mut ledger = Self { chain, log, key, tip, state, blocks };
+        let signatures = Vec::new();
+        let mut ledger = Self { chain, log, key, tip, state, blocks, signatures };
         ledger.log.push(header.to_leaf());
         ledger.finish(header);
+        // Nobody needs to sign genesis.
+        ledger.signatures.clear();
         ledger
     }
 
@@ -288,8 +293,9 @@ impl Ledger {
         let mut checkpoint = checkpoint(&self.chain.spec().origin, &header, self.tip.tree.root());
         // Also where a forged header says something else.
         checkpoint.size = self.log.size();
-        let note = checkpoint.to_note(&self.key.public(), &checkpoint.sign(&self.key));
-        self.blocks.push((header, note));
+        let signature = checkpoint.sign(&self.key);
+        self.blocks.push((header, checkpoint.to_note(&self.key.public(), &signature)));
+        self.signatures.push(signature);
     }
 
     /// What its entries leave behind.
@@ -323,6 +329,10 @@ impl Ledger {
     pub fn publish(&self, directory: &Path) {
         write(&directory.join("checkpoint"), self.checkpoint().as_bytes());
         self.log.publish(directory);
+        for (number, bundle) in self.signatures.chunks(TILE).enumerate() {
+            let bytes: Vec<u8> = bundle.iter().flat_map(|signature| signature.0).collect();
+            write(&directory.join(tile_path("signatures", number, bundle.len())), &bytes);
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 //! | file | what is read |
 //! |---|---|
 //! | `directory.rs` | a data directory |
-//! | `remote.rs`, `tiles.rs` | a served log: checkpoint and tiles, nothing else |
+//! | `remote.rs` | a published log: checkpoint and tiles, nothing else |
 //! | `file.rs` | an exported file |
 //! | `receipt.rs` | a receipt |
 //!
@@ -15,7 +15,6 @@ mod receipt;
 mod records;
 mod remote;
 mod replay;
-pub(super) mod tiles;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -23,6 +22,7 @@ use std::sync::Arc;
 use clap::Args;
 use serde::Serialize;
 
+use super::tiles::{self, PublishedLog};
 use super::{Exit, Outcome, output};
 use crate::node::files;
 use crate::protocol::hash::TreeHash;
@@ -31,9 +31,10 @@ use crate::protocol::verify::{Chain, Invalid};
 
 /// Prove a whole ledger, or one entry, trusting only the chain spec
 ///
-/// --url reads the signed checkpoint and the log's tiles from a node and recomputes the rest
-/// itself; what the node says of itself doesn't count. --dir reads a data directory whose node
-/// isn't running, --file an export, --receipt one entry's receipt, without any network.
+/// --url reads the signed checkpoint and the log's tiles from a node, or from any web server that
+/// has them, and recomputes the rest itself; what the node says of itself doesn't count. --dir
+/// reads a data directory whose node isn't running, or a directory with the published files;
+/// --file reads an export, --receipt one entry's receipt, without any network.
 /// Everything is proven, or the exit code is not 0 and the first thing that is wrong is named.
 #[derive(Args)]
 #[command(
@@ -56,10 +57,10 @@ pub struct Arguments {
 #[derive(Args)]
 #[group(required = true, multiple = false)]
 struct What {
-    /// A node
+    /// A node, or a web server with the files of a published log
     #[arg(long, requires = "spec")]
     url: Option<String>,
-    /// A data directory
+    /// A data directory, or one with the files of a published log
     #[arg(long)]
     dir: Option<PathBuf>,
     /// An exported ledger
@@ -139,7 +140,14 @@ impl Arguments {
     pub fn run(self) -> Outcome {
         let chain = self.chain()?;
         match &self.what {
-            What { url: Some(url), .. } => self.report(remote::verify(url, &chain), print),
+            What { url: Some(url), .. } => {
+                let log = PublishedLog::under(url)?;
+                self.report(remote::verify(&log, &chain), print)
+            }
+            What { dir: Some(dir), .. } if tiles::looks_published(dir) => {
+                let log = PublishedLog::inside(dir.clone());
+                self.report(remote::verify(&log, &chain), print)
+            }
             What { dir: Some(dir), .. } => {
                 self.report(directory::verify(dir, &chain, self.spec.is_some()), print)
             }
@@ -154,6 +162,11 @@ impl Arguments {
     fn chain(&self) -> anyhow::Result<Arc<Chain>> {
         match (&self.spec, &self.what.dir) {
             (Some(spec), _) => Ok(Arc::new(Chain::new(files::read_spec(spec)?))),
+            (None, Some(dir)) if tiles::looks_published(dir) => Err(output::Misuse(format!(
+                "{} has a published log; say with --spec which chain it must be of",
+                dir.display()
+            ))
+            .into()),
             (None, Some(dir)) => Ok(files::chain_of(dir)?),
             (None, None) => unreachable!("clap asks for --spec"),
         }

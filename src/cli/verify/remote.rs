@@ -1,40 +1,41 @@
-//! Verifying a served log: checkpoint and tiles, nothing else.
+//! Verifying a published log: checkpoint and tiles, nothing else.
 
 use std::sync::Arc;
 
-use anyhow::Context;
-use futures::{StreamExt, TryFutureExt, stream};
+use futures::{StreamExt, stream};
 
 use super::replay::{self, Replay};
-use super::tiles::{Hashes, MAX_REQUESTS, TileClient, split_bundle};
 use super::{NotProven, ProvenLedger};
 use crate::cli::progress;
-use crate::protocol::block::{EncodedEntry, Header, Leaf};
-use crate::protocol::checkpoint::Checkpoint;
+use crate::cli::tiles::{Bundle, Hashes, LeafContent, MAX_READS, PublishedLog, TileError};
 use crate::protocol::hash::TreeHash;
-use crate::protocol::tree::leaf_hash;
+use crate::protocol::tile_path::TILE_WIDTH;
 use crate::protocol::verify::Chain;
-use crate::store::TILE_WIDTH;
 
-pub fn verify(url: &str, chain: &Arc<Chain>) -> anyhow::Result<ProvenLedger> {
-    let client = TileClient::new(url)?;
-    tokio::runtime::Runtime::new()?.block_on(verify_log(&client, chain))
+pub fn verify(log: &PublishedLog, chain: &Arc<Chain>) -> anyhow::Result<ProvenLedger> {
+    let verified = tokio::runtime::Runtime::new()?.block_on(verify_log(log, chain));
+    verified.map_err(|error| match error.downcast::<NotProven>() {
+        Ok(not_proven) => not_proven.into(),
+        Err(error) => error.context(log.to_string()),
+    })
 }
 
-async fn verify_log(client: &TileClient, chain: &Arc<Chain>) -> anyhow::Result<ProvenLedger> {
-    let spec = chain.spec();
-    let note = client.checkpoint().await?;
-    let (checkpoint, _) = Checkpoint::open(&note, &spec.origin, &spec.authority())
-        .map_err(|error| NotProven::new(format!("the checkpoint: {error}")))?;
-    let hashes = client.hashes(checkpoint.size, checkpoint.root).await?;
+/// What was read and is wrong disproves; what can't be read says nothing.
+fn not_proven(error: TileError) -> anyhow::Error {
+    if error.is_silence() { error.into() } else { NotProven::new(error.to_string()).into() }
+}
+
+async fn verify_log(log: &PublishedLog, chain: &Arc<Chain>) -> anyhow::Result<ProvenLedger> {
+    let checkpoint = log.checkpoint(chain.spec()).await.map_err(not_proven)?;
+    let hashes = log.hashes(checkpoint.size, checkpoint.root).await.map_err(not_proven)?;
     let mut replay = Replay::new(chain.clone());
     let bar = progress::bar(checkpoint.size, "leaves");
     let mut tiles = stream::iter(0..hashes.tiles())
-        .map(|number| read_tile(client, number, hashes.width(number)))
-        .buffered(MAX_REQUESTS);
+        .map(|number| read_tile(log, number, hashes.width(number)))
+        .buffered(MAX_READS);
     let mut number = 0;
     while let Some(tile) = tiles.next().await {
-        let tile = tile?;
+        let tile = tile.map_err(not_proven)?;
         tile.verify(&hashes, number, chain, &mut replay)?;
         number += 1;
         bar.set_position(checkpoint.size.min(number * TILE_WIDTH));
@@ -52,49 +53,13 @@ async fn verify_log(client: &TileClient, chain: &Arc<Chain>) -> anyhow::Result<P
 /// A tile of hashes and the leaves that belong to it, as they were served.
 struct Tile {
     hashes: Vec<TreeHash>,
-    leaves: Vec<Result<ReadLeaf, String>>,
-    /// Bytes after the last leaf.
-    excess: usize,
+    bundle: Bundle,
 }
 
-/// A leaf that was read.
-struct ReadLeaf {
-    hash: TreeHash,
-    content: Result<Content, String>,
-}
-
-enum Content {
-    Header(Box<Header>),
-    Entry(Box<EncodedEntry>),
-}
-
-async fn read_tile(client: &TileClient, number: u64, width: u64) -> anyhow::Result<Tile> {
+async fn read_tile(log: &PublishedLog, number: u64, width: u64) -> Result<Tile, TileError> {
     let (hashes, bundle) =
-        futures::try_join!(client.tile(0, number, width), client.bundle(number, width))?;
-    tokio::task::spawn_blocking(move || read_bundle(hashes, &bundle))
-        .map_err(|error| anyhow::anyhow!(error))
-        .await
-        .context("reading leaves stopped")
-}
-
-/// Cuts a bundle into as many leaves as there are hashes, and decodes them.
-fn read_bundle(hashes: Vec<TreeHash>, bundle: &[u8]) -> Tile {
-    let (whole, rest) = split_bundle(bundle, hashes.len());
-    let mut leaves: Vec<_> = whole.into_iter().map(|leaf| Ok(read_leaf(leaf))).collect();
-    leaves.resize_with(hashes.len(), || Err("its bundle ends before it does".to_owned()));
-    Tile { hashes, leaves, excess: rest.len() }
-}
-
-fn read_leaf(bytes: &[u8]) -> ReadLeaf {
-    // Most leaves are entries.
-    let content = match EncodedEntry::decode(bytes.to_vec()) {
-        Ok(entry) => Ok(Content::Entry(Box::new(entry))),
-        Err(error) => match Leaf::decode(bytes) {
-            Ok(Leaf::Header(header)) => Ok(Content::Header(Box::new(header))),
-            Ok(Leaf::Entry(_)) | Err(_) => Err(error.to_string()),
-        },
-    };
-    ReadLeaf { hash: leaf_hash(bytes), content }
+        futures::try_join!(log.hashes_of(0, number, width), log.bundle(number, width))?;
+    Ok(Tile { hashes, bundle })
 }
 
 impl Tile {
@@ -110,7 +75,7 @@ impl Tile {
         if !hashes.vouch_for(number, &self.hashes) {
             return Err(self.altered_hashes(hashes, number));
         }
-        for ((index, leaf), expected) in (first..).zip(self.leaves).zip(&self.hashes) {
+        for ((index, leaf), expected) in (first..).zip(self.bundle.leaves).zip(&self.hashes) {
             let height = if index == 0 { 0 } else { replay.next_height() };
             let wrong = |problem: String| NotProven::at_leaf(index, height, problem);
             let leaf = leaf.map_err(wrong)?;
@@ -121,20 +86,21 @@ impl Tile {
                 ));
             }
             match leaf.content.map_err(wrong)? {
-                Content::Header(header) if index == 0 => {
+                LeafContent::Header(header) if index == 0 => {
                     if *header != *chain.genesis() {
                         return Err(wrong("it isn't the genesis of this chain spec".to_owned()));
                     }
                 }
-                Content::Entry(_) if index == 0 => {
+                LeafContent::Entry(_) if index == 0 => {
                     return Err(wrong("an entry stands where the genesis header must".to_owned()));
                 }
-                Content::Header(header) => replay.header(&header)?,
-                Content::Entry(entry) => replay.entry(*entry)?,
+                LeafContent::Header(header) => replay.header(&header)?,
+                LeafContent::Entry(entry) => replay.entry(*entry)?,
             }
         }
-        if self.excess > 0 {
-            let problem = format!("bundle {number} has {} bytes after its last leaf", self.excess);
+        if self.bundle.excess > 0 {
+            let problem =
+                format!("bundle {number} has {} bytes after its last leaf", self.bundle.excess);
             return Err(NotProven::new(problem));
         }
         Ok(())
@@ -143,7 +109,8 @@ impl Tile {
     /// Says what is wrong with a tile of hashes that the checkpoint doesn't vouch for: its
     /// leaves may still be the true ones.
     fn altered_hashes(&self, hashes: &Hashes, number: u64) -> NotProven {
-        let found: Vec<TreeHash> = self.leaves.iter().flatten().map(|leaf| leaf.hash).collect();
+        let found: Vec<TreeHash> =
+            self.bundle.leaves.iter().flatten().map(|leaf| leaf.hash).collect();
         let first = number * TILE_WIDTH;
         if !hashes.vouch_for(number, &found) {
             let last = first + hashes.width(number) - 1;

@@ -1,6 +1,4 @@
-//! `counterfoil import`: a ledger from a file, or from another node.
-
-mod remote;
+//! `counterfoil import`: a ledger from a file.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -15,37 +13,27 @@ use crate::ledger::{Health, Ledger, archive};
 use crate::node::files;
 use crate::protocol::block::Block;
 
-/// Append the blocks of an exported file, or of another node, to a ledger
+/// Append the blocks of an exported file to a ledger
 ///
 /// Every block is verified as if it came from a stranger: links, roots, rules and signature.
 /// Blocks that are there already are compared, so an import that was interrupted goes on where
 /// it was. This is also the way back when a store was rolled back, by a restored snapshot say:
-/// import what is missing, and the node seals again. A directory that was empty doesn't seal
+/// import what is missing, and the node seals again; `counterfoil mirror` does the same from
+/// whoever publishes the ledger. A directory that was empty doesn't seal
 /// until you `counterfoil adopt` it: where its blocks come from, somebody may still seal.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  counterfoil init --spec chain-spec.toml --dir ledger\n  \
-    counterfoil import backup.cfx --dir ledger\n  \
-    counterfoil import --url https://mirror.example --dir ledger")]
+    counterfoil import backup.cfx --dir ledger")]
 pub struct Arguments {
-    #[command(flatten)]
-    from: From,
+    /// The file, made by `counterfoil export`
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
     /// The data directory, made by `counterfoil init`
     #[arg(long)]
     dir: PathBuf,
     /// Print JSON
     #[arg(long)]
     json: bool,
-}
-
-#[derive(Args)]
-#[group(required = true, multiple = false)]
-struct From {
-    /// The file, made by `counterfoil export`
-    #[arg(value_name = "FILE")]
-    file: Option<PathBuf>,
-    /// Another node, of which only the blocks that are missing here are read
-    #[arg(long)]
-    url: Option<String>,
 }
 
 /// How many blocks there were, by what became of them.
@@ -60,11 +48,12 @@ impl Arguments {
         let chain = files::chain_of(&self.dir)?;
         let (ledger, writer) = Ledger::open(&self.dir, chain.clone(), None)?;
         let is_new = ledger.head().height() == 0;
-        let counts = self.append_all(&ledger);
+        let mut counts = Counts::default();
+        let appended = append_file(&ledger, &self.file, &mut counts);
         let (head, health) = (ledger.head(), ledger.health());
         drop(ledger);
         writer.join();
-        let counts = counts.with_context(|| {
+        appended.with_context(|| {
             format!("stopped after height {}; what was appended stays", head.height())
         })?;
         let root = head.tip.tree.root();
@@ -99,19 +88,6 @@ impl Arguments {
             | Health::Recovering(_)
             | Health::Failed => Ok(Exit::Fine),
         }
-    }
-
-    fn append_all(&self, ledger: &Ledger) -> anyhow::Result<Counts> {
-        let mut counts = Counts::default();
-        match &self.from {
-            From { file: Some(file), .. } => append_file(ledger, file, &mut counts)?,
-            From { url: Some(url), .. } => {
-                let runtime = tokio::runtime::Runtime::new()?;
-                runtime.block_on(remote::append_missing(ledger, url, &mut counts))?;
-            }
-            From { .. } => unreachable!("clap asks for one of them"),
-        }
-        Ok(counts)
     }
 }
 

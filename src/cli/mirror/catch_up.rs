@@ -1,0 +1,86 @@
+//! Appending what is published and missing here.
+
+use super::blocks::Blocks;
+use super::error::MirrorError;
+use crate::cli::progress;
+use crate::cli::tiles::{LeafContent, PublishedLog};
+use crate::ledger::{AppendError, Ledger, Published};
+use crate::protocol::checkpoint::Checkpoint;
+use crate::protocol::hash::TreeHash;
+use crate::protocol::tile_path::TILE_WIDTH;
+
+/// Appends to `ledger` what `log` has more, up to the checkpoint that is published now, and counts
+/// it in `appended`. When this returns, that checkpoint and the ledger tell one history.
+pub async fn catch_up(
+    ledger: &Ledger,
+    log: &PublishedLog,
+    appended: &mut u64,
+) -> Result<Checkpoint, MirrorError> {
+    let checkpoint = log.checkpoint(ledger.chain().spec()).await?;
+    if holds(ledger, &checkpoint).await? {
+        return Ok(checkpoint);
+    }
+    let head = ledger.head();
+    // Before anything is fetched: does it go on from here?
+    let (size, own) = (head.size(), head.tip.tree.root());
+    let published = log.root_at(size, &checkpoint).await?;
+    if published != own {
+        return Err(two_histories(size, published, own));
+    }
+    let height = last_height(log, &checkpoint).await?;
+    let limits = ledger.chain().spec().limits;
+    let mut blocks = Blocks::new(log, &head, limits, checkpoint.size, height);
+    let bar = progress::bar(checkpoint.size, "leaves");
+    bar.set_position(size);
+    bar.reset_eta();
+    while let Some(read) = blocks.next().await? {
+        let end = read.block.header.log_size();
+        ledger.append(read.block).await.map_err(|error| match error {
+            AppendError::Invalid(_) => MirrorError::Block { error, read_from: read.read_from },
+            AppendError::Failed(_) | AppendError::Stopped => MirrorError::Failed(error),
+        })?;
+        *appended += 1;
+        bar.set_position(end);
+    }
+    bar.finish_and_clear();
+    if holds(ledger, &checkpoint).await? {
+        return Ok(checkpoint);
+    }
+    Err(MirrorError::Short { published: checkpoint.size, own: ledger.head().size() })
+}
+
+/// Whether the ledger has all that the checkpoint covers. It can't have anything else.
+async fn holds(ledger: &Ledger, checkpoint: &Checkpoint) -> Result<bool, MirrorError> {
+    let compared = checkpoint.clone();
+    match ledger.read(move |view| Published::compare(view, &compared)).await?? {
+        Published::Held => Ok(true),
+        Published::Newer { .. } => Ok(false),
+        Published::Contradicts { size, published, own } => Err(two_histories(size, published, own)),
+    }
+}
+
+fn two_histories(size: u64, published: TreeHash, own: TreeHash) -> MirrorError {
+    // Genesis alone follows from the chain spec.
+    if size == 1 {
+        return MirrorError::OtherChain { published, own };
+    }
+    MirrorError::Contradiction { size, published, own }
+}
+
+/// The height of the last block, by its own header: so many signatures are published.
+async fn last_height(log: &PublishedLog, checkpoint: &Checkpoint) -> Result<u64, MirrorError> {
+    let size = checkpoint.size;
+    let number = size.saturating_sub(1) / TILE_WIDTH;
+    let bundle = log.bundle(number, size - number * TILE_WIDTH).await?;
+    let path = bundle.path;
+    match bundle.leaves.into_iter().next_back() {
+        Some(Ok(leaf)) => match leaf.content {
+            Ok(LeafContent::Header(header)) if header.log_size() == size => Ok(header.height),
+            _ => Err(MirrorError::Open { size }),
+        },
+        Some(Err(problem)) => {
+            Err(MirrorError::Leaf { index: size.saturating_sub(1), path, problem })
+        }
+        None => Err(MirrorError::Open { size }),
+    }
+}
