@@ -37,7 +37,9 @@ pub async fn catch_up(
         let end = read.block.header.log_size();
         ledger.append(read.block).await.map_err(|error| match error {
             AppendError::Invalid(_) => MirrorError::Block { error, read_from: read.read_from },
-            AppendError::Failed(_) | AppendError::Stopped => MirrorError::Failed(error),
+            AppendError::Accused { .. } | AppendError::Failed(_) | AppendError::Stopped => {
+                MirrorError::Failed(error)
+            }
         })?;
         *appended += 1;
         bar.set_position(end);
