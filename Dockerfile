@@ -20,7 +20,8 @@ COPY --from=build /out/counterfoil /usr/local/bin/counterfoil
 USER counterfoil
 WORKDIR /var/lib/counterfoil
 VOLUME /var/lib/counterfoil
-EXPOSE 8080
+# For clients, and for peers.
+EXPOSE 8080 4001
 # A kill loses nothing that was acknowledged, but a stop lets requests finish.
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["counterfoil"]
