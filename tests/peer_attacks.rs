@@ -358,3 +358,20 @@ fn a_crowd_and_endless_answers_take_bounded_memory_and_the_honest_get_through() 
     assert!(memory < CEILING_MIB, "{memory} MiB");
     victim.check();
 }
+
+#[test]
+fn a_block_from_the_future_waits_and_is_nobodys_fault() {
+    let victim = Victim::new();
+    let market = Market::new();
+    let ahead = counterfoil::network::MAX_CLOCK_AHEAD_MS + 3_000;
+    let soon = counterfoil::ledger::now().as_millis() + ahead;
+    let entries = [terms("T-1", |_| ()), sale("S-1", |_| ())];
+    let block = market.forge(&entries, |header| header.time = market::at(soon));
+    let teller = victim.teller(Tale::new(market.chain.genesis(), vec![block]));
+    victim.wait_until("it is halted", || victim.report()["sync"]["state"] == "halted");
+    assert_eq!(victim.height(), 0);
+    victim.wait_until("its time has come", || victim.height() == 1);
+    assert_eq!(victim.report()["refused"], json!({}));
+    drop(teller);
+    victim.check();
+}

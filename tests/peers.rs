@@ -248,3 +248,66 @@ fn one_command_starts_a_network() {
         assert_eq!(report["clean"], true, "{report}");
     }
 }
+
+#[test]
+fn what_a_replica_is_sent_goes_on_to_the_authority() {
+    let mut site = Site::new(10);
+    let authority = site.authority("ledger", &[]);
+    site.init("replica");
+    let forward = ["--peer", &authority.p2p(), "--forward-to", &authority.url];
+    let replica = site.node("replica", &forward);
+    // The answer is the authority's, and soon the entry is here, too.
+    let entry = site.next_entry();
+    let (status, sealed) = site.submit(&replica, &entry);
+    assert_eq!((status, &sealed["status"]), (201, &json!("sealed")), "{sealed}");
+    wait_for_agreement(&[&authority, &replica]);
+    replica.get(sealed["receipt"].as_str().unwrap());
+    let (status, existing) = site.submit(&replica, &entry);
+    assert_eq!((status, &existing["status"]), (200, &json!("existing")), "{existing}");
+    // So are its refusals; only it knows who may submit.
+    let (status, refused) = site.submit(&replica, &json!({"tenant": "acme"}));
+    assert_eq!((status, &refused["type"]), (422, &json!("/problems/malformed-entry")));
+    let status = support::binary::block_on(async {
+        let request = reqwest::Client::new().post(format!("{}/v1/entries", replica.url));
+        request.json(&entry).send().await.unwrap().status()
+    });
+    assert_eq!(status, 401);
+    // Where there is nobody to ask, it says so.
+    authority.kill();
+    let (status, refused) = site.submit(&replica, &entry);
+    assert_eq!((status, &refused["type"]), (502, &json!("/problems/authority-unreachable")));
+    // One that doesn't forward says where to go.
+    assert_eq!(replica.stop().code, 0);
+    let replica = site.replica("replica", &[]);
+    let (status, refused) = site.submit(&replica, &entry);
+    assert_eq!((status, &refused["type"]), (401, &json!("/problems/unauthorized")), "{refused}");
+}
+
+#[test]
+fn what_is_said_to_whoever_watches() {
+    let mut site = Site::new(40);
+    let authority = site.authority("ledger", &[]);
+    let replica = site.replica("replica", &[&authority.p2p()]);
+    site.seal(&authority, 30, 3);
+    wait_for_agreement(&[&authority, &replica]);
+    let figure = |node: &Node, name: &str| {
+        let text = String::from_utf8(node.get("/metrics")).unwrap();
+        assert!(text.ends_with("# EOF\n"), "{text}");
+        let line = text.lines().find(|line| line.split(' ').next() == Some(name));
+        line.unwrap_or_else(|| panic!("{name}: {text}")).rsplit(' ').next().unwrap().to_owned()
+    };
+    wait_until("it is told", || figure(&replica, "counterfoil_peers") == "1");
+    assert_eq!(figure(&replica, "counterfoil_height"), "10");
+    assert_eq!(
+        figure(&replica, "counterfoil_log_size"),
+        figure(&authority, "counterfoil_log_size")
+    );
+    assert_eq!(
+        (figure(&replica, "counterfoil_sealing"), figure(&authority, "counterfoil_sealing")),
+        ("0".into(), "1".into())
+    );
+    assert_eq!(figure(&replica, "counterfoil_lag_blocks"), "0");
+    let sent: u64 = figure(&authority, "counterfoil_peers_sent_bytes").parse().unwrap();
+    let received: u64 = figure(&replica, "counterfoil_peers_received_bytes").parse().unwrap();
+    assert!(sent > 0 && received > 0, "{sent}, {received}");
+}

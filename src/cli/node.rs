@@ -3,11 +3,13 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use anyhow::bail;
 use clap::Args;
 use serde_json::json;
 
+use super::output::Misuse;
 use super::{Exit, Logging, Outcome, output};
-use crate::http::{SubmitAccess, TokenDigest};
+use crate::http::{Forwarder, SubmitAccess, TokenDigest};
 use crate::network;
 use crate::node::config::{self, Flags, NodeConfig};
 use crate::node::serve::{self, Setup};
@@ -61,6 +63,9 @@ pub struct Arguments {
     /// The network key, made where there is none [default: network.key in the data directory]
     #[arg(long, value_name = "FILE")]
     network_key_file: Option<PathBuf>,
+    /// The URL of the authority's node, for a replica to pass submissions on to
+    #[arg(long, value_name = "URL", conflicts_with_all = ["key_file", "token_file"])]
+    forward_to: Option<String>,
     /// Print, as JSON, where it serves once it does
     #[arg(long)]
     json: bool,
@@ -80,6 +85,7 @@ impl Arguments {
             allow_peers: self.allow_peers,
             max_peers: self.max_peers,
             network_key_file: self.network_key_file,
+            forward_to: self.forward_to,
             log_level: logging.log_level,
             log_format: logging.log_format,
         };
@@ -104,9 +110,13 @@ impl Arguments {
 fn setup(config: NodeConfig) -> anyhow::Result<Setup> {
     let chain = files::chain_of(&config.dir)?;
     let key = config.key_file.as_deref().map(secret::read_key).transpose()?;
-    let access = match &config.token_file {
-        Some(path) => SubmitAccess::Token(TokenDigest::new(&secret::read_token(path)?)),
-        None => SubmitAccess::Closed,
+    if config.forward_to.is_some() && (key.is_some() || config.token_file.is_some()) {
+        bail!(Misuse("forward_to: it is for a replica, which has neither key_file nor token_file: the authority decides who may submit".to_owned()));
+    }
+    let access = match (&config.forward_to, &config.token_file) {
+        (Some(url), _) => SubmitAccess::Forward(Forwarder::new(url)?),
+        (None, Some(path)) => SubmitAccess::Token(TokenDigest::new(&secret::read_token(path)?)),
+        (None, None) => SubmitAccess::Closed,
     };
     let network = network(&config)?;
     let NodeConfig { dir, listen, published, .. } = config;

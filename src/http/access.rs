@@ -5,6 +5,7 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 
 use super::Shared;
+use super::forward::Forwarder;
 use super::problem::{Problem, ProblemType};
 
 /// Who may submit entries. Everybody may read.
@@ -16,6 +17,8 @@ pub enum SubmitAccess {
     Open,
     /// Whoever has the token.
     Token(TokenDigest),
+    /// Whoever the authority lets: it is asked.
+    Forward(Forwarder),
 }
 
 /// The digest of a bearer token: the token itself isn't kept.
@@ -44,7 +47,7 @@ impl FromRequestParts<Shared> for Submitter {
         let refused = |detail| Err(Problem::new(ProblemType::Unauthorized, detail));
         let expected = match &shared.api.access {
             SubmitAccess::Token(expected) => expected,
-            SubmitAccess::Open => return Ok(Self),
+            SubmitAccess::Open | SubmitAccess::Forward(_) => return Ok(Self),
             SubmitAccess::Closed => {
                 return refused("nobody can submit here: the operator has set no token");
             }

@@ -3,6 +3,7 @@
 //! | file | what |
 //! |---|---|
 //! | `submit.rs`, `stream.rs`, `lines.rs` | submitting: one entry, many, a stream of them |
+//! | `forward.rs` | submitting through a replica |
 //! | `results.rs` | what became of each entry |
 //! | `entries.rs`, `blocks.rs`, `chain.rs` | what is on the ledger |
 //! | `entry_view.rs`, `standing.rs`, `paging.rs` | how entries are shown, where they stand, lists of them |
@@ -13,7 +14,7 @@
 //! | `log.rs` | the log itself, as C2SP `tlog-tiles`, and the signatures of its blocks |
 //! | `verify.rs`, `verify_range.rs` | verifying for those who ask |
 //! | `peers.rs` | who else holds this ledger, and evidence |
-//! | `health.rs` | whether the node is well |
+//! | `health.rs`, `metrics.rs` | whether the node is well, and figures |
 //! | `problem.rs`, `problem_type.rs` | every error, with a stable name |
 //! | `access.rs`, `extract.rs`, `middleware.rs` | what holds for every request |
 //! | `openapi.rs`, `schema.rs` | the description of all this |
@@ -26,11 +27,13 @@ mod downline;
 mod entries;
 mod entry_view;
 mod extract;
+mod forward;
 mod health;
 mod history;
 mod lines;
 mod log;
 mod merchants;
+mod metrics;
 mod middleware;
 mod openapi;
 mod paging;
@@ -60,6 +63,7 @@ use utoipa_axum::routes;
 
 pub use access::{SubmitAccess, TokenDigest};
 pub use extract::MAX_BUFFERED_BYTES;
+pub use forward::{ForwardError, Forwarder};
 pub use middleware::{MAX_CONCURRENT_REQUESTS, REQUEST_TIMEOUT_SECONDS};
 pub use problem::{Problem, ProblemType};
 pub use stream::MAX_CONCURRENT_STREAMS;
@@ -178,5 +182,8 @@ fn untimed_routes() -> OpenApiRouter<Shared> {
 
 /// Routes that are answered however busy the node is.
 fn health_routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(health::livez)).routes(routes!(health::readyz))
+    OpenApiRouter::new()
+        .routes(routes!(health::livez))
+        .routes(routes!(health::readyz))
+        .routes(routes!(metrics::get_metrics))
 }

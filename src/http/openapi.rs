@@ -25,10 +25,10 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::Shared;
 use super::problem::ProblemType::{
-    self, AtomicRejected, AtomicStream, BadCursor, BadParameter, DuplicateExternalId, Internal,
-    Interrupted, MalformedEntry, MalformedJson, MethodNotAllowed, MissingParent, NoSealingKey,
-    NotFound, NotReady, NotSealing, Overloaded, TimedOut, TooLarge, TooMuch, Unauthorized,
-    UnsupportedMediaType,
+    self, AtomicRejected, AtomicStream, AuthorityUnreachable, BadCursor, BadParameter,
+    DuplicateExternalId, Internal, Interrupted, MalformedEntry, MalformedJson, MethodNotAllowed,
+    MissingParent, NoSealingKey, NotFound, NotReady, NotSealing, Overloaded, TimedOut, TooLarge,
+    TooMuch, Unauthorized, UnsupportedMediaType,
 };
 use super::problem::{self, Problem};
 
@@ -38,7 +38,7 @@ const PROBLEMS: &[(&str, &[ProblemType])] = &[
     ("submit_entries", &[
         BadParameter, MalformedJson, AtomicStream, Interrupted, Unauthorized, NoSealingKey,
         DuplicateExternalId, TooLarge, UnsupportedMediaType, MalformedEntry, MissingParent, TooMuch,
-        AtomicRejected, NotSealing,
+        AtomicRejected, NotSealing, AuthorityUnreachable,
     ]),
     ("list_entries", &[BadParameter, BadCursor]),
     ("get_entry", &[BadParameter, NotFound]),
@@ -73,6 +73,7 @@ const PROBLEMS: &[(&str, &[ProblemType])] = &[
     ("get_signatures", &[NotFound]),
     ("list_problems", &[MethodNotAllowed]),
     ("get_problem", &[NotFound]),
+    ("get_metrics", &[MethodNotAllowed]),
     ("livez", &[MethodNotAllowed]),
     ("readyz", &[NotReady]),
 ];

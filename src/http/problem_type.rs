@@ -77,6 +77,8 @@ problem_types! {
         "What is on the ledger is served, but nothing is sealed until the operator has put right what `detail` names.";
     Recovering "recovering" SERVICE_UNAVAILABLE "The node recovers from a failed write":
         "Its disk refused a write: it is full, read-only or failing. The node tries again and goes on by itself when the disk works; try again after `Retry-After` seconds. An entry that was submitted just then may or may not be sealed; submitting the same again is safe and tells. What is on the ledger is served meanwhile, but for the moments in which the store is opened anew.";
+    AuthorityUnreachable "authority-unreachable" BAD_GATEWAY "The authority can't be reached":
+        "This replica passes submissions on to the authority's node, which doesn't answer. What was submitted may or may not be sealed; submitting the same again is safe and tells.";
     NotReady "not-ready" SERVICE_UNAVAILABLE "The node is not ready":
         "It runs, but it doesn't seal what it ought to seal. `detail` says why.";
     Interrupted "interrupted" BAD_REQUEST "The upload was cut off":

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Shared;
-use super::access::Submitter;
+use super::access::{SubmitAccess, Submitter};
 use super::extract::{BufferedBody, MediaType, Parameters, media_type, read_body};
 use super::problem::{Problem, ProblemType};
 use super::results::{EntryResult, Readings, read_entry};
@@ -94,6 +94,9 @@ pub async fn submit_entries(
     Parameters(query): Parameters<SubmitQuery>,
     request: Request,
 ) -> Result<Response, Problem> {
+    if let SubmitAccess::Forward(authority) = &shared.api.access {
+        return authority.forward(request).await;
+    }
     let (parts, body) = request.into_parts();
     match media_type(&parts.headers, &[MediaType::Json, MediaType::Ndjson])? {
         MediaType::Ndjson if query.atomic => Err(Problem::plain(ProblemType::AtomicStream)),

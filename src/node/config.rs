@@ -14,6 +14,7 @@
 //! | `allow_peers` | `COUNTERFOIL_ALLOW_PEERS` | peer ids that may connect; everybody where there are none | `[]` |
 //! | `max_peers` | `COUNTERFOIL_MAX_PEERS` | how many connections others may begin, and as many again this node | `64` |
 //! | `network_key_file` | `COUNTERFOIL_NETWORK_KEY_FILE` | the network key, made where there is none | `network.key` in `dir` |
+//! | `forward_to` | `COUNTERFOIL_FORWARD_TO` | the URL of the authority's node, such as `https://ledger.example`: a replica passes submissions on to it | none |
 //! | `log_level` | `COUNTERFOIL_LOG_LEVEL` | level or filter of the log | `info` |
 //! | `log_format` | `COUNTERFOIL_LOG_FORMAT` | `pretty` or `json` | `pretty` |
 //!
@@ -72,6 +73,8 @@ pub struct NodeConfig {
     pub max_peers: u32,
     /// The network key's file.
     pub network_key_file: Option<PathBuf>,
+    /// The authority's node, to which submissions are passed on.
+    pub forward_to: Option<String>,
     /// Level or filter of the log.
     pub log_level: String,
     /// How log lines look.
@@ -114,6 +117,9 @@ pub struct Flags {
     /// Overrides [`NodeConfig::network_key_file`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network_key_file: Option<PathBuf>,
+    /// Overrides [`NodeConfig::forward_to`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub forward_to: Option<String>,
     /// Overrides [`NodeConfig::log_level`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log_level: Option<String>,

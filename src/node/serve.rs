@@ -175,7 +175,8 @@ struct Node {
 
 impl Node {
     async fn open(setup: Setup, stopping: &CancellationToken) -> Result<Self, ServeError> {
-        if !matches!(setup.access, SubmitAccess::Token(_)) && !setup.listen.ip().is_loopback() {
+        let asks = matches!(setup.access, SubmitAccess::Token(_) | SubmitAccess::Forward(_));
+        if !asks && !setup.listen.ip().is_loopback() {
             return Err(ServeError::NotLoopback(setup.listen));
         }
         let address = setup.listen;

@@ -146,7 +146,8 @@ pub fn tail(job: &Job) -> anyhow::Result<Findings> {
     let count = (job.seconds * TAIL_PER_SECOND).max(TAIL_PER_SECOND);
     let until = job.workload.until;
     let singles = Workload { entries: count, until, ..job.workload.clone() };
-    let mut entries = workload::entries(&singles, &chain.spec().currencies)?.map(workload::encode);
+    let entries = workload::entries(&singles, &chain.spec().currencies)?;
+    let entries = entries.map(workload::encode).take(usize::try_from(count)?);
     let latencies = runtime.block_on(async {
         let leader = Network::start(dev::network(&home, &[])?, authority.clone()).await?;
         let settings = dev::network(&replica.directory, &leader.addresses())?;
@@ -160,11 +161,11 @@ pub fn tail(job: &Job) -> anyhow::Result<Findings> {
         let mut ticks =
             tokio::time::interval(Duration::from_secs(1) / u32::try_from(TAIL_PER_SECOND)?);
         let mut acknowledged = Vec::new();
-        for entry in entries.by_ref() {
+        for entry in entries {
             ticks.tick().await;
-            let ledger = authority.clone();
+            let enqueued = authority.enqueue(vec![entry], Atomicity::EntryByEntry).await?;
             acknowledged.push(tokio::spawn(async move {
-                let outcomes = ledger.submit(vec![entry], Atomicity::EntryByEntry).await?;
+                let outcomes = enqueued.outcomes().await?;
                 let at = Instant::now();
                 match outcomes.first() {
                     Some(Outcome::Sealed(position)) => Ok((position.height, at)),
