@@ -159,10 +159,11 @@ fn start(view: &View, chain: &Chain, from: u64) -> Result<Tip, Fault> {
         peaks.push(view.node(level, first >> level)?);
         first += 1 << level;
     }
-    let tip = Tip::new(&stored.header, Frontier::from_peaks(size, peaks));
+    let succession = view.succession_at(before)?;
+    let tip = Tip::new(&stored.header, Frontier::from_peaks(size, peaks), succession);
     let signature = stored.signature.ok_or_else(|| wrong("no signature"))?;
     tip.checkpoint(chain)
-        .verify(&chain.spec().authority(), &signature)
+        .verify(&tip.spec().authority(), &signature)
         .map_err(|error| wrong(&error.to_string()))?;
     Ok(tip)
 }

@@ -6,6 +6,7 @@ use super::conflict::{Conflict, Settled};
 use super::outcome::{Outcome, Position, Rejection, SubmitError};
 use super::pool::{Atomicity, Submission};
 use crate::protocol::block::EncodedEntry;
+use crate::protocol::entry::Kind;
 use crate::protocol::rules::{AdmitError, Refusal};
 use crate::protocol::verify::Draft;
 use crate::store::{Pending, StoreError};
@@ -36,6 +37,11 @@ impl InProgress {
         }
     }
 
+    /// Whether a change of the spec comes next.
+    pub(super) fn begins_with_change(&self) -> bool {
+        super::begins_with_change(self.entries.as_slice())
+    }
+
     /// Admits as many of its entries as the draft has room for.
     pub(super) fn advance(
         &mut self,
@@ -54,7 +60,9 @@ impl InProgress {
         pending: &Pending<'_>,
     ) -> Result<Step, StoreError> {
         while let Some(entry) = self.entries.as_slice().first() {
-            if !draft.has_room_for(entry.leaf().len()) {
+            // A change stands at the beginning of a block: of the next.
+            let too_late = entry.kind() == Kind::SpecChange && !draft.is_opening();
+            if too_late || !draft.has_room_for(entry.leaf().len()) {
                 return Ok(Step::BlockFull);
             }
             let Some(entry) = self.entries.next() else { unreachable!("looked at above") };
@@ -68,6 +76,9 @@ impl InProgress {
         draft: &mut Draft<'_, Pending<'_>>,
         pending: &Pending<'_>,
     ) -> Result<Step, StoreError> {
+        if self.begins_with_change() && !draft.is_opening() {
+            return Ok(Step::BlockFull);
+        }
         let mark = draft.mark();
         let entries = self.entries.as_slice().to_vec();
         let mut outcomes = Vec::with_capacity(entries.len());

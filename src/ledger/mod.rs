@@ -35,7 +35,9 @@ pub use outcome::{AppendError, NotOpen, OpenError, Outcome, Position, Rejection,
 pub use pool::{Atomicity, Enqueued, MAX_POOL_BYTES, MAX_POOL_ENTRIES, MAX_REQUEST_ENTRIES};
 
 use crate::protocol::block::{Block, EncodedEntry};
-use crate::protocol::key::SealingKey;
+use crate::protocol::entry::Kind;
+use crate::protocol::key::{PublicKey, SealingKey};
+use crate::protocol::succession::KeyRole;
 use crate::protocol::time::Timestamp;
 use crate::protocol::verify::Chain;
 use crate::store::{Head, Standing, Store, View};
@@ -70,6 +72,13 @@ pub enum Health {
     Sealing,
     /// It has no sealing key: a replica, or a node that only serves.
     NoKey,
+    /// Its key isn't the authority's. It serves, and takes a change of the spec that makes it so.
+    NotAuthority {
+        /// What its key is.
+        role: KeyRole,
+        /// Who seals the next block.
+        authority: PublicKey,
+    },
     /// Guard and store disagree.
     Standing(Standing),
     /// It is not known yet, or known to be wrong, that nothing newer was published.
@@ -86,8 +95,8 @@ pub struct WriterThread {
 }
 
 impl Ledger {
-    /// Opens the ledger of `chain` in `directory` and starts its writer. With `key`, which
-    /// must be the authority's, it seals what is submitted.
+    /// Opens the ledger of `chain` in `directory` and starts its writer. With `key` it seals what
+    /// is submitted, as long as that is the authority's.
     ///
     /// # Errors
     /// [`OpenError`].
@@ -96,12 +105,6 @@ impl Ledger {
         chain: Arc<Chain>,
         key: Option<SealingKey>,
     ) -> Result<(Self, WriterThread), OpenError> {
-        if let Some(key) = &key
-            && key.public() != chain.spec().authority()
-        {
-            let (found, expected) = (key.public(), chain.spec().authority());
-            return Err(OpenError::WrongKey { found, expected });
-        }
         let (store, committer) = Store::open(directory, chain.clone())?;
         let store = Arc::new(OpenStore::from_pointee(store));
         let (pool, requests) = pool::Pool::new(store.clone());
@@ -149,8 +152,9 @@ impl Ledger {
         entries: Vec<EncodedEntry>,
         atomicity: Atomicity,
     ) -> Result<Enqueued, SubmitError> {
-        self.check_health()?;
-        self.inner.pool.enqueue(self.chain().spec(), entries, atomicity).await
+        self.check_health(&entries)?;
+        let spec = self.head().tip.spec_ahead().clone();
+        self.inner.pool.enqueue(&spec, entries, atomicity).await
     }
 
     /// Verifies a block from elsewhere and appends it. When this returns without an error, the
@@ -219,19 +223,26 @@ impl Ledger {
         }
     }
 
-    fn check_health(&self) -> Result<(), SubmitError> {
+    fn check_health(&self, entries: &[EncodedEntry]) -> Result<(), SubmitError> {
         match self.health() {
             Health::Sealing => Ok(()),
+            // Perhaps the change by which it may seal.
+            Health::NotAuthority { .. } if begins_with_change(entries) => Ok(()),
             health => Err(SubmitError::NotSealing(health)),
         }
     }
+}
+
+/// Whether a change of the spec comes first.
+fn begins_with_change(entries: &[EncodedEntry]) -> bool {
+    entries.first().is_some_and(|entry| entry.kind() == Kind::SpecChange)
 }
 
 impl Health {
     /// What it comes to where sealing is held back.
     fn held_by(self, hold: Option<&Hold>) -> Self {
         match (self, hold) {
-            (Self::Sealing, Some(hold)) => Self::Held(hold.clone()),
+            (Self::Sealing | Self::NotAuthority { .. }, Some(hold)) => Self::Held(hold.clone()),
             (health, _) => health,
         }
     }
@@ -252,6 +263,21 @@ impl std::fmt::Display for Health {
         match self {
             Self::Sealing => f.write_str("sealing"),
             Self::NoKey => f.write_str("this node has no sealing key, it only serves"),
+            Self::NotAuthority { role, authority } => {
+                match role {
+                    // Only in the moment in which that changes.
+                    KeyRole::Authority => f.write_str("this node's key seals"),
+                    KeyRole::Awaited { from_height } => {
+                        write!(f, "this node's key seals from block {from_height} on")
+                    }
+                    KeyRole::StandsBy => f.write_str("this node's key stands by"),
+                    KeyRole::Retired => f.write_str("this node's key was replaced: it is retired"),
+                    KeyRole::Unknown => {
+                        f.write_str("this node's key is none of the chain spec's authorities")
+                    }
+                }?;
+                write!(f, "; the next block is {authority}'s to seal")
+            }
             Self::Standing(standing) => standing.fmt(f),
             Self::Held(hold) => hold.fmt(f),
             Self::Recovering(cause) => write!(

@@ -2,7 +2,6 @@
 
 use super::Health;
 use crate::protocol::hash::EntryId;
-use crate::protocol::key::PublicKey;
 use crate::protocol::rules::Refusal;
 use crate::protocol::verify::Invalid;
 use crate::store::StoreError;
@@ -93,14 +92,6 @@ pub struct NotOpen;
 /// Why a ledger can't be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The key isn't the authority's.
-    #[error("the sealing key is {found}, the chain spec's authority is {expected}")]
-    WrongKey {
-        /// The public half of the key that was given.
-        found: PublicKey,
-        /// The key that seals this chain.
-        expected: PublicKey,
-    },
     /// The store can't be opened.
     #[error(transparent)]
     Store(#[from] StoreError),

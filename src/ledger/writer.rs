@@ -21,8 +21,8 @@ use super::outcome::{AppendError, SubmitError};
 use super::pool::{Request, Requests};
 use super::{Health, OpenStore, now};
 use crate::protocol::block::Block;
-use crate::protocol::key::SealingKey;
-use crate::protocol::verify::{self, Chain, Draft, Invalid, VerifiedBlock};
+use crate::protocol::key::{PublicKey, SealingKey};
+use crate::protocol::verify::{self, Chain, Draft, Invalid, Tip, VerifiedBlock};
 use crate::store::{self, Committer, Head, MIN_FREE_BYTES, Pending, Progress, StoreError};
 
 /// The most requests that one block answers. More than it has entries only where requests add
@@ -127,6 +127,16 @@ impl Writer {
         self.health.send_replace(standing(committer, self.key.as_ref()));
     }
 
+    /// Tells everybody whether this node seals, where that has changed.
+    fn tell_standing(&self, committer: &Committer) {
+        let now = standing(committer, self.key.as_ref());
+        self.health.send_if_modified(|health| {
+            let changed = *health != now;
+            *health = now;
+            changed
+        });
+    }
+
     /// Tells everybody that nothing is sealed, and why.
     pub(super) fn halt(&self, health: Health) {
         self.health.send_replace(health);
@@ -183,6 +193,7 @@ impl Writer {
                 let (height, size) = (head.height(), head.size());
                 tracing::debug!(height, size, "block sealed");
                 self.heads.send_replace(head);
+                self.tell_standing(committer);
                 requests.for_each(InProgress::finish);
             }
             Some(Err(error)) => {
@@ -212,12 +223,13 @@ impl Writer {
         committing: Option<&Progress>,
     ) {
         let health = self.health.borrow().clone().held_by(self.hold.borrow().as_ref());
-        if self.key.is_none() || health != Health::Sealing {
+        let may_seal = matches!(health, Health::Sealing | Health::NotAuthority { .. });
+        let Some(own) = self.key.as_ref().map(SealingKey::public).filter(|_| may_seal) else {
             if let Some(request) = next.carried.take() {
                 request.fail(&SubmitError::NotSealing(health));
             }
             return;
-        }
+        };
         if let Err(error) = store::check_free(&self.place.directory, MIN_FREE_BYTES) {
             next.failed = Some(error);
             return;
@@ -225,7 +237,19 @@ impl Writer {
         while next.done.len() < MAX_BLOCK_REQUESTS {
             let request = next.carried.take().or_else(|| self.next_submission(committing));
             let Some(mut request) = request else { return };
-            match request.advance(&mut next.draft, pending) {
+            let mark = next.draft.mark();
+            // Who seals this block may be another one than for the block before; a change that comes
+            // first may make it us, or somebody else.
+            let may_be_ours = next.draft.authority() == own || request.begins_with_change();
+            let advanced = may_be_ours.then(|| request.advance(&mut next.draft, pending));
+            if next.draft.authority() != own {
+                next.draft.roll_back(mark);
+                let health = not_authority(own, pending.tip(), next.draft.authority());
+                request.fail(&SubmitError::NotSealing(health));
+                continue;
+            }
+            let Some(advanced) = advanced else { continue };
+            match advanced {
                 Ok(Step::Done) => next.done.push(request),
                 Ok(Step::BlockFull) => {
                     next.carried = Some(request);
@@ -273,7 +297,7 @@ impl Writer {
         let (answer, result) = match appended {
             Ok(head) => {
                 self.heads.send_replace(head);
-                self.health.send_replace(standing(committer, self.key.as_ref()));
+                self.tell_standing(committer);
                 (Ok(()), Ok(()))
             }
             Err(Invalid::State(error)) => {
@@ -308,9 +332,19 @@ fn standing(committer: &Committer, key: Option<&SealingKey>) -> Health {
     match (key, committer.standing()) {
         // Whoever can't seal anyway may serve a copy.
         (None, standing) if standing.is_whole() => Health::NoKey,
-        (Some(_), standing) if standing.may_seal() => Health::Sealing,
+        (Some(key), standing) if standing.may_seal() => {
+            let tip = &committer.store().head().tip;
+            let (own, authority) = (key.public(), tip.spec_ahead().authority());
+            if own == authority { Health::Sealing } else { not_authority(own, tip, authority) }
+        }
         (_, standing) => Health::Standing(standing.clone()),
     }
+}
+
+/// Why `own` doesn't seal the block after `tip`, which `authority` does.
+fn not_authority(own: PublicKey, tip: &Tip, authority: PublicKey) -> Health {
+    let height = tip.height.saturating_add(1);
+    Health::NotAuthority { role: tip.succession.role_of(&own, height), authority }
 }
 
 fn without_cause(invalid: Invalid<StoreError>) -> Invalid<String> {
@@ -325,6 +359,8 @@ fn without_cause(invalid: Invalid<StoreError>) -> Invalid<String> {
         Invalid::Empty { height } => Invalid::Empty { height },
         Invalid::TooLarge { height, index } => Invalid::TooLarge { height, index },
         Invalid::Rule { height, index, refusal } => Invalid::Rule { height, index, refusal },
+        Invalid::Change { height, index, refusal } => Invalid::Change { height, index, refusal },
+        Invalid::UnknownRules { height, version } => Invalid::UnknownRules { height, version },
         Invalid::Signature { height } => Invalid::Signature { height },
     }
 }

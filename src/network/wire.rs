@@ -15,6 +15,7 @@ use crate::protocol::codec::{self, NotCanonical};
 use crate::protocol::evidence::SignedRoot;
 use crate::protocol::hash::{ChainId, TreeHash};
 use crate::protocol::key::{PublicKey, Signature};
+use crate::protocol::succession::Succession;
 use crate::protocol::tree::{self, MAX_PROOF_HASHES};
 use crate::protocol::verify::Chain;
 
@@ -121,8 +122,9 @@ pub enum AnnouncementError {
     /// Of another chain.
     #[error("it is of chain {0}")]
     Chain(ChainId),
-    /// Of a key that doesn't seal this chain.
-    #[error("it is sealed by {0}, which isn't the authority")]
+    /// Of a key that isn't known to seal at its height. A change of the spec that is still to come may
+    /// put it in force, so this says nothing of the peer.
+    #[error("it is sealed by {0}, which isn't known to be the authority")]
     Authority(PublicKey),
     /// Genesis has no signature, and needs none.
     #[error("it announces genesis")]
@@ -139,16 +141,20 @@ pub enum AnnouncementError {
 }
 
 impl Announcement {
-    /// Looks whether the authority of `chain` has signed it.
+    /// Looks whether it is signed by who seals `chain` at its height, as far as `succession` knows.
     ///
     /// # Errors
     /// [`AnnouncementError`].
-    pub fn check(&self, chain: &Chain) -> Result<SignedHead, AnnouncementError> {
+    pub fn check(
+        &self,
+        chain: &Chain,
+        succession: &Succession,
+    ) -> Result<SignedHead, AnnouncementError> {
         let Self { header, proof, signature } = self;
         if header.chain_id != chain.id() {
             return Err(AnnouncementError::Chain(header.chain_id));
         }
-        let authority = chain.spec().authority();
+        let authority = succession.spec_at(header.height).authority();
         if header.authority != authority {
             return Err(AnnouncementError::Authority(header.authority));
         }
@@ -283,7 +289,7 @@ mod tests {
         let chain = chain();
         for entries in [1, 2, 3, 7, 8, 1000] {
             let (announced, root) = announcement(&chain, entries);
-            let head = announced.check(&chain).unwrap();
+            let head = announced.check(&chain, chain.succession()).unwrap();
             assert_eq!((head.signed.size, head.signed.root), (u64::from(entries) + 2, root));
             assert_eq!(Announcement::decode(&announced.encode()), Ok(announced));
         }
@@ -296,7 +302,7 @@ mod tests {
         let with = |change: &dyn Fn(&mut Announcement)| {
             let mut changed = announced.clone();
             change(&mut changed);
-            changed.check(&chain).unwrap_err()
+            changed.check(&chain, chain.succession()).unwrap_err()
         };
         let stranger = SealingKey::from_seed(&Zeroizing::new([8; 32])).public();
         let unsigned = AnnouncementError::Signature(CheckpointError::BadSignature);

@@ -104,7 +104,9 @@ where
         .map_err(|source| ServeError::Bind { address, source })?;
     let address = listener.local_addr().map_err(system("tell the address"))?;
     // Genesis is signed by nobody, but what a node publishes is; so is a log of genesis alone.
-    let genesis_note = setup.key.as_ref().map(|key| {
+    let first = setup.chain.spec().authority();
+    let genesis_key = setup.key.as_ref().filter(|key| key.public() == first);
+    let genesis_note = genesis_key.map(|key| {
         let checkpoint = setup.chain.genesis_tip().checkpoint(&setup.chain);
         checkpoint.to_note(&key.public(), &checkpoint.sign(key))
     });
@@ -119,8 +121,8 @@ where
         %address, directory = %setup.directory.display(), height = ledger.head().height(),
         size = ledger.head().size(), health = %ledger.health(), "serving"
     );
-    if let Health::Standing(standing) = ledger.health() {
-        tracing::warn!("nothing is sealed: {standing}");
+    if let health @ (Health::Standing(_) | Health::NotAuthority { .. }) = ledger.health() {
+        tracing::warn!("nothing is sealed: {health}");
     }
     let api = Api { ledger: ledger.clone(), access: setup.access, genesis_note };
     let router = http::router(api, explorer::router(ledger.clone()));

@@ -94,6 +94,7 @@ impl Arguments {
             Health::Standing(standing) => bail!("{standing}"),
             Health::Sealing
             | Health::NoKey
+            | Health::NotAuthority { .. }
             | Health::Held(_)
             | Health::Recovering(_)
             | Health::Failed => Ok(Exit::Fine),

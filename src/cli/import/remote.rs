@@ -14,8 +14,9 @@ use crate::cli::progress;
 use crate::cli::verify::tiles::{MAX_REQUESTS, TileClient, split_bundle};
 use crate::ledger::{Ledger, Published};
 use crate::protocol::block::{Block, EncodedEntry, Header, Leaf};
-use crate::protocol::checkpoint::Checkpoint;
+use crate::protocol::checkpoint::{Checkpoint, CheckpointError};
 use crate::protocol::key::Signature;
+use crate::protocol::spec::MAX_BLOCK_ENTRIES;
 use crate::store::TILE_WIDTH;
 
 /// The longest page of a block that is read, in bytes; it names one entry.
@@ -30,17 +31,23 @@ struct BlockPage {
 /// Appends what the node behind `url` has and `ledger` lacks, up to its checkpoint.
 pub async fn append_missing(ledger: &Ledger, url: &str, counts: &mut Counts) -> anyhow::Result<()> {
     let client = TileClient::new(url)?;
-    let spec = ledger.chain().spec();
+    let (origin, tip) = (&ledger.chain().spec().origin, ledger.head().tip.clone());
     let note = client.checkpoint().await?;
-    let (checkpoint, _) = Checkpoint::open(&note, &spec.origin, &spec.authority())
-        .with_context(|| format!("the checkpoint of {url}"))?;
-    counts.present = ledger.head().height();
+    let context = || format!("the checkpoint of {url}");
+    // A key that isn't known here may be put in force by a change that is missing here.
+    let signed = Checkpoint::open_by_any(&note, origin, &tip.succession.sealing_keys());
+    let (checkpoint, is_known) = match signed {
+        Err(CheckpointError::NotSigned) => (Checkpoint::read(&note, origin)?, false),
+        signed => (signed.with_context(context)?.0, true),
+    };
+    counts.present = tip.height;
     match Published::compare(&ledger.view()?, &checkpoint)? {
+        Published::Newer { .. } => {}
+        _ if !is_known => return Err(CheckpointError::NotSigned).with_context(context),
         Published::Held => return Ok(()),
         Published::Contradicts { size, published, own } => bail!(
             "at size {size} the root here is {own}, there it is {published}: they are two histories, and one key signed both; keep both and find out why"
         ),
-        Published::Newer { .. } => {}
     }
     let bar = progress::bar(checkpoint.size, "leaves");
     let own = ledger.head().size();
@@ -57,7 +64,7 @@ pub async fn append_missing(ledger: &Ledger, url: &str, counts: &mut Counts) -> 
             match leaf {
                 Content::Entry(entry) => {
                     // One more than fits: that is for the verifier to refuse.
-                    if pending.len() <= spec.limits.block_entries as usize {
+                    if pending.len() <= MAX_BLOCK_ENTRIES as usize {
                         pending.push(*entry);
                     }
                 }
@@ -71,8 +78,11 @@ pub async fn append_missing(ledger: &Ledger, url: &str, counts: &mut Counts) -> 
         }
     }
     bar.finish_and_clear();
+    let authority = ledger.head().tip.spec().authority();
     match Published::compare(&ledger.view()?, &checkpoint)? {
-        Published::Held => Ok(()),
+        Published::Held => {
+            Checkpoint::open(&note, origin, &authority).map(|_| ()).with_context(context)
+        }
         _ => bail!("{url} serves fewer blocks than its checkpoint covers, or others"),
     }
 }

@@ -22,10 +22,11 @@ pub fn verify(url: &str, chain: &Arc<Chain>) -> anyhow::Result<ProvenLedger> {
 }
 
 async fn verify_log(client: &TileClient, chain: &Arc<Chain>) -> anyhow::Result<ProvenLedger> {
-    let spec = chain.spec();
+    let origin = &chain.spec().origin;
     let note = client.checkpoint().await?;
-    let (checkpoint, _) = Checkpoint::open(&note, &spec.origin, &spec.authority())
-        .map_err(|error| NotProven::new(format!("the checkpoint: {error}")))?;
+    let wrong = |error| NotProven::new(format!("the checkpoint: {error}"));
+    // Who must have signed it, the log itself tells. Until that was read it is but a claim.
+    let checkpoint = Checkpoint::read(&note, origin).map_err(wrong)?;
     let hashes = client.hashes(checkpoint.size, checkpoint.root).await?;
     let mut replay = Replay::new(chain.clone());
     let bar = progress::bar(checkpoint.size, "leaves");
@@ -41,6 +42,7 @@ async fn verify_log(client: &TileClient, chain: &Arc<Chain>) -> anyhow::Result<P
     }
     bar.finish_and_clear();
     replay.finish(&checkpoint)?;
+    Checkpoint::open(&note, origin, &replay.tip().spec().authority()).map_err(wrong)?;
     let mut checked = vec![
         "signature: the authority's, on the checkpoint, which covers every block before it",
         "leaves: each has the hash that the checkpoint commits to",
