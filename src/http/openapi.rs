@@ -27,8 +27,8 @@ use super::Shared;
 use super::problem::ProblemType::{
     self, AtomicRejected, AtomicStream, BadCursor, BadParameter, DuplicateExternalId, Internal,
     Interrupted, MalformedEntry, MalformedJson, MethodNotAllowed, MissingParent, NoSealingKey,
-    NotFound, NotReady, NotSealing, Overloaded, TimedOut, TooLarge, TooMuch, Unauthorized,
-    UnsupportedMediaType,
+    NotAuthority, NotFound, NotReady, NotSealing, Overloaded, TimedOut, TooLarge, TooMuch,
+    Unauthorized, UnsupportedMediaType,
 };
 use super::problem::{self, Problem};
 use crate::protocol::entry::Kind;
@@ -38,7 +38,7 @@ use crate::protocol::entry::Kind;
 const PROBLEMS: &[(&str, &[ProblemType])] = &[
     ("submit_entries", &[
         BadParameter, MalformedJson, AtomicStream, Interrupted, Unauthorized, NoSealingKey,
-        DuplicateExternalId, TooLarge, UnsupportedMediaType, MalformedEntry, MissingParent, TooMuch,
+        NotAuthority, DuplicateExternalId, TooLarge, UnsupportedMediaType, MalformedEntry, MissingParent, TooMuch,
         AtomicRejected, NotSealing,
     ]),
     ("list_entries", &[BadParameter, BadCursor]),
