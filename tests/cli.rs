@@ -14,7 +14,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use support::binary::{Node, counterfoil, json, operated, operator, path, run, seal};
 
-const VERBS: [&[&str]; 19] = [
+const VERBS: [&[&str]; 22] = [
     &["dev"],
     &["init"],
     &["node"],
@@ -33,6 +33,9 @@ const VERBS: [&[&str]; 19] = [
     &["spec", "new"],
     &["spec", "validate"],
     &["spec", "hash"],
+    &["spec", "change"],
+    &["spec", "sign"],
+    &["spec", "submit"],
     &[],
 ];
 

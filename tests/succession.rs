@@ -61,7 +61,7 @@ fn at_once(market: &Market, number: u32, alter: impl FnOnce(&mut SpecChange)) ->
 fn rotation(from_height: u64) -> Entry {
     change(1, |body| {
         body.currencies = Currencies::default();
-        (body.from_height, body.authorities) = (from_height, authorities(&[SUCCESSOR]));
+        (body.from_height, body.authorities) = (from_height, Some(authorities(&[SUCCESSOR])));
     })
 }
 
@@ -129,7 +129,7 @@ fn a_planned_rotation_takes_effect_at_its_height() {
 fn the_authority_that_a_change_replaces_does_not_seal_its_block() {
     let market = Market::new();
     let mut draft = market.draft();
-    let change = at_once(&market, 1, |body| body.authorities = authorities(&[SUCCESSOR]));
+    let change = at_once(&market, 1, |body| body.authorities = Some(authorities(&[SUCCESSOR])));
     draft.admit(encoded(&[change]).remove(0)).unwrap();
     draft.seal(&key());
 }
@@ -140,7 +140,7 @@ fn those_who_govern_choose_between_two_histories() {
     one.seal(NOW, &[terms("T-1", |_| ())]);
     other.seal(NOW, &[terms("T-1", |body| body.network_fee_ppm = 1)]);
     let chosen = at_once(&one, 1, |body| {
-        body.authorities = authorities(&[SUCCESSOR]);
+        body.authorities = Some(authorities(&[SUCCESSOR]));
         body.governance = Some(governance(&GOVERNING_LATER, 2));
     });
     let entries = [chosen.clone(), sold(1)];
@@ -229,7 +229,7 @@ fn a_draft_that_is_rolled_back_forgets_its_changes() {
     let market = Market::new();
     let mut draft = market.draft();
     let mark = draft.mark();
-    let change = at_once(&market, 1, |body| body.authorities = authorities(&[SUCCESSOR]));
+    let change = at_once(&market, 1, |body| body.authorities = Some(authorities(&[SUCCESSOR])));
     draft.admit(encoded(&[change]).remove(0)).unwrap();
     assert_eq!(draft.authority(), public(SUCCESSOR));
     draft.roll_back(mark);
@@ -308,7 +308,7 @@ fn stated() -> impl Strategy<Value = Stated> {
 fn state(body: &mut SpecChange, stated: &Stated) {
     body.currencies = Currencies::default();
     match stated {
-        Stated::Authority(seed) => body.authorities = authorities(&[*seed]),
+        Stated::Authority(seed) => body.authorities = Some(authorities(&[*seed])),
         Stated::Governance(true) => body.governance = Some(governance(&GOVERNING_LATER, 2)),
         Stated::Governance(false) => body.governance = spec().governance.into(),
         Stated::Currency(letter) => {
@@ -376,9 +376,11 @@ fn offline(chain: &Chain, succession: &Succession) -> Result<(), TestCaseError> 
 
 #[test]
 fn a_change_withdraws_what_would_begin_after_it() {
-    let first = change(1, |body| (body.from_height, body.authorities) = (10, authorities(&[3])));
-    let second =
-        following(&first, |body| (body.from_height, body.authorities) = (5, authorities(&[4])));
+    let first =
+        change(1, |body| (body.from_height, body.authorities) = (10, Some(authorities(&[3]))));
+    let second = following(&first, |body| {
+        (body.from_height, body.authorities) = (5, Some(authorities(&[4])));
+    });
     let third = following(&second, |body| {
         (body.from_height, body.currencies) = (5, Currencies::new([(currency("SEK"), 2)]));
     });
@@ -402,7 +404,7 @@ fn a_change_withdraws_what_would_begin_after_it() {
 #[test]
 fn a_signature_covers_all_of_the_entry_but_the_signatures() {
     let chain = Chain::new(spec()).id();
-    let signed = change(1, |body| body.authorities = authorities(&[3]));
+    let signed = change(1, |body| body.authorities = Some(authorities(&[3])));
     let message = signed.signed_by_governance(chain);
     let beginning = [b"counterfoil 2026-11-21 spec change v1\n".as_slice(), chain.as_bytes()];
     assert!(message.starts_with(&beginning.concat()));

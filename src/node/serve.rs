@@ -20,7 +20,8 @@ use super::published::{self, Place};
 use crate::explorer;
 use crate::http::{self, Api, SubmitAccess};
 use crate::ledger::{Health, Ledger, OpenError};
-use crate::protocol::key::SealingKey;
+use crate::protocol::key::{PublicKey, SealingKey};
+use crate::protocol::succession::KeyRole;
 use crate::protocol::verify::Chain;
 
 /// How long requests at hand may take to finish after the node was told to stop, in seconds.
@@ -75,6 +76,17 @@ pub enum ServeError {
     /// The ledger can't be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// Nothing names the key: the wrong file, most likely. Who is to be the authority submits the
+    /// change that says so first.
+    #[error(
+        "the sealing key is {found}, which nothing on the ledger names; the authority is {authority}. Give that one's key, or submit the change of the spec that names this one (`counterfoil spec submit --dir`)"
+    )]
+    UnknownKey {
+        /// The public half of the key that was given.
+        found: PublicKey,
+        /// The key that seals.
+        authority: PublicKey,
+    },
     /// The operating system refused.
     #[error("can't {action}: {source}")]
     System {
@@ -110,9 +122,10 @@ where
         let checkpoint = setup.chain.genesis_tip().checkpoint(&setup.chain);
         checkpoint.to_note(&key.public(), &checkpoint.sign(key))
     });
-    let seals = setup.key.is_some();
+    let key = setup.key.as_ref().map(SealingKey::public);
     let (ledger, writer) = Ledger::open(&setup.directory, setup.chain, setup.key)?;
-    let places = if seals { setup.published } else { Vec::new() };
+    check_key(&ledger, key)?;
+    let places = if key.is_some() { setup.published } else { Vec::new() };
     if !places.is_empty() {
         // Before anybody can submit.
         ledger.hold(Some(published::awaiting(&places)));
@@ -149,6 +162,19 @@ where
     writer.join();
     tracing::info!("stopped");
     served
+}
+
+/// Checks that the ledger names `key` as one that seals, sealed or may seal.
+fn check_key(ledger: &Ledger, key: Option<PublicKey>) -> Result<(), ServeError> {
+    let (Some(found), tip) = (key, &ledger.head().tip) else { return Ok(()) };
+    let next = tip.height.saturating_add(1);
+    match tip.succession.role_of(&found, next) {
+        KeyRole::Unknown => {
+            let authority = tip.spec_ahead().authority();
+            Err(ServeError::UnknownKey { found, authority })
+        }
+        _ => Ok(()),
+    }
 }
 
 async fn serve(

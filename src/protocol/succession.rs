@@ -211,13 +211,14 @@ impl Succession {
             return Err(Refusal::ChangeReachesBack { earliest: 1, given: 0 });
         }
         let before = self.spec_at(change.from_height);
-        let mut spec = ChainSpec::clone(before);
-        let set = &change.authorities;
-        set.iter().for_each(|keys| spec.authorities.clone_from(keys));
-        change.governance.iter().for_each(|keys| spec.governance.clone_from(keys));
-        change.witnesses.iter().for_each(|list| spec.witnesses.clone_from(list));
-        change.limits.iter().for_each(|limits| spec.limits = *limits);
-        change.rules_version.iter().for_each(|version| spec.rules_version = *version);
+        let mut spec = ChainSpec {
+            authorities: change.authorities.as_ref().unwrap_or(&before.authorities).clone(),
+            governance: change.governance.as_ref().unwrap_or(&before.governance).clone(),
+            witnesses: change.witnesses.as_ref().unwrap_or(&before.witnesses).clone(),
+            limits: change.limits.unwrap_or(before.limits),
+            rules_version: change.rules_version.unwrap_or(before.rules_version),
+            ..ChainSpec::clone(before)
+        };
         for (currency, scale) in change.currencies.iter() {
             if !spec.currencies.add(currency, scale) {
                 return Err(Refusal::CurrencyTaken { currency });

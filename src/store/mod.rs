@@ -31,6 +31,7 @@
 //! | `sorted/` | sorted maps: they take writes at the speed of the disk |
 //! | `read.rs`, `named.rs`, `search.rs`, `lookup.rs`, `ahead.rs` | reading at one head |
 //! | `at_hand.rs` | what is read again and again |
+//! | `succession.rs` | what is in force when |
 //! | `fsck.rs` | re-verifying everything |
 
 mod accounts;
@@ -59,6 +60,7 @@ mod room;
 mod search;
 mod slots;
 mod sorted;
+mod succession;
 mod table;
 mod tiles;
 

@@ -11,14 +11,11 @@ use super::tiles::{Edge, LEVELS_A_TILE, TILE_WIDTH, Tile, hashes_at, perfect_roo
 use super::{Head, Store, body, keys};
 use crate::protocol::block::{Block, EncodedEntry, Header, Leaf};
 use crate::protocol::checkpoint::Checkpoint;
-use crate::protocol::entry::{Body, Kind, LEDGER_TENANT};
 use crate::protocol::hash::{EntryId, HeaderHash, StateKey, TreeHash};
-use crate::protocol::id::Id;
 use crate::protocol::key::{SIGNATURE_BYTES, Signature};
 use crate::protocol::receipt::{LeafProof, Receipt};
-use crate::protocol::rules::{StoredRecord, Subject};
+use crate::protocol::rules::StoredRecord;
 use crate::protocol::spec::ChainSpec;
-use crate::protocol::succession::Succession;
 use crate::protocol::tree::{self, Frontier, NodeSource, ProofError};
 use crate::protocol::verify::Chain;
 
@@ -285,34 +282,6 @@ impl View {
     /// [`StoreError`]; also for numbers beyond the head, which the caller checks first.
     pub fn consistency_proof(&self, old_size: u64, size: u64) -> Result<Vec<TreeHash>, StoreError> {
         tree::consistency_proof(self, old_size, size.min(self.head.size())).map_err(proof_error)
-    }
-
-    /// What is in force when, by the changes up to the block at `height`.
-    ///
-    /// Changes are called by their numbers, so the rules' records of their names lead to them.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn succession_at(&self, height: u64) -> Result<Arc<Succession>, StoreError> {
-        let tenant = Id::new(LEDGER_TENANT).expect("visible, and short");
-        let mut succession = self.store.chain().succession().clone();
-        loop {
-            let number = succession.next_number();
-            let name = Id::new(&number.to_string()).expect("digits, and few");
-            let key = Subject::Entry(Kind::SpecChange, &name).key(&tenant);
-            let Some(record) = self.record(&key)?.filter(|record| record.height <= height) else {
-                return Ok(succession);
-            };
-            let place = || format!("change {number} of the spec");
-            let encoded = EncodedEntry::decode(self.stored_leaf(record.index)?)
-                .map_err(|error| StoreError::damaged(place(), error))?;
-            let Body::SpecChange(change) = &encoded.entry().body else {
-                return Err(StoreError::damaged(place(), "another entry stands in its place"));
-            };
-            let changed = succession.with(&encoded, change);
-            let changed = changed.map_err(|refusal| StoreError::damaged(place(), refusal))?;
-            succession = Arc::new(changed);
-        }
     }
 
     // Below: reading by place, whatever the head. Recovery does so before there is one.

@@ -90,8 +90,8 @@ pub fn id_of(entry: &Entry) -> EntryId {
 }
 
 /// Authorities, the first of which seals.
-pub fn authorities(seeds: &[u8]) -> Option<Vec<PublicKey>> {
-    Some(seeds.iter().copied().map(public).collect())
+pub fn authorities(seeds: &[u8]) -> Vec<PublicKey> {
+    seeds.iter().copied().map(public).collect()
 }
 
 /// The hash of the genesis header of [`spec`].
@@ -107,6 +107,13 @@ pub struct ChangeCase {
     pub legal: Entry,
     pub broken: Entry,
 }
+
+/// What messages say, and rules that are broken more than once.
+const NOTHING: &str = "the same as before";
+const BAD: &str = "bad-spec";
+const VOID: &str = "bad-governance-signature";
+const QUORUM: &str = "2 are needed";
+const ORDER: &str = "signatures-unordered";
 
 type Row = (&'static str, &'static str, Vec<Entry>, Entry, Entry);
 
@@ -238,7 +245,7 @@ fn of_contents() -> Vec<Row> {
         let limits = Limits { block_entries: entries, ..spec().limits };
         change(1, |body| (body.currencies, body.limits) = (Currencies::default(), Some(limits)))
     };
-    let sealed_by = |seeds: &[u8]| change(1, |body| body.authorities = authorities(seeds));
+    let sealed_by = |seeds: &[u8]| change(1, |body| body.authorities = Some(authorities(seeds)));
     let mut small = [0; 32];
     small[0] = 1;
     let unusable = counterfoil::protocol::codec::decode::<PublicKey>(&small, 32).unwrap();
@@ -248,8 +255,6 @@ fn of_contents() -> Vec<Row> {
     let scale =
         |scale| change(1, |body| body.currencies = Currencies::new([(currency("CHF"), scale)]));
     let euro = change(1, |body| body.currencies = Currencies::new([(currency("EUR"), 2)]));
-    const NOTHING: &str = "the same as before";
-    const BAD: &str = "bad-spec";
     vec![
         ("currency-taken", "EUR is there already", vec![], scale(2), euro),
         ("changes-nothing", NOTHING, vec![], scale(2), change(1, nothing)),
@@ -282,9 +287,6 @@ fn of_signatures() -> Vec<Row> {
     let legal = change(1, |_| ());
     let with = |alter: &dyn Fn(&mut SpecChange)| tampered(change(1, |_| ()), alter);
     let other_chain = signed_for(ChainId([1; 32]), change(1, |_| ()), &GOVERNING[..2]);
-    const VOID: &str = "bad-governance-signature";
-    const QUORUM: &str = "2 are needed";
-    const ORDER: &str = "signatures-unordered";
     let later = Entry { event_time: at(NOW + 1), ..change(1, |_| ()) };
     vec![
         ("below-quorum", QUORUM, vec![], legal.clone(), change_by(&[21], 1, |_| ())),
@@ -321,7 +323,7 @@ fn of_signatures() -> Vec<Row> {
             vec![],
             legal.clone(),
             with(&|body| {
-                body.authorities = authorities(&[9]);
+                body.authorities = Some(authorities(&[9]));
             }),
         ),
         (

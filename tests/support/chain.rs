@@ -55,7 +55,7 @@ pub fn spec_change(chain: &Chain, tip: &Tip, alter: impl FnOnce(&mut Entry)) -> 
 pub fn stated(entry: &mut Entry) -> &mut SpecChange {
     match &mut entry.body {
         Body::SpecChange(change) => change,
-        _ => panic!("no change of the spec"),
+        _ => unreachable!("no change of the spec"),
     }
 }
 

@@ -28,7 +28,7 @@ impl Chain {
         let genesis = Header::genesis(&spec);
         let id = genesis.chain_id;
         let succession = Arc::new(Succession::new(id, spec.clone()));
-        Self { id, genesis, spec, succession }
+        Self { spec, id, genesis, succession }
     }
 
     /// The spec that the chain began with.
