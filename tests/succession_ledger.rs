@@ -19,6 +19,7 @@ use counterfoil::protocol::spec::{Currencies, Limits};
 use counterfoil::protocol::succession::KeyRole;
 use counterfoil::protocol::verify::{Chain, Invalid};
 use counterfoil::store::Store;
+use support::binary::copy_directory;
 use support::chain::{chain, currency, public, rotation, sale, seeded, spec_change, stated, terms};
 
 /// The successor's seed.
@@ -190,6 +191,31 @@ async fn the_successor_seals_the_block_that_makes_it_the_authority() {
 }
 
 #[tokio::test]
+async fn a_crash_in_the_block_that_changes_the_authority_loses_nothing() {
+    let (root, chain) = (tempfile::tempdir().unwrap(), chain("crashed"));
+    let (home, before) = (root.path().join("home"), root.path().join("before"));
+    let old = open(&home, &chain, Some(7));
+    seal(&old.0, vec![terms()]).await;
+    close(old);
+    copy_directory(&home, &before);
+    let new = open(&home, &chain, Some(SUCCESSOR));
+    seal(&new.0, vec![rotation(&chain, &new.0.head().tip, SUCCESSOR, 2), sale(1, 100)]).await;
+    let expected = new.0.head().tip.clone();
+    close(new);
+    // The guard has the block, and of the store nothing but what was before it.
+    std::fs::remove_dir_all(home.join("store")).unwrap();
+    copy_directory(&before.join("store"), &home.join("store"));
+    let again = open(&home, &chain, Some(SUCCESSOR));
+    assert_eq!(again.0.head().tip, expected);
+    assert_eq!(again.0.head().header.authority, public(SUCCESSOR));
+    seal(&again.0, vec![sale(2, 100)]).await;
+    check(&again.0, 4);
+    close(again);
+    let again = open(&home, &chain, Some(7));
+    assert_eq!(role(&again.0), KeyRole::Retired);
+}
+
+#[tokio::test]
 async fn a_change_comes_first_however_much_else_is_submitted() {
     let (root, chain) = (tempfile::tempdir().unwrap(), chain("busy"));
     let (ledger, _) = open(root.path(), &chain, Some(7));
@@ -232,6 +258,32 @@ async fn an_atomic_request_begins_with_its_changes() {
     assert!(sealed.iter().all(|outcome| matches!(outcome, Outcome::Sealed(_))), "{sealed:?}");
     assert_eq!(ledger.head().height(), 2);
     check(&ledger, 3);
+}
+
+#[tokio::test]
+async fn an_atomic_request_that_fits_no_block_any_more_is_refused() {
+    let (root, chain) = (tempfile::tempdir().unwrap(), chain("smaller"));
+    let (ledger, _) = open(root.path(), &chain, Some(7));
+    seal(&ledger, vec![terms()]).await;
+    let tip = ledger.head().tip.clone();
+    let change = spec_change(&chain, &tip, |entry| {
+        let change = stated(entry);
+        (change.from_height, change.after) = (2, Some(tip.header_hash));
+        change.limits = Some(Limits { block_entries: 2, ..Limits::default() });
+    });
+    let too_many = vec![change.clone(), sale(1, 100), sale(2, 100)];
+    let refused = ledger.submit(too_many, Atomicity::AllOrNothing).await;
+    assert!(
+        matches!(refused, Err(SubmitError::TooLarge { given: 3, limit: 2, .. })),
+        "{refused:?}"
+    );
+    let fits = ledger.submit(vec![change, sale(1, 100)], Atomicity::AllOrNothing).await.unwrap();
+    assert!(fits.iter().all(|outcome| matches!(outcome, Outcome::Sealed(_))), "{fits:?}");
+    let three = (2..5).map(|number| sale(number, 100)).collect();
+    let refused = ledger.submit(three, Atomicity::AllOrNothing).await;
+    assert!(matches!(refused, Err(SubmitError::TooLarge { limit: 2, .. })), "{refused:?}");
+    seal(&ledger, (2..7).map(|number| sale(number, 100)).collect()).await;
+    check(&ledger, 1 + 2 + 5);
 }
 
 #[tokio::test]

@@ -190,12 +190,13 @@ class Ledger:
 
     def close(self, header):
         """Checks the header of the block in progress, then the rules."""
-        self.begin()
+        fits = self.begin()
         with within(f"leaf {self.log.size}: header"):
             for field, expected in self.expected_header(header["time"]).items():
                 found, expected = (counterfoil.readable(v, {}) for v in (header[field], expected))
                 require(found == expected, f"{field} is {found}, must be {expected}")
             require(self.entries or not self.header, "closes a block without entries")
+            require(fits, "closes a block that is larger than the spec allows")
         for index, entry, _ in self.entries:
             with_rules(index, self.state.admit, entry, header["time"])
             self.counts[entry["body"]["kind"]] += 1
@@ -210,12 +211,11 @@ class Ledger:
         return self.succession.at(self.header["height"])
 
     def begin(self):
-        """Applies the changes that the block in progress begins with, and counts its entries."""
-        height, size, opening = self.height(), 0, True
+        """Applies the changes that the block in progress begins with; whether it fits the limits."""
+        height, size, opening, fits = self.height(), 0, True, True
         for count, (index, entry, leaf) in enumerate(self.entries, 1):
             limits, size = self.succession.at(height).limits, size + len(leaf)
-            small = count <= limits["block_entries"] and size <= limits["block_bytes"]
-            require(small, f"leaf {index}: makes the block larger than the spec allows")
+            fits = fits and count <= limits["block_entries"] and size <= limits["block_bytes"]
             changes = entry["body"]["kind"] == "spec_change"
             require(opening or not changes, f"leaf {index}: breaks the rule change-not-first")
             if opening and changes:
@@ -224,6 +224,7 @@ class Ledger:
             opening = opening and changes
         spec = self.succession.at(height)
         self.state.put_in_force(spec.scales, spec.limits["event_ahead_ms"])
+        return fits
 
     def expected_header(self, time):
         genesis = self.spec.genesis_header()
@@ -271,10 +272,10 @@ def read_spec(path):
 
 
 def read_checkpoint(spec, note, what):
-    """What a checkpoint claims: who must have signed it, the log itself tells."""
+    """What a checkpoint claims. Who must have signed it, the log itself tells."""
     with within(what):
         require(note is not None, "not there")
-        return spec.verifier_key.read(note.decode("utf-8"))
+        return spec.verifier_key.claim(note.decode("utf-8"))
 
 
 def check_signed(spec, note, what):
@@ -299,9 +300,9 @@ def prove(read, spec, earlier_note=None):
             tiles.take(leaf_hash)
             ledger.take(leaf, leaf_hash)
             if earlier and earlier.size == ledger.log.size:
+                check_signed(ledger.in_force(), earlier_note, "earlier checkpoint")
                 same = earlier.root == ledger.log.root()
                 require(same, f"leaves 0 to {earlier.size - 1}: not those of the earlier checkpoint")
-                check_signed(ledger.in_force(), earlier_note, "earlier checkpoint")
         if sys.stderr.isatty() and first % PROGRESS_EVERY_LEAVES == 0:
             print(f"\r{first} of {size} leaves", end="\r", file=sys.stderr)
     require(not ledger.entries, f"leaf {size - 1}: not a header, yet the checkpoint ends there")

@@ -172,9 +172,11 @@ class VerifierKey(namedtuple("VerifierKey", "name key")):
             verify_signature(self.key, text.encode(), signature)
         return self._checkpoint(text)
 
-    def read(self, note):
-        """The checkpoint in a signed note, whoever signed it."""
-        return self._checkpoint(self._parts(note)[0])
+    def claim(self, note):
+        """The checkpoint in a signed note, whoever signed it; if this key did, as it must be."""
+        text, lines = self._parts(note)
+        ours = any(self._signature(line) is not None for line in lines)
+        return self.open(note) if ours else self._checkpoint(text)
 
     @staticmethod
     def _parts(note):

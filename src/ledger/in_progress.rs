@@ -4,10 +4,11 @@ use tokio::sync::oneshot;
 
 use super::conflict::{Conflict, Settled};
 use super::outcome::{Outcome, Position, Rejection, SubmitError};
-use super::pool::{Atomicity, Submission};
+use super::pool::{self, Atomicity, Submission};
 use crate::protocol::block::EncodedEntry;
 use crate::protocol::entry::Kind;
 use crate::protocol::rules::{AdmitError, Refusal};
+use crate::protocol::spec::Limits;
 use crate::protocol::verify::Draft;
 use crate::store::{Pending, StoreError};
 
@@ -24,6 +25,8 @@ pub(super) struct InProgress {
 pub(super) enum Step {
     Done,
     BlockFull,
+    /// It doesn't fit any block, by the limits that hold after the changes that it begins with.
+    FitsNone(SubmitError),
 }
 
 impl InProgress {
@@ -84,9 +87,14 @@ impl InProgress {
         let mut outcomes = Vec::with_capacity(entries.len());
         for entry in entries {
             if !draft.has_room_for(entry.leaf().len()) {
-                // The pool checked that it fits an empty block, which the next one is.
+                let limits = draft.limits();
                 draft.roll_back(mark);
-                return Ok(Step::BlockFull);
+                // The pool checked that it fits an empty block, by the limits of then.
+                return Ok(if draft.entries().is_empty() {
+                    Step::FitsNone(self.too_large(limits))
+                } else {
+                    Step::BlockFull
+                });
             }
             outcomes.push(admit(draft, pending, entry)?);
         }
@@ -108,6 +116,20 @@ impl InProgress {
         self.entries = Vec::new().into_iter();
         self.outcomes = outcomes;
         Ok(Step::Done)
+    }
+
+    /// That what is left is more than a block of `limits` can have.
+    fn too_large(&self, limits: Limits) -> SubmitError {
+        let entries = self.entries.as_slice();
+        match pool::check_size(limits, entries, self.atomicity) {
+            Err(error) => error,
+            // It is by itself what the limits allow, which the changes before it take up.
+            Ok(()) => SubmitError::TooLarge {
+                what: "entries of an atomic request",
+                given: entries.len() as u64,
+                limit: limits.block_entries.into(),
+            },
+        }
     }
 
     /// Answers with what became of each entry.

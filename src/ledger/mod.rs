@@ -153,8 +153,8 @@ impl Ledger {
         atomicity: Atomicity,
     ) -> Result<Enqueued, SubmitError> {
         self.check_health(&entries)?;
-        let spec = self.head().tip.spec_ahead().clone();
-        self.inner.pool.enqueue(&spec, entries, atomicity).await
+        let limits = self.head().tip.spec_ahead().limits;
+        self.inner.pool.enqueue(limits, entries, atomicity).await
     }
 
     /// Verifies a block from elsewhere and appends it. When this returns without an error, the

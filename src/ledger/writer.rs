@@ -242,23 +242,26 @@ impl Writer {
             // first may make it us, or somebody else.
             let may_be_ours = next.draft.authority() == own || request.begins_with_change();
             let advanced = may_be_ours.then(|| request.advance(&mut next.draft, pending));
-            if next.draft.authority() != own {
-                next.draft.roll_back(mark);
-                let health = not_authority(own, pending.tip(), next.draft.authority());
-                request.fail(&SubmitError::NotSealing(health));
-                continue;
-            }
-            let Some(advanced) = advanced else { continue };
-            match advanced {
-                Ok(Step::Done) => next.done.push(request),
-                Ok(Step::BlockFull) => {
-                    next.carried = Some(request);
-                    return;
-                }
+            let step = match advanced.transpose() {
+                Ok(step) => step.filter(|_| next.draft.authority() == own),
                 Err(error) => {
                     next.failed = Some(error);
                     next.carried = Some(request);
                     return;
+                }
+            };
+            match step {
+                Some(Step::Done) => next.done.push(request),
+                Some(Step::BlockFull) => {
+                    next.carried = Some(request);
+                    return;
+                }
+                Some(Step::FitsNone(error)) => request.fail(&error),
+                None => {
+                    let authority = next.draft.authority();
+                    next.draft.roll_back(mark);
+                    let health = not_authority(own, pending.tip(), authority);
+                    request.fail(&SubmitError::NotSealing(health));
                 }
             }
         }

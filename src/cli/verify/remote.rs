@@ -10,7 +10,7 @@ use super::tiles::{Hashes, MAX_REQUESTS, TileClient, split_bundle};
 use super::{NotProven, ProvenLedger};
 use crate::cli::progress;
 use crate::protocol::block::{EncodedEntry, Header, Leaf};
-use crate::protocol::checkpoint::Checkpoint;
+use crate::protocol::checkpoint::{Checkpoint, CheckpointError};
 use crate::protocol::hash::TreeHash;
 use crate::protocol::tree::leaf_hash;
 use crate::protocol::verify::Chain;
@@ -25,8 +25,14 @@ async fn verify_log(client: &TileClient, chain: &Arc<Chain>) -> anyhow::Result<P
     let origin = &chain.spec().origin;
     let note = client.checkpoint().await?;
     let wrong = |error| NotProven::new(format!("the checkpoint: {error}"));
-    // Who must have signed it, the log itself tells. Until that was read it is but a claim.
-    let checkpoint = Checkpoint::read(&note, origin).map_err(wrong)?;
+    // Who must have signed it, the log itself tells. Until that was read it is but a claim; what
+    // the first authority signed must be so all the same.
+    let checkpoint = match Checkpoint::open(&note, origin, &chain.spec().authority()) {
+        Ok((checkpoint, _)) => Ok(checkpoint),
+        Err(CheckpointError::NotSigned) => Checkpoint::read(&note, origin),
+        Err(error) => Err(error),
+    }
+    .map_err(wrong)?;
     let hashes = client.hashes(checkpoint.size, checkpoint.root).await?;
     let mut replay = Replay::new(chain.clone());
     let bar = progress::bar(checkpoint.size, "leaves");

@@ -11,7 +11,7 @@ use crate::protocol::key::{PublicKey, SealingKey, Signature};
 use crate::protocol::rules::{
     self, AdmitError, Admitted, Changed, Changes, Overlay, Place, StateReader,
 };
-use crate::protocol::spec::{ChainSpec, FORMAT_VERSION};
+use crate::protocol::spec::{ChainSpec, FORMAT_VERSION, Limits};
 use crate::protocol::succession::Succession;
 use crate::protocol::time::Timestamp;
 use crate::protocol::tree::{Frontier, leaf_hash};
@@ -76,9 +76,14 @@ impl<'a, S: StateReader> Draft<'a, S> {
         self.successions.len() == self.entries.len()
     }
 
+    /// What bounds the block, as far as it goes.
+    pub fn limits(&self) -> Limits {
+        self.spec().limits
+    }
+
     /// Whether another entry of `leaf_bytes` fits the block.
     pub fn has_room_for(&self, leaf_bytes: usize) -> bool {
-        let limits = self.spec().limits;
+        let limits = self.limits();
         self.entries.len() < limits.block_entries as usize
             && self.bytes.saturating_add(leaf_bytes) <= limits.block_bytes as usize
     }
@@ -90,10 +95,10 @@ impl<'a, S: StateReader> Draft<'a, S> {
     pub fn admit(&mut self, entry: EncodedEntry) -> Result<u64, AdmitError<S::Error>> {
         assert!(self.has_room_for(entry.leaf().len()), "the caller asks for room first");
         let index = self.next_index();
-        let succession = self.succession().clone();
+        let succession = self.successions.last().unwrap_or(&self.tip.succession);
         let place = Place {
             spec: succession.spec_at(self.height()),
-            succession: &succession,
+            succession,
             opening: self.is_opening(),
             parent: self.tip.header_hash,
             block_time: self.time,
