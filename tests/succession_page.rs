@@ -130,6 +130,11 @@ impl Folder {
             fs::write(&receipt, node.get(&format!("/v1/entries/{id}/receipt"))).unwrap();
             let proven = printed(&["verify", "--receipt", &receipt, "--spec", &spec]);
             assert_eq!(proven["proven"], true, "{proven}");
+            let page = String::from_utf8(node.get(&format!("/entries/{id}"))).unwrap();
+            if entry["entry"]["kind"] == "spec_change" {
+                assert!(page.contains("own spec <b>changes</b> from block"), "{page}");
+                assert!(page.contains("Keys that governed before it."), "{page}");
+            }
         }
     }
 
