@@ -79,12 +79,17 @@ impl Folder {
 
     /// A node on the directory `name`, with a key or without.
     fn node(&self, name: &str, key: Option<&str>) -> Node {
+        self.node_with(name, key, &[])
+    }
+
+    fn node_with(&self, name: &str, key: Option<&str>, more: &[&str]) -> Node {
         let (dir, token) = (self.path(name), self.path("submit.token"));
         let mut arguments = vec!["node", "--dir", &dir, "--listen", "127.0.0.1:0", "--json"];
         let key = key.map(|key| self.path(key));
         if let Some(key) = &key {
             arguments.extend(["--key-file", key, "--token-file", &token]);
         }
+        arguments.extend(more);
         Node::start(&arguments)
     }
 
@@ -284,6 +289,21 @@ fn the_authority_is_hostile() {
     folder.follow(HOSTILE, 0, "", &other.url);
     folder.follow(HOSTILE, 1, "", "");
     drop(other);
+    // What the old key signed elsewhere doesn't halt the successor for good, as two histories by a
+    // key in force do: it waits until the operator has looked at the place.
+    fs::write(folder.at("elsewhere"), node.get("/checkpoint")).unwrap();
+    let elsewhere = folder.path("elsewhere");
+    let waiting = folder.node_with("chosen", Some("honest.key"), &["--published", &elsewhere]);
+    let refused = loop {
+        let (status, refused) = folder.submit(&waiting, &stated(98, "EUR"));
+        assert_eq!(status, 503, "{refused}");
+        if refused["detail"].as_str().unwrap().contains("signed by") {
+            break refused;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    };
+    assert!(refused["detail"].as_str().unwrap().contains("which is retired"), "{refused}");
+    drop(waiting);
     let chosen = folder.node("chosen", Some("honest.key"));
     folder.seal(&chosen, 3);
     folder.verify(&chosen);

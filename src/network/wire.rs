@@ -243,8 +243,10 @@ mod tests {
     use zeroize::Zeroizing;
 
     use super::*;
+    use crate::protocol::block::EncodedEntry;
+    use crate::protocol::entry::{Body, Entry, LEDGER_TENANT, SpecChange};
     use crate::protocol::key::SealingKey;
-    use crate::protocol::spec::ChainSpec;
+    use crate::protocol::spec::{ChainSpec, Governance};
     use crate::protocol::tree::Frontier;
 
     fn key() -> SealingKey {
@@ -292,6 +294,33 @@ mod tests {
             let head = announced.check(&chain, chain.succession()).unwrap();
             assert_eq!((head.signed.size, head.signed.root), (u64::from(entries) + 2, root));
             assert_eq!(Announcement::decode(&announced.encode()), Ok(announced));
+        }
+    }
+
+    #[test]
+    fn who_seals_at_its_height_is_believed_and_nobody_else() {
+        let governing = SealingKey::from_seed(&Zeroizing::new([21; 32]));
+        let mut spec = chain().spec().clone();
+        spec.governance = Governance { keys: vec![governing.public()], quorum: 1 };
+        let chain = Chain::new(spec);
+        let (announced, _) = announcement(&chain, 3);
+        for (from_height, is_believed) in [(1, false), (2, true)] {
+            let mut change = SpecChange::new(1, None, from_height);
+            change.authorities = Some(vec![governing.public()]);
+            let mut entry = Entry {
+                tenant: LEDGER_TENANT.parse().unwrap(),
+                external_id: "1".parse().unwrap(),
+                event_time: chain.genesis().time,
+                commitment: None,
+                body: Body::SpecChange(change.clone()),
+            };
+            entry.sign_change(chain.id(), &governing);
+            let encoded = EncodedEntry::new(entry).unwrap();
+            let Body::SpecChange(change) = &encoded.entry().body else { unreachable!() };
+            let succession = chain.succession().with(&encoded, change).unwrap();
+            let expected = AnnouncementError::Authority(key().public());
+            let checked = announced.check(&chain, &succession).map(|_| ());
+            assert_eq!(checked, if is_believed { Ok(()) } else { Err(expected) });
         }
     }
 
