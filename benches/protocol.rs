@@ -91,6 +91,7 @@ impl Ledger {
         Receipt::new(
             header.chain_id,
             entry.id(),
+            &[],
             LeafProof::new(place, entry.leaf(), &proof(place)),
             LeafProof::new(header.index(), block.header_leaf(), &proof(header.index())),
             block.checkpoint().to_note(&self.key.public(), block.signature()),

@@ -20,6 +20,7 @@ use counterfoil::protocol::key::Signature;
 use counterfoil::protocol::spec::{Limits, MAX_LEAF_BYTES};
 use counterfoil::protocol::verify::{Invalid, VerifiedBlock, verify};
 use market::cases::{Case, cases, earned, locked, sold};
+use market::changes::{authorities, change};
 use market::{
     Market, NOW, another_key, at, decision, encoded, funding, id, payout, sale, spec, when,
 };
@@ -363,6 +364,7 @@ fn bytes_that_are_no_block() {
 /// A leaf of every kind, and one of a header.
 fn leaves() -> Vec<Vec<u8>> {
     let mut rich: Vec<Entry> = cases().into_iter().map(|case| case.broken).collect();
+    rich.push(change(1, |body| body.authorities = Some(authorities(&[3]))));
     rich.sort_by_key(|entry| (entry.kind(), encoded(std::slice::from_ref(entry))[0].leaf().len()));
     // Of each kind one that says much, but not a very long list.
     let said = |kind: &Kind| {

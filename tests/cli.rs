@@ -14,7 +14,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use support::binary::{Node, counterfoil, json, operated, operator, path, run, seal};
 
-const VERBS: [&[&str]; 20] = [
+const VERBS: [&[&str]; 23] = [
     &["dev"],
     &["init"],
     &["node"],
@@ -34,6 +34,9 @@ const VERBS: [&[&str]; 20] = [
     &["spec", "new"],
     &["spec", "validate"],
     &["spec", "hash"],
+    &["spec", "change"],
+    &["spec", "sign"],
+    &["spec", "submit"],
     &[],
 ];
 

@@ -5,6 +5,8 @@ mod support;
 
 #[path = "http_api/asking.rs"]
 mod asking;
+#[path = "http_api/changes.rs"]
+mod changes;
 #[path = "http_api/described.rs"]
 mod described;
 #[path = "http_api/facts.rs"]

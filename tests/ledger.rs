@@ -188,9 +188,6 @@ async fn what_was_answered_is_there_after_a_restart() {
 #[tokio::test]
 async fn without_the_authoritys_key_nothing_is_sealed() {
     let directory = tempfile::tempdir().unwrap();
-    let other =
-        counterfoil::protocol::key::SealingKey::from_seed(&zeroize::Zeroizing::new([8; 32]));
-    assert!(Ledger::open(directory.path(), chain("ledger"), Some(other)).is_err());
     let (ledger, _) = Ledger::open(directory.path(), chain("ledger"), None).unwrap();
     let refused = ledger.submit(vec![terms()], Atomicity::EntryByEntry).await;
     assert_eq!(refused, Err(SubmitError::NotSealing(Health::NoKey)));

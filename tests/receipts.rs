@@ -67,7 +67,7 @@ impl Log {
             _ => EntryId([0; 32]),
         };
         let (entry, header) = (self.proof(index), self.proof(header));
-        Receipt::new(self.chain.id(), entry_id, entry, header, self.note.clone())
+        Receipt::new(self.chain.id(), entry_id, &[], entry, header, self.note.clone())
     }
 
     fn receipt(&self, index: usize) -> Receipt {
@@ -145,7 +145,7 @@ fn the_longest_receipt_can_be_read() {
     let largest = LeafProof::new(u64::MAX, &vec![0xff; MAX_LEAF_BYTES], &proof);
     let note = logs(&[1])[0].note.clone();
     let ids = (ChainId([0; 32]), EntryId([0; 32]));
-    let text = Receipt::new(ids.0, ids.1, largest.clone(), largest, note).to_text();
+    let text = Receipt::new(ids.0, ids.1, &[], largest.clone(), largest, note).to_text();
     assert!(Receipt::parse(&text).is_ok(), "{}", text.len());
     assert_eq!(
         Receipt::parse(&" ".repeat(MAX_RECEIPT_BYTES + 1)),

@@ -20,6 +20,7 @@ use counterfoil::ledger::{Health, Hold};
 use counterfoil::protocol::checkpoint::Checkpoint;
 use counterfoil::protocol::hash::{ChainId, HeaderHash, TreeHash};
 use counterfoil::protocol::spec::ChainSpec;
+use counterfoil::protocol::succession::KeyRole;
 use counterfoil::store::{NotAtHome, Standing, StoreError};
 use serde_json::{Value, json};
 use support::binary::{Node, block_on, copy_directory, json, operator, path, run};
@@ -225,6 +226,13 @@ fn the_page_knows_whatever_keeps_a_node_from_sealing() {
         Hold::Contradicted { place: place.clone(), size, published: root, own: root },
     ];
     let healths = standings.map(Health::Standing).into_iter().chain(holds.map(Health::Held));
+    let authority = support::chain::key().public();
+    let roles = [KeyRole::Awaited { from_height: 7 }, KeyRole::StandsBy, KeyRole::Retired];
+    let not_authority = roles
+        .into_iter()
+        .chain([KeyRole::Unknown])
+        .map(|role| Health::NotAuthority { role, authority });
+    let healths = healths.chain(not_authority);
     let healths = healths.chain([Health::Recovering("the disk is full"), Health::Failed]);
     let errors = [
         StoreError::Locked { path: "ledger".into() },

@@ -49,6 +49,7 @@ use counterfoil::protocol::rules::{AdmitError, Overlay, Place, Refusal, StateRea
 use counterfoil::protocol::spec::MAX_BLOCK_BYTES;
 use counterfoil::protocol::verify::Draft;
 use market::cases::{Case, cases, earned, funded};
+use market::changes::{ChangeCase, change_cases};
 use market::{
     Market, NOW, at, commission, decision, encoded, id, of_tenant, payout, reversal, sale,
 };
@@ -86,7 +87,16 @@ fn fault(market: &Market, case: &Case) -> Option<String> {
 #[test]
 fn each_rule_refuses_what_breaks_it_and_nothing_nearer() {
     let market = Market::new();
-    let faults: Vec<String> = cases()
+    let changes =
+        change_cases().into_iter().map(|ChangeCase { rule, says, given, legal, broken }| Case {
+            rule,
+            says,
+            given,
+            legal,
+            broken,
+        });
+    let all: Vec<Case> = cases().into_iter().chain(changes).collect();
+    let faults: Vec<String> = all
         .iter()
         .enumerate()
         .filter_map(|(number, case)| {
@@ -109,7 +119,10 @@ fn rule_names() -> BTreeSet<String> {
 
 #[test]
 fn no_rule_is_without_a_case() {
-    let tested: BTreeSet<String> = cases().iter().map(|case| case.rule.to_owned()).collect();
+    let changes = change_cases();
+    let changes = changes.iter().map(|case| case.rule.to_owned());
+    let tested: BTreeSet<String> =
+        cases().iter().map(|case| case.rule.to_owned()).chain(changes).collect();
     assert_eq!(tested, rule_names());
 }
 
@@ -172,6 +185,9 @@ fn rolling_back_a_refused_entry_leaves_no_trace() {
         let mut control = Overlay::new(&market.state);
         let place = |index: usize| Place {
             spec: market.chain.spec(),
+            succession: market.chain.succession(),
+            opening: index == 0,
+            parent: market.tip.header_hash,
             block_time: at(NOW),
             height: 1,
             index: index as u64 + 1,

@@ -205,7 +205,8 @@ fn payout_state(state: &HashMap<StateKey, StoredRecord>, payout: &StateKey) -> P
 
 #[test]
 fn even_a_small_history_shows_every_kind() {
-    for (entries_count, lacking) in [(1_000, 1), (5_000, 0), (20_000, 0)] {
+    // Changes of the spec take keys that no sample has.
+    for (entries_count, lacking) in [(1_000, 2), (5_000, 1), (20_000, 1)] {
         let profile = Profile::history(20_261_121, entries_count, now());
         let mut kinds: BTreeMap<Kind, usize> = BTreeMap::new();
         for entry in entries(profile).take(usize::try_from(entries_count).unwrap()) {
@@ -588,7 +589,8 @@ fn says_the_same_for_ever() {
             digest.update(entry.id().as_bytes());
             *kinds.entry(entry.kind()).or_insert(0) += 1;
         }
-        assert_eq!(kinds.len(), Kind::ALL.len(), "{kinds:?}");
+        // All but changes of the spec.
+        assert_eq!(kinds.len(), Kind::ALL.len() - 1, "{kinds:?}");
         assert_eq!(digest.finalize().to_hex().as_str(), expected, "{profile:?}");
     }
     let first = |seed| entries(Profile { seed, ..history() }).nth(1_000).map(|entry| entry.id());

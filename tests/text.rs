@@ -19,6 +19,9 @@ use counterfoil::protocol::text::{EntryText, MAX_ENTRY_TEXT_BYTES, TextError, pa
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+/// A usable key.
+const AUTHORITY: &str = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
+
 fn currencies() -> Currencies {
     // Those of the vectors, and one more.
     let list = [("EUR", 2), ("GBP", 2), ("JPY", 0), ("POINTS", 9), ("USD", 4), ("BTC", 9)];
@@ -95,6 +98,15 @@ fn body_of(kind: &str) -> Value {
             "balance": {"type": "merchant", "merchant": "shop", "currency": "EUR", "amount": "1.00"},
         }),
         "erasure_notice" => json!({"entry": {"kind": "transaction", "external_id": "S-1"}}),
+        "spec_change" => json!({
+            "number": 2, "previous": "ab".repeat(32), "from_height": 7, "after": "cd".repeat(32),
+            "authorities": [AUTHORITY],
+            "governance": {"keys": [AUTHORITY], "quorum": 1},
+            "witnesses": [{"name": "witness.example", "key": AUTHORITY}],
+            "limits": {"block_entries": 1, "block_bytes": 65535, "event_ahead_ms": 0},
+            "rules_version": 1,
+            "signatures": [{"key": AUTHORITY, "signature": "ef".repeat(64)}],
+        }),
         other => panic!("no kind {other}"),
     }
 }
@@ -203,6 +215,14 @@ fn what_may_not_be_left_out() {
         "locking_date",
         "received",
         "upline",
+        "previous",
+        "after",
+        "authorities",
+        "governance",
+        "witnesses",
+        "limits",
+        "rules_version",
+        "signatures",
     ];
     for kind in Kind::ALL {
         let text = text_of(kind.as_str());
@@ -337,7 +357,7 @@ const ENVELOPES: [Row; 29] = [
 ];
 
 #[rustfmt::skip]
-const BODIES: [Row; 130] = [
+const BODIES: [Row; 139] = [
     ("reversal", r#""amount":"2.50""#, r#""amount":2.5"#, "body.amount: invalid type: floating point `2.5`, expected an amount as a decimal string"),
     ("reversal", r#""amount":"2.50""#, r#""amount":2"#, "body.amount: invalid type: integer `2`"),
     ("reversal", r#""amount":"2.50""#, r#""amount":NaN"#, "body: expected value"),
@@ -440,7 +460,7 @@ const BODIES: [Row; 130] = [
     ("reversal", r#""reason":"returned_item""#, r#""reason":"returned_item","refund":{"currency":"EUR","amount":"1","items":[{"item":"a","quantity":-1}]}"#, "body.refund.items[0].quantity: invalid value"),
     ("adjustment", r#""effect":"debit""#, r#""effect":"Debit""#, "body.effect: unknown variant `Debit`"),
     ("adjustment", r#""effect":"debit""#, r#""effect":-1"#, "body.effect: invalid type: integer"),
-    ("adjustment", r#""kind":"commission""#, r#""kind":"spec_change""#, "body.related.kind: unknown variant `spec_change`"),
+    ("adjustment", r#""kind":"commission""#, r#""kind":"spec""#, "body.related.kind: unknown variant `spec`"),
     ("adjustment", r#"{"external_id":"C-1","kind":"commission"}"#, r#""C-1""#, "body.related: invalid type: string"),
     ("inquiry", r#"{"type":"untracked"}"#, r#"{"type":"untracked","commission":"C-1"}"#, "body.claim: `untracked` has no `commission`"),
     ("inquiry", r#"{"type":"untracked"}"#, r#"{"type":"incorrect"}"#, "body.claim: `incorrect` needs `commission`"),
@@ -468,6 +488,15 @@ const BODIES: [Row; 130] = [
     ("opening_balance", r#""type":"merchant""#, r#""type":"commission","affiliate":"ann","state":"paid""#, "body.balance.state: unknown variant `paid`"),
     ("opening_balance", r#""amount":"1.00""#, r#""amount":"1.001""#, "body.balance.amount: EUR has 2 decimals"),
     ("erasure_notice", r#""kind":"transaction""#, r#""kind":2"#, "body.entry.kind: invalid type: integer"),
+    ("spec_change", r#""number":2"#, r#""number":4294967296"#, "body.number: invalid value"),
+    ("spec_change", r#""number":2"#, r#""number":2,"currencies":{"CHF":2,"CHF":2}"#, "body.currencies: CHF stands there twice"),
+    ("spec_change", r#""number":2"#, r#""number":2,"currencies":{"CHF":256}"#, "body.currencies.CHF: invalid value"),
+    ("spec_change", r#""number":2"#, r#""number":2,"currencies":["CHF"]"#, "body.currencies: invalid type: sequence, expected a table"),
+    ("spec_change", r#""number":2"#, r#""number":2,"name":"Other""#, "body: unknown field `name`"),
+    ("spec_change", r#""quorum":1"#, r#""quorum":65536"#, "body.governance.quorum: invalid value"),
+    ("spec_change", "efef", "EFEF", "body.signatures[0].signature: a signature is 128"),
+    ("spec_change", "efef", "ef", "body.signatures[0].signature: a signature is 128"),
+    ("spec_change", "d75a", "D75A", "body.authorities[0]: a public key is 64"),
 ];
 
 #[test]

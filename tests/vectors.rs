@@ -75,9 +75,12 @@ fn no_vector_lies_unread() {
 #[test]
 fn every_rule_is_broken_by_a_vector() {
     let rules: BTreeSet<&str> = Refusal::RULES.iter().copied().collect();
-    let vectors = read("rules.json");
-    let cases = vectors["cases"].as_array().unwrap();
-    let broken: BTreeSet<&str> =
-        cases.iter().filter_map(|case| case["output"]["refused"].as_str()).collect();
+    let vectors = ["rules.json", "succession.json"].map(read);
+    let cases = vectors.iter().flat_map(|vectors| vectors["cases"].as_array().unwrap());
+    // A vector of a mebibyte would be no golden one; tests/market/changes.rs breaks that rule.
+    let broken: BTreeSet<&str> = cases
+        .filter_map(|case| case["output"]["refused"].as_str())
+        .chain(["too-many-changes"])
+        .collect();
     assert_eq!(rules, broken);
 }

@@ -294,6 +294,37 @@ fn an_earlier_checkpoint_holds_the_ledger_to_its_past() {
     }
 }
 
+/// By the spec that it began with, whoever sealed the rest.
+#[test]
+fn a_ledger_whose_spec_changed_is_proven() {
+    let (assume, _) = vectors("succession-receipt.json");
+    let blocks = assume["blocks"].as_array().unwrap();
+    let (ledger, _) = Ledger::of_vectors(&assume, blocks);
+    let (past, _) = Ledger::of_vectors(&assume, &blocks[..2]);
+    let published = Published::new(&ledger);
+    let kept = published.path("kept");
+    fs::write(&kept, past.checkpoint()).unwrap();
+    let (holds, said) = published.check(&["--earlier", kept.to_str().unwrap()]);
+    assert!(holds && said.contains("the log of 12 leaves"), "{said}");
+    assert!(said.contains("it begins with the 6 leaves"), "{said}");
+    // What was replaced signs the same, and whoever trusts it is told.
+    let old = key(&[7; 32]);
+    let checkpoint = ledger.tip().checkpoint(&ledger.chain);
+    let note = checkpoint.to_note(&old.public(), &checkpoint.sign(&old));
+    fs::write(published.path("checkpoint"), note).unwrap();
+    let (holds, said) = published.check(&[]);
+    assert!(!holds && said.contains("checkpoint: not signed by"), "{said}");
+    // Nor does a block count that it sealed after its time, or one that the next sealed before.
+    for (count, seed) in [(2, [7; 32]), (1, [9; 32])] {
+        let (mut forger, _) = Ledger::of_vectors(&assume, &blocks[..count]);
+        let authority = key(&seed).public();
+        let leaf = ledger.log.leaf(6).to_vec();
+        forger.forge(time("2026-01-02T12:00:00Z"), &[leaf], |header| header.authority = authority);
+        let (holds, said) = Published::new(&forger).check(&[]);
+        assert!(!holds && said.contains("header: authority is"), "{said}");
+    }
+}
+
 /// An authority that signs what the rules forbid.
 #[test]
 fn each_broken_rule_is_named_with_its_leaf() {

@@ -17,7 +17,7 @@ from collections import Counter
 from decimal import Decimal
 from urllib.parse import urlencode
 
-from check_ledger import from_server, open_checkpoint, prove, read_spec
+from check_ledger import from_server, read_checkpoint, prove, read_spec
 from counterfoil_balances import balances
 from counterfoil_format import Wrong, decimal, require
 
@@ -143,7 +143,7 @@ def check(read, spec):
     for _ in range(MAX_TRIES):
         checkpoint, _, ledger = prove(read, spec)
         standings = list(by_the_node(read, checkpoint.size))
-        if open_checkpoint(spec, read("checkpoint"), "checkpoint") == checkpoint:
+        if read_checkpoint(spec, read("checkpoint"), "checkpoint") == checkpoint:
             yield f"ledger ok:     the log of {checkpoint.size} leaves holds"
             yield from compare(ledger.state, standings)
             return

@@ -25,6 +25,7 @@ import counterfoil_format as counterfoil
 from counterfoil_balances import balances
 from counterfoil_format import Wrong, require, within
 from counterfoil_rules import Refused, State
+from counterfoil_succession import Succession
 
 TILE = 256
 HASH_BYTES = 32
@@ -169,9 +170,10 @@ class Ledger:
     def __init__(self, spec):
         self.spec, self.log = spec, Log()
         self.state = State(spec.scales, spec.limits["event_ahead_ms"])
+        self.succession = Succession(spec)
         self.header, self.header_hash = None, bytes(HASH_BYTES)
-        # The block in progress: each entry with its index, and the length of all leaves.
-        self.entries, self.entry_bytes = [], 0
+        # The block in progress: each entry with its index and its leaf.
+        self.entries = []
         self.counts = collections.Counter()
 
     def take(self, leaf, leaf_hash):
@@ -183,34 +185,54 @@ class Ledger:
             self.close(value)
             self.header, self.header_hash = value, counterfoil.header_hash(leaf)
         else:
-            self.entries.append((self.log.size, value))
-            self.entry_bytes += len(leaf)
+            self.entries.append((self.log.size, value, leaf))
         self.log.push(leaf_hash)
 
     def close(self, header):
         """Checks the header of the block in progress, then the rules."""
+        fits = self.begin()
         with within(f"leaf {self.log.size}: header"):
             for field, expected in self.expected_header(header["time"]).items():
                 found, expected = (counterfoil.readable(v, {}) for v in (header[field], expected))
                 require(found == expected, f"{field} is {found}, must be {expected}")
-            limits, count = self.spec.limits, len(self.entries)
-            require(count or not self.header, "closes a block without entries")
-            small = count <= limits["block_entries"] and self.entry_bytes <= limits["block_bytes"]
-            require(small, "closes a block that is larger than the spec allows")
-        for index, entry in self.entries:
-            try:
-                self.state.admit(entry, header["time"])
-            except Refused as rule:
-                raise Wrong(f"leaf {index}: breaks the rule {rule}") from None
+            require(self.entries or not self.header, "closes a block without entries")
+            require(fits, "closes a block that is larger than the spec allows")
+        for index, entry, _ in self.entries:
+            with_rules(index, self.state.admit, entry, header["time"])
             self.counts[entry["body"]["kind"]] += 1
-        self.entries, self.entry_bytes = [], 0
+        self.entries = []
+
+    def height(self):
+        """The height of the block in progress."""
+        return self.header["height"] + 1 if self.header else 0
+
+    def in_force(self):
+        """The spec in force at the last block."""
+        return self.succession.at(self.header["height"])
+
+    def begin(self):
+        """Applies the changes that the block in progress begins with; whether it fits the limits."""
+        height, size, opening, fits = self.height(), 0, True, True
+        for count, (index, entry, leaf) in enumerate(self.entries, 1):
+            limits, size = self.succession.at(height).limits, size + len(leaf)
+            fits = fits and count <= limits["block_entries"] and size <= limits["block_bytes"]
+            changes = entry["body"]["kind"] == "spec_change"
+            require(opening or not changes, f"leaf {index}: breaks the rule change-not-first")
+            if opening and changes:
+                take = self.succession.take_at
+                with_rules(index, take, leaf, entry, height, self.header_hash)
+            opening = opening and changes
+        spec = self.succession.at(height)
+        self.state.put_in_force(spec.scales, spec.limits["event_ahead_ms"])
+        return fits
 
     def expected_header(self, time):
         genesis = self.spec.genesis_header()
         if self.header is None:
             return genesis
         return genesis | {
-            "height": self.header["height"] + 1,
+            "authority": self.succession.at(self.height()).verifier_key.key,
+            "height": self.height(),
             "parent": self.header_hash,
             "time": max(time, self.header["time"]),
             "first_index": self.log.size - len(self.entries),
@@ -232,28 +254,41 @@ class Ledger:
         yield from (f"  commissions {state}: {count}" for state, count in sorted(states.items()))
         for currency, sum_of in sorted(sums.items()):
             stated, taken, left, paid = (
-                counterfoil.decimal(sum_of[what], self.spec.scales[currency])
+                counterfoil.decimal(sum_of[what], self.state.scales[currency])
                 for what in ("amount", "reversed", "left", "paid")
             )
             yield f"  {currency}: {stated} stated − {taken} reversed = {left}, of which {paid} paid"
+
+
+def with_rules(index, act, *arguments):
+    try:
+        act(*arguments)
+    except Refused as rule:
+        raise Wrong(f"leaf {index}: breaks the rule {rule}") from None
 
 
 def read_spec(path):
     return counterfoil.Spec(tomllib.loads(Path(path).read_text("utf-8")))
 
 
-def open_checkpoint(spec, note, what):
+def read_checkpoint(spec, note, what):
+    """What a checkpoint claims. Who must have signed it, the log itself tells."""
     with within(what):
         require(note is not None, "not there")
-        return spec.verifier_key.open(note.decode("utf-8"))
+        return spec.verifier_key.claim(note.decode("utf-8"))
+
+
+def check_signed(spec, note, what):
+    with within(what):
+        spec.verifier_key.open(note.decode("utf-8"))
 
 
 def prove(read, spec, earlier_note=None):
     """Checks the whole ledger: its checkpoint, the earlier one if there is one, and itself."""
-    checkpoint = open_checkpoint(spec, read("checkpoint"), "checkpoint")
-    earlier = None
+    note = read("checkpoint")
+    checkpoint, earlier = read_checkpoint(spec, note, "checkpoint"), None
     if earlier_note is not None:
-        earlier = open_checkpoint(spec, earlier_note, "earlier checkpoint")
+        earlier = read_checkpoint(spec, earlier_note, "earlier checkpoint")
     size, ledger = checkpoint.size, Ledger(spec)
     tiles = HashTiles(read, size)
     require(size > 0, "checkpoint: of a log without even the genesis header")
@@ -265,13 +300,14 @@ def prove(read, spec, earlier_note=None):
             tiles.take(leaf_hash)
             ledger.take(leaf, leaf_hash)
             if earlier and earlier.size == ledger.log.size:
+                check_signed(ledger.in_force(), earlier_note, "earlier checkpoint")
                 same = earlier.root == ledger.log.root()
                 require(same, f"leaves 0 to {earlier.size - 1}: not those of the earlier checkpoint")
         if sys.stderr.isatty() and first % PROGRESS_EVERY_LEAVES == 0:
             print(f"\r{first} of {size} leaves", end="\r", file=sys.stderr)
     require(not ledger.entries, f"leaf {size - 1}: not a header, yet the checkpoint ends there")
     require(ledger.log.root() == checkpoint.root, "checkpoint: signs another root")
-
+    check_signed(ledger.in_force(), note, "checkpoint")
     return checkpoint, earlier, ledger
 
 

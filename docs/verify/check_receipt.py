@@ -17,8 +17,10 @@ from pathlib import Path
 
 import counterfoil_format as counterfoil
 from counterfoil_format import Wrong, decode_base64, require, within
+from counterfoil_reckoning import Refused
+from counterfoil_succession import Succession
 
-MAX_RECEIPT_BYTES = 262144
+MAX_RECEIPT_BYTES = 2097152
 
 
 def parse_receipt(data):
@@ -39,8 +41,11 @@ def parse_receipt(data):
         receipt = json.loads(data.decode("utf-8"), object_pairs_hook=members)
     except (ValueError, RecursionError) as problem:
         raise Wrong(f"not JSON: {problem}") from None
-    shape = dict(format=str, chain_id=str, entry_id=str, entry=dict, header=dict, checkpoint=str)
+    shape = dict(
+        format=str, chain_id=str, entry_id=str, spec_changes=list, entry=dict, header=dict,
+        checkpoint=str)  # fmt: skip
     shaped(receipt, shape, "receipt")
+    require(all(type(item) is str for item in receipt["spec_changes"]), "spec_changes: strings")
     for part in ("entry", "header"):
         shaped(receipt[part], dict(index=int, leaf=str, proof=list), part)
         require(all(type(item) is str for item in receipt[part]["proof"]), f"{part}.proof: strings")
@@ -61,8 +66,31 @@ def proven_leaf(receipt, part, checkpoint):
     return leaf, proof, value
 
 
+def spec_in_force(receipt, spec):
+    """The spec in force at the receipt's block, by the changes that it carries."""
+    kind, header = counterfoil.decode_leaf(decode_base64(receipt["header"]["leaf"], "header.leaf"))
+    require(kind == "header", f"header: its leaf is of the kind {kind}")
+    succession, last = Succession(spec), 0
+    for number, item in enumerate(receipt["spec_changes"], 1):
+        with within(f"spec_changes: item {number}"):
+            leaf = decode_base64(item, "leaf")
+            kind, entry = counterfoil.decode_leaf(leaf)
+            change = kind == "entry" and entry["body"]["kind"] == "spec_change"
+            require(change, "not a change of the spec")
+            try:
+                succession.take(leaf, entry)
+            except Refused as rule:
+                raise Wrong(f"breaks the rule {rule}") from None
+            last = entry["body"]["from_height"]
+    require(last <= header["height"], "spec_changes: they go beyond the block")
+    return succession.at(header["height"])
+
+
 def check(receipt, key, spec=None):
     """Checks all that a receipt says; what to print, line by line."""
+    if spec:
+        spec = spec_in_force(receipt, spec)
+        key = spec.verifier_key
     with within("checkpoint"):
         checkpoint = key.open(receipt["checkpoint"])
     yield f"signature ok: {key.name} signed the log of {checkpoint.size} leaves"

@@ -17,7 +17,7 @@ REASON = Choice(
 KIND = Choice(
     "program_terms", "transaction", "commission", "decision", "amendment", "reversal",
     "adjustment", "inquiry", "inquiry_resolution", "funding", "payout", "payout_event",
-    "affiliate_upline", "opening_balance", "erasure_notice",
+    "affiliate_upline", "opening_balance", "erasure_notice", "spec_change",
 )  # fmt: skip
 REFERENCE = Struct(kind=KIND, external_id=ID)
 FX = Struct(**{"from": CURRENCY}, to=CURRENCY, rate=FX_RATE, source=ID, at=TIME)
@@ -53,7 +53,7 @@ RULE = Struct(
     override_ppm=List(U32),
 )
 
-# 5.2 to 5.15: what is a field of one kind only.
+# 5.2 to 5.17: what is a field of one kind only.
 
 ITEM = Struct(item=ID, quantity=U32, amount=AMOUNT, commission_group=Option(ID))
 ROLE = Variant(
@@ -105,6 +105,11 @@ BALANCE = Variant(
     merchant=Struct(merchant=ID, currency=CURRENCY, amount=AMOUNT),
 )  # fmt: skip
 
+# Names are bounded by the spec that a change leads to (13.18), as everything in it.
+GOVERNANCE = Struct(keys=List(KEY), quorum=U16)
+LIMITS = Struct(block_entries=U32, block_bytes=U32, event_ahead_ms=U64)
+WITNESS = Struct(name=String(".*"), key=KEY)
+
 BODY = Variant(
     "kind",
     program_terms=Struct(
@@ -138,5 +143,10 @@ BODY = Variant(
     affiliate_upline=Struct(affiliate=ID, upline=Option(ID)),
     opening_balance=Struct(source=ID, balance=BALANCE),
     erasure_notice=Struct(entry=REFERENCE),
+    spec_change=Struct(
+        number=U32, previous=Option(DIGEST), from_height=U64, after=Option(DIGEST),
+        authorities=Option(List(KEY)), governance=Option(GOVERNANCE),
+        witnesses=Option(List(WITNESS)), currencies=Scales, limits=Option(LIMITS),
+        rules_version=Option(U16), signatures=List(Struct(key=KEY, signature=SIGNATURE))),
 )  # fmt: skip
 ENTRY = Struct(tenant=ID, external_id=ID, event_time=TIME, commitment=Option(DIGEST), body=BODY)

@@ -137,6 +137,16 @@ def decode_base64(text, what):
     return data
 
 
+def verify_signature(key, message, signature):
+    """Checks an Ed25519 signature, strictly."""
+    weak = key in SMALL_ORDER or signature[:32] in SMALL_ORDER
+    try:
+        require(len(signature) == 64 and not weak, "the signature is wrong")
+        Ed25519PublicKey.from_public_bytes(key).verify(signature, message)
+    except InvalidSignature:
+        raise Wrong("the signature is wrong") from None
+
+
 class VerifierKey(namedtuple("VerifierKey", "name key")):
     """The key that signs checkpoints, and its name."""
 
@@ -155,6 +165,22 @@ class VerifierKey(namedtuple("VerifierKey", "name key")):
 
     def open(self, note):
         """The checkpoint in a signed note, once this key's signature is found to hold."""
+        text, lines = self._parts(note)
+        ours = [signature for signature in map(self._signature, lines) if signature is not None]
+        require(ours, f"not signed by {self.name} with the key that you trust")
+        for signature in ours:
+            verify_signature(self.key, text.encode(), signature)
+        return self._checkpoint(text)
+
+    def claim(self, note):
+        """The checkpoint in a signed note, whoever signed it; if this key did, as it must be."""
+        text, lines = self._parts(note)
+        ours = any(self._signature(line) is not None for line in lines)
+        return self.open(note) if ours else self._checkpoint(text)
+
+    @staticmethod
+    def _parts(note):
+        """The text of a note, and its signature lines."""
         require(len(note.encode()) <= 65536, "too long")
         controls = any(ord(c) < 32 and c != "\n" or 127 <= ord(c) < 160 for c in note)
         require(not controls, "control characters")
@@ -162,11 +188,7 @@ class VerifierKey(namedtuple("VerifierKey", "name key")):
         require(divider and lines.endswith("\n"), "not a signed note")
         text, lines = text + "\n", lines[:-1].split("\n")
         require(len(lines) <= 64, "too many signatures")
-        ours = [signature for signature in map(self._signature, lines) if signature is not None]
-        require(ours, f"not signed by {self.name} with the key that you trust")
-        for signature in ours:
-            self._verify(text.encode(), signature)
-        return self._checkpoint(text)
+        return text, lines
 
     def _signature(self, line):
         """The signature in a signature line, or None where it is somebody else's."""
@@ -175,14 +197,6 @@ class VerifierKey(namedtuple("VerifierKey", "name key")):
         data = decode_base64(match[2], "signature")
         require(len(data) > 4, "a bad signature line")
         return data[4:] if (match[1], data[:4]) == (self.name, self.key_id) else None
-
-    def _verify(self, text, signature):
-        weak = self.key in SMALL_ORDER or signature[:32] in SMALL_ORDER
-        try:
-            require(len(signature) == 64 and not weak, "the signature is wrong")
-            Ed25519PublicKey.from_public_bytes(self.key).verify(signature, text)
-        except InvalidSignature:
-            raise Wrong("the signature is wrong") from None
 
     def _checkpoint(self, text):
         lines = text[:-1].split("\n")
@@ -201,25 +215,26 @@ class VerifierKey(namedtuple("VerifierKey", "name key")):
 NAME, ORIGIN = String(r"[^\x00-\x1f\x7f-\x9f]+"), String(r"(?!.*://)(?!.*/$)[!-*,-~]{1,128}")
 GENESIS = Struct(
     format_version=U16, name=NAME, origin=ORIGIN, genesis_time=TIME, rules_version=U16,
-    authorities=List(KEY), governance=Struct(keys=List(KEY), quorum=U16),
-    witnesses=List(Struct(name=ORIGIN, key=KEY)),
-    currencies=List(Struct(code=CURRENCY, scale=Byte)),
-    limits=Struct(block_entries=U32, block_bytes=U32, event_ahead_ms=U64),
+    authorities=List(KEY), governance=GOVERNANCE, witnesses=List(Struct(name=ORIGIN, key=KEY)),
+    currencies=Scales, limits=LIMITS,
 )  # fmt: skip
 
 
 class Spec:
-    """A chain spec, read from the dictionary that its TOML stands for."""
+    """A chain spec, read from the dictionary that its TOML stands for.
 
-    def __init__(self, toml):
+    One that changes have led to is of the chain that it began as.
+    """
+
+    def __init__(self, toml, began_as=None):
         try:
-            values = self._values(dict(toml))
+            self.values = values = self._values(dict(toml))
             self.bytes = GENESIS.write(values)
         except (KeyError, TypeError, ValueError, AttributeError) as problem:
             raise Wrong(f"chain spec: {problem!r}") from None
-        self.chain_id = chain_id(self.bytes)
+        self.chain_id = began_as or chain_id(self.bytes)
         self.genesis_time, self.limits = values["genesis_time"], values["limits"]
-        self.scales = {item["code"]: item["scale"] for item in values["currencies"]}
+        self.scales = values["currencies"]
         self.verifier_key = VerifierKey(values["origin"], values["authorities"][0])
 
     def genesis_header(self):
@@ -279,10 +294,9 @@ class Spec:
                 {"name": name, "key": key}
                 for name, key in zip(names, keys("witnesses", [item["key"] for item in witnesses]))
             ],
-            "currencies": [
-                {"code": code, "scale": number(toml["currencies"], code, 0, 9)}
-                for code in currencies
-            ],
+            "currencies": {
+                code: number(toml["currencies"], code, 0, 9) for code in currencies
+            },
             "limits": {
                 "block_entries": number(limits, "block_entries", 1, 10000),
                 "block_bytes": number(limits, "block_bytes", 65535, 4194304),
@@ -320,6 +334,10 @@ def decimal(units, scale):
     return digits if scale == 0 else f"{digits[:-scale]}.{digits[-scale:]}"
 
 
+def says_something(item):
+    return item is not None and (item or type(item) not in (list, dict))
+
+
 def readable(value, scales, currency=None):
     """A value as JSON would have it: times and digests as text, amounts by their scale.
 
@@ -327,8 +345,8 @@ def readable(value, scales, currency=None):
     """
     if isinstance(value, dict):
         currency = value.get("currency", currency)
-        stated = {name: item for name, item in value.items() if item is not None and item != []}
-        return {name: readable(item, scales, currency) for name, item in stated.items()}
+        said = {name: item for name, item in value.items() if says_something(item)}
+        return {name: readable(item, scales, currency) for name, item in said.items()}
     if isinstance(value, list):
         return [readable(item, scales, currency) for item in value]
     if isinstance(value, Amount):

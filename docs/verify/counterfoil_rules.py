@@ -11,6 +11,7 @@ from counterfoil_records import (
     Adjustment, Commission, Dated, Inquiry, Payout, Terms, Transaction,
 )  # fmt: skip
 
+LEDGER_TENANT = "@ledger"
 MAX_ACTIONS = 4
 MAX_RULES = 100
 MAX_TIERS = 20
@@ -38,14 +39,21 @@ class State:
     """What the entries so far leave behind: enough to admit the next."""
 
     def __init__(self, scales, event_ahead_ms):
-        self.scales, self.event_ahead_ms = scales, event_ahead_ms
+        self.scales, self.event_ahead_ms = dict(scales), event_ahead_ms
         # Nothing of one tenant ever meets anything of another.
         self.tenants = {}
 
     def admit(self, entry, block_time):
         """Applies an entry, or raises `Refused`. Then the state may hold part of it."""
+        own = entry["body"]["kind"] == "spec_change"
         tenant = self.tenants.setdefault(entry["tenant"], Tenant(self.scales))
+        tenant.own_fact = own == (entry["tenant"] == LEDGER_TENANT)
         tenant.admit(entry, block_time, block_time + self.event_ahead_ms)
+
+    def put_in_force(self, scales, event_ahead_ms):
+        """Takes up a spec that a change has led to: currencies are only ever added."""
+        self.scales.update(scales)
+        self.event_ahead_ms = event_ahead_ms
 
     def commissions(self):
         """Every commission there is."""
@@ -86,6 +94,7 @@ class Tenant:
         unused = all(external_id not in self.records[kind] for kind in names)
         demand(unused, "duplicate-external-id")
         demand(entry["event_time"] <= latest_event, "event-in-future")
+        demand(self.own_fact, "reserved-tenant")
         self.time, self.external_id = entry["event_time"], external_id
         self.block_time, self.latest_event = block_time, latest_event
         record = getattr(self, body["kind"])(body)
@@ -523,3 +532,8 @@ class Tenant:
         demand(named in self.committed, "nothing-committed")
         demand(named not in self.erased, "erased-before")
         self.erased.add(named)
+
+    # 13.18: changes of the spec. What they lead to, counterfoil_succession.py finds out.
+
+    def spec_change(self, body):
+        pass

@@ -126,6 +126,10 @@ class String:
         return U64.write(len(data)) + data
 
 
+class Stated(list):
+    """The list of an option: stated, even where it is empty."""
+
+
 class Option:
     def __init__(self, of):
         self.of = of
@@ -133,7 +137,8 @@ class Option:
     def read(self, reader):
         mark = reader.take(1)[0]
         require(mark <= 1, f"no option has the number {mark}")
-        return self.of.read(reader) if mark else None
+        value = self.of.read(reader) if mark else None
+        return Stated(value) if type(value) is list else value
 
     def write(self, value):
         return b"\0" if value is None else b"\1" + self.of.write(value)
@@ -162,6 +167,19 @@ class Struct:
 
     def write(self, value):
         return b"".join(kind.write(value[name]) for name, kind in self.fields.items())
+
+
+class Scales:
+    """A list of currencies, each with its scale, sorted; a dictionary in Python."""
+
+    @staticmethod
+    def read(reader):
+        return {CURRENCY.read(reader): Byte.read(reader) for _ in range(U64.read(reader))}
+
+    @staticmethod
+    def write(value):
+        pairs = (CURRENCY.write(code) + Byte.write(scale) for code, scale in sorted(value.items()))
+        return U64.write(len(value)) + b"".join(pairs)
 
 
 class Choice:

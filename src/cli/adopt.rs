@@ -91,7 +91,7 @@ fn check_head(view: &View) -> anyhow::Result<()> {
         .context("a view holds every block up to its head")?;
     match signature {
         Some(signature) => checkpoint
-            .verify(&view.chain().spec().authority(), &signature)
+            .verify(&view.spec().authority(), &signature)
             .context("the last block; run `counterfoil fsck`"),
         None => Ok(()),
     }
@@ -99,8 +99,8 @@ fn check_head(view: &View) -> anyhow::Result<()> {
 
 fn check_newest(place: &Place, chain: &Arc<Chain>, view: &View) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let checkpoint =
-        runtime.block_on(place.checkpoint(chain)).with_context(|| place.to_string())?;
+    let asked = place.checkpoint(&chain.spec().origin, &view.head().tip.succession);
+    let (checkpoint, _) = runtime.block_on(asked).with_context(|| place.to_string())?;
     match Published::compare(view, &checkpoint)? {
         Published::Held => Ok(()),
         Published::Newer { size, own } => bail!(

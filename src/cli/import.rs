@@ -84,6 +84,7 @@ impl Arguments {
             health @ Health::Accused(_) => bail!("{health}"),
             Health::Sealing
             | Health::NoKey
+            | Health::NotAuthority { .. }
             | Health::Held(_)
             | Health::Recovering(_)
             | Health::Failed => Ok(Exit::Fine),

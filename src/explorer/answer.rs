@@ -12,7 +12,6 @@ use super::values::{Digest, Moment};
 use crate::ledger::{self, Ledger, NotOpen};
 use crate::protocol::money::MoneyError;
 use crate::protocol::time::Timestamp;
-use crate::protocol::verify::Chain;
 use crate::store::{StoreError, View};
 
 /// The most characters of an address that an error page repeats.
@@ -67,7 +66,6 @@ pub(super) struct Frame<'a> {
 /// What a page is made from: the ledger at one head, and the time at which it is looked at.
 pub(super) struct Reader<'a> {
     pub(super) view: &'a View,
-    pub(super) chain: &'a Chain,
     pub(super) now: Timestamp,
     site: &'a Site,
     root: &'static str,
@@ -119,10 +117,10 @@ impl Explorer {
         place: Place,
         read: impl FnOnce(&Reader<'_>) -> Result<Answer, ExplorerError> + Send + 'static,
     ) -> Response {
-        let (site, chain) = (self.site.clone(), self.ledger.chain().clone());
+        let site = self.site.clone();
         let root = place.root();
         let read = move |view: &View| {
-            let reader = Reader { view, chain: &chain, now: ledger::now(), site: &site, root };
+            let reader = Reader { view, now: ledger::now(), site: &site, root };
             read(&reader)
         };
         let answer = self.ledger.read(read).await.unwrap_or_else(|error| Err(error.into()));

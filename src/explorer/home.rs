@@ -57,7 +57,7 @@ fn home<'a>(reader: &Reader<'a>, host: String) -> Result<Home<'a>, ExplorerError
         size: Count(size),
         root_hash: Digest::new(head.tip.tree.root()),
         sealed: reader.moment(head.header.time),
-        vkey: checkpoint::vkey(&reader.chain.spec().origin, &reader.chain.spec().authority()),
+        vkey: checkpoint::vkey(&reader.view.spec().origin, &reader.view.spec().authority()),
         blocks: reader.block_lines(height, LATEST_BLOCKS)?,
         entries: reader.entry_lines(&latest.hits)?,
         host,

@@ -90,7 +90,7 @@ impl Sentence {
             },
             _ => reader.about(commission)?,
         };
-        let text = EntryText::new(found.entry(), &reader.chain.spec().currencies)?;
+        let text = EntryText::new(found.entry(), &reader.view.spec().currencies)?;
         Ok(Self { body: text.body().clone(), context })
     }
 
@@ -109,7 +109,7 @@ impl Sentence {
 impl Reader<'_> {
     /// An amount as people read it.
     pub(super) fn money(&self, currency: Currency, amount: Amount) -> Result<Money, ExplorerError> {
-        let scale = self.chain.spec().currencies.scale(currency)?;
+        let scale = self.view.spec().currencies.scale(currency)?;
         Ok(Money::new(currency, &amount.to_decimal(scale)))
     }
 

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use super::Shared;
 use crate::ledger::Health;
 use crate::protocol::checkpoint::vkey;
-use crate::protocol::hash::{ChainId, HeaderHash, TreeHash};
+use crate::protocol::hash::{ChainId, EntryId, HeaderHash, TreeHash};
 use crate::protocol::key::PublicKey;
 use crate::protocol::money::Currency;
 use crate::protocol::spec::{FORMAT_VERSION, MAX_LEAF_BYTES};
@@ -45,8 +45,10 @@ pub struct ChainView {
     limits: LimitsView,
     /// The last block.
     head: HeadView,
-    /// What this node does: `sealing`, `serving`, `recovering` after a failed
-    /// write, or `halted` where it can't seal.
+    /// What the next change of the spec must say of those before it.
+    next_change: NextChangeView,
+    /// What this node does: `sealing`, `serving`, `standing-by` with a key that isn't the
+    /// authority's, `recovering` after a failed write, or `halted` where it can't seal.
     #[schema(example = "sealing")]
     role: &'static str,
 }
@@ -62,6 +64,15 @@ struct LimitsView {
     leaf_bytes: usize,
     /// How far an event may lie ahead of its block's time, in milliseconds.
     event_ahead_ms: u64,
+}
+
+/// What the next change of the spec must say of those before it.
+#[derive(Serialize, ToSchema)]
+struct NextChangeView {
+    /// Its number.
+    number: u32,
+    /// The id of the change before it, if there is one.
+    previous: Option<EntryId>,
 }
 
 /// The last block.
@@ -98,12 +109,13 @@ struct HeadView {
             "head": {"height": 17, "size": 4721, "time": "2026-11-21T14:00:01.204Z",
                 "hash": "2f6dd0b9f0e1d4f2e0a8d0c3b5a7968778695a4b3c2d1e0f0011223344556677",
                 "root": "3f6dd0b9f0e1d4f2e0a8d0c3b5a7968778695a4b3c2d1e0f0011223344556677"},
+            "next_change": {"number": 1, "previous": null},
             "role": "sealing"})))
 )]
 pub async fn get_chain(State(shared): State<Shared>) -> Json<ChainView> {
     let ledger = &shared.api.ledger;
     let (chain, head) = (ledger.chain(), ledger.head());
-    let spec = chain.spec();
+    let spec = head.tip.spec();
     Json(ChainView {
         name: spec.name.clone(),
         chain_id: chain.id(),
@@ -127,9 +139,14 @@ pub async fn get_chain(State(shared): State<Shared>) -> Json<ChainView> {
             root: head.tip.tree.root(),
             time: head.header.time,
         },
+        next_change: NextChangeView {
+            number: head.tip.succession.next_number(),
+            previous: head.tip.succession.last_change(),
+        },
         role: match ledger.health() {
             Health::Sealing => "sealing",
             Health::NoKey => "serving",
+            Health::NotAuthority { .. } => "standing-by",
             Health::Recovering(_) => "recovering",
             Health::Standing(_) | Health::Accused(_) | Health::Held(_) | Health::Failed => "halted",
         },
@@ -138,7 +155,8 @@ pub async fn get_chain(State(shared): State<Shared>) -> Json<ChainView> {
 
 /// The chain spec
 ///
-/// As this node has it, in TOML. What you verify with must come from somewhere that you trust;
+/// The one that the chain began with, as this node has it, in TOML. Changes of it are on the ledger
+/// (`/v1/entries?kind=spec_change`); what is in force now, `/v1/chain` tells. What you verify with must come from somewhere that you trust;
 /// compare.
 #[utoipa::path(
     get, path = "/v1/chain/spec", tag = "chain",

@@ -88,7 +88,7 @@ fn entry_view(
 ) -> Result<EntryView, StoreError> {
     let EntryHit { index, entry } = hit;
     let (id, height) = (entry.id(), header.height);
-    let currencies = &view.chain().spec().currencies;
+    let currencies = &view.spec().currencies;
     let damaged =
         |problem: String| StoreError::Damaged { place: format!("index {index}"), problem };
     let text = EntryText::new(entry.entry(), currencies);

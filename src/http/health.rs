@@ -32,8 +32,8 @@ pub async fn livez() -> Json<Well> {
 
 /// Whether the node does what it is there for
 ///
-/// Ready is an authority that seals, and a node without a sealing key that serves. Not ready is
-/// one that ought to seal and can't, and says why.
+/// Ready is an authority that seals, and a node that serves without a sealing key or with one that
+/// isn't the authority's. Not ready is one that ought to seal and can't, and says why.
 #[utoipa::path(
     get, path = "/readyz", tag = "node",
     responses((status = 200, description = "It is ready.", body = Well,
@@ -43,6 +43,7 @@ pub async fn readyz(State(shared): State<Shared>) -> Result<Json<Well>, Problem>
     match shared.api.ledger.health() {
         Health::Sealing => Ok(Json(Well { status: "sealing" })),
         Health::NoKey => Ok(Json(Well { status: "serving" })),
+        Health::NotAuthority { .. } => Ok(Json(Well { status: "standing-by" })),
         health @ (Health::Standing(_)
         | Health::Accused(_)
         | Health::Held(_)

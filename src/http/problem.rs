@@ -199,6 +199,7 @@ impl From<SubmitError> for Problem {
     fn from(error: SubmitError) -> Self {
         let kind = match &error {
             SubmitError::NotSealing(Health::NoKey) => ProblemType::NoSealingKey,
+            SubmitError::NotSealing(Health::NotAuthority { .. }) => ProblemType::NotAuthority,
             SubmitError::NotSealing(Health::Recovering(_)) => ProblemType::Recovering,
             SubmitError::NotSealing(_) | SubmitError::Stopped => ProblemType::NotSealing,
             SubmitError::TooLarge { .. } => ProblemType::TooLarge,

@@ -58,6 +58,8 @@ problem_types! {
         "Submitting takes the header `Authorization: Bearer` with the token that the operator gave you.";
     NoSealingKey "no-sealing-key" FORBIDDEN "This node only serves":
         "This node has no sealing key. Submit to the authority's node.";
+    NotAuthority "not-authority" FORBIDDEN "Another node seals":
+        "This node's key isn't the authority's, so it serves and stands by. `detail` says whose key seals. Submit to that node; only a change of the spec that makes this node's key the authority is taken here.";
     NotFound "not-found" NOT_FOUND "There is nothing here":
         "No route, or nothing on the ledger by that name.";
     MethodNotAllowed "method-not-allowed" METHOD_NOT_ALLOWED "The method is not allowed here":
@@ -217,6 +219,38 @@ problem_types! {
         "The entry has no commitment to private particulars. One that was brought in is named as the `opening_balance` that it is.";
     ErasedBefore "erased-before" UNPROCESSABLE_ENTITY "It was erased before":
         "A salt is destroyed once.";
+    ReservedTenant "reserved-tenant" UNPROCESSABLE_ENTITY "The tenant is the ledger's own":
+        "A change of the spec is stated by the tenant `@ledger`, and nothing else is.";
+    ChangeNotFirst "change-not-first" UNPROCESSABLE_ENTITY "A change of the spec comes first":
+        "A change of the spec stands at the beginning of its block: in an atomic request, before everything else.";
+    ChangeReachesBack "change-reaches-back" UNPROCESSABLE_ENTITY "The change reaches back":
+        "A change of the spec holds from the block that it stands in, or from a later one. `detail` has the earliest height.";
+    WrongHistory "wrong-history" UNPROCESSABLE_ENTITY "The change means another history":
+        "A change that holds from its very block names the header before that in `after`, and one that names a header stands right after it. `detail` has the header.";
+    WrongNumber "wrong-number" UNPROCESSABLE_ENTITY "The change is out of turn":
+        "Changes of the spec are numbered 1, 2, 3 (`next_change` of `/v1/chain`).";
+    MisnamedChange "misnamed-change" UNPROCESSABLE_ENTITY "The change isn't called by its number":
+        "The external id of a change of the spec is its number.";
+    WrongPrevious "wrong-previous" UNPROCESSABLE_ENTITY "The change follows another one":
+        "A change of the spec names the entry id of the change before it (`next_change` of `/v1/chain`).";
+    TooManyChanges "too-many-changes" UNPROCESSABLE_ENTITY "The ledger has too many changes":
+        "All changes of a ledger's spec are together at most 1,048,576 bytes, since receipts carry them.";
+    CurrencyTaken "currency-taken" UNPROCESSABLE_ENTITY "The currency is there already":
+        "Currencies are added. None is removed, and no scale changes.";
+    ChangesNothing "changes-nothing" UNPROCESSABLE_ENTITY "The change changes nothing":
+        "The spec would be the same as before.";
+    UnknownRulesVersion "unknown-rules-version" UNPROCESSABLE_ENTITY "The rules are unknown here":
+        "This program doesn't know that version of the rules; a newer one is needed.";
+    BadSpec "bad-spec" UNPROCESSABLE_ENTITY "It would lead to no chain spec":
+        "What a change leads to must be a chain spec that could stand in a file. `detail` says what is wrong with it.";
+    BelowQuorum "below-quorum" UNPROCESSABLE_ENTITY "Too few signatures":
+        "A change is signed by as many governance keys as the spec's quorum says. Without such keys there are no changes.";
+    SignaturesUnordered "signatures-unordered" UNPROCESSABLE_ENTITY "The signatures are out of order":
+        "Signatures stand in the order of their keys, one of each.";
+    NotGoverning "not-governing" UNPROCESSABLE_ENTITY "The signer does not govern":
+        "Those sign whose keys are the governance keys when the change takes effect.";
+    BadGovernanceSignature "bad-governance-signature" UNPROCESSABLE_ENTITY "A signature does not match":
+        "A governance key signs this change of this chain: whatever was altered after that makes the signature void.";
     Refused "refused" UNPROCESSABLE_ENTITY "The entry would break a rule":
         "`rule` names it.";
     // Atomic requests.

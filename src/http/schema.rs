@@ -8,12 +8,14 @@ use utoipa::{PartialSchema, ToSchema};
 
 use crate::protocol::entry::{
     Adjustment, AffiliateUpline, Amendment, Commission, Decision, ErasureNotice, Funding, Inquiry,
-    InquiryResolution, OpeningBalance, Payout, PayoutEvent, ProgramTerms, Reversal, Transaction,
+    InquiryResolution, OpeningBalance, Payout, PayoutEvent, ProgramTerms, Reversal, SpecChange,
+    Transaction,
 };
 use crate::protocol::hash;
 use crate::protocol::id::{Id, MAX_ID_BYTES};
-use crate::protocol::key::PublicKey;
+use crate::protocol::key::{PublicKey, Signature};
 use crate::protocol::money::{Currency, Decimal};
+use crate::protocol::spec::Currencies;
 use crate::protocol::time::Timestamp;
 
 /// Declares the schema of types that are strings in JSON.
@@ -47,6 +49,8 @@ string_schema! {
     Decimal, "Decimal", "An amount, as a decimal string.", "^(0|[1-9][0-9]*)(\\.[0-9]+)?$", "12.50";
     PublicKey, "PublicKey", "An Ed25519 public key.", HEX,
         "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
+    Signature, "Signature", "An Ed25519 signature.", "^[0-9a-f]{128}$",
+        "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b";
     hash::ChainId, "ChainId", "The identity of the chain.", HEX,
         "0f6dd0b9f0e1d4f2e0a8d0c3b5a7968778695a4b3c2d1e0f0011223344556677";
     hash::EntryId, "EntryId", "The identity of an entry.", HEX,
@@ -59,6 +63,24 @@ string_schema! {
         "4f6dd0b9f0e1d4f2e0a8d0c3b5a7968778695a4b3c2d1e0f0011223344556677";
     hash::Commitment, "Commitment", "A salted commitment to something private.", HEX,
         "5f6dd0b9f0e1d4f2e0a8d0c3b5a7968778695a4b3c2d1e0f0011223344556677";
+}
+
+impl PartialSchema for Currencies {
+    fn schema() -> RefOr<Schema> {
+        let scale =
+            ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0)).maximum(Some(9));
+        ObjectBuilder::new()
+            .description(Some("Currencies, each with how many decimals the ledger keeps."))
+            .additional_properties(Some(scale))
+            .examples([serde_json::json!({"CHF": 2})])
+            .into()
+    }
+}
+
+impl ToSchema for Currencies {
+    fn name() -> Cow<'static, str> {
+        "Currencies".into()
+    }
 }
 
 impl PartialSchema for Timestamp {
@@ -144,4 +166,6 @@ enum Fact {
     OpeningBalance(OpeningBalance<Decimal>),
     /// Private particulars are gone.
     ErasureNotice(ErasureNotice),
+    /// The ledger's own spec changes.
+    SpecChange(SpecChange),
 }

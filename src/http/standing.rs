@@ -280,7 +280,7 @@ struct Reading<'a> {
 
 impl Reading<'_> {
     fn decimal(&self, currency: Currency, amount: Amount) -> Result<Decimal, StoreError> {
-        match self.view.chain().spec().currencies.scale(currency) {
+        match self.view.spec().currencies.scale(currency) {
             Ok(scale) => Ok(amount.to_decimal(scale)),
             Err(error) => Err(self.damaged(&error)),
         }

@@ -127,9 +127,9 @@ pub fn submit(shared: &Shared, body: Body) -> Result<Response, Problem> {
 
 /// Reads and submits until the end, or until nobody takes the results.
 async fn read(ledger: &Ledger, mut lines: Lines, steps: mpsc::Sender<Step>) {
-    let chain = ledger.chain().clone();
     let end = loop {
-        let (mut batch, end) = gather(&mut lines, &chain.spec().currencies).await;
+        let spec = ledger.head().tip.spec_ahead().clone();
+        let (mut batch, end) = gather(&mut lines, &spec.currencies).await;
         let first = batch.numbers.first().copied();
         if let Some(first) = first {
             let entries = batch.readings.take_entries();

@@ -157,11 +157,11 @@ enum Document {
 }
 
 async fn read_document(shared: &Shared, body: BufferedBody) -> Result<Document, Problem> {
-    let chain = shared.api.ledger.chain().clone();
+    let spec = shared.api.ledger.head().tip.spec_ahead().clone();
     if body.bytes.len() <= MAX_INLINE_BYTES {
-        return parse_document(&body.bytes, &chain.spec().currencies);
+        return parse_document(&body.bytes, &spec.currencies);
     }
-    let parse = move || parse_document(&body.bytes, &chain.spec().currencies);
+    let parse = move || parse_document(&body.bytes, &spec.currencies);
     match tokio::task::spawn_blocking(parse).await {
         Ok(document) => document,
         Err(error) => Err(Problem::internal(&error)),

@@ -26,7 +26,6 @@ use crate::protocol::hash::{EntryId, HeaderHash, TreeHash};
 use crate::protocol::receipt::{MAX_RECEIPT_BYTES, ProvenEntry, Receipt};
 use crate::protocol::text::EntryText;
 use crate::protocol::time::Timestamp;
-use crate::protocol::verify::Chain;
 use crate::store::{Store, StoreError, View};
 
 /// The most verifications at the same time: each keeps a thread busy.
@@ -236,7 +235,7 @@ pub async fn verify_receipt(
     let chain = shared.api.ledger.chain().clone();
     match Receipt::parse(text).and_then(|receipt| receipt.verify(&chain)) {
         Ok(proven) => {
-            let read = move |view: &View| proven_view(view, &chain, proven);
+            let read = move |view: &View| proven_view(view, proven);
             let proven = Some(shared.read(read).await?);
             Ok(Json(ReceiptVerdict { valid: true, reason: None, proven }))
         }
@@ -247,9 +246,9 @@ pub async fn verify_receipt(
     }
 }
 
-fn proven_view(view: &View, chain: &Chain, proven: ProvenEntry) -> Result<Proven, Problem> {
-    let ProvenEntry { entry, index, header, checkpoint } = proven;
-    let text = EntryText::new(entry.entry(), &chain.spec().currencies);
+fn proven_view(view: &View, proven: ProvenEntry) -> Result<Proven, Problem> {
+    let ProvenEntry { entry, index, header, checkpoint, spec } = proven;
+    let text = EntryText::new(entry.entry(), &spec.currencies);
     let on_this_log = if checkpoint.size <= view.head().size() {
         Some(view.root(checkpoint.size)? == checkpoint.root)
     } else {

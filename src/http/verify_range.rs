@@ -159,10 +159,11 @@ fn start(view: &View, chain: &Chain, from: u64) -> Result<Tip, Fault> {
         peaks.push(view.node(level, first >> level)?);
         first += 1 << level;
     }
-    let tip = Tip::new(&stored.header, Frontier::from_peaks(size, peaks));
+    let succession = view.succession_at(before)?;
+    let tip = Tip::new(&stored.header, Frontier::from_peaks(size, peaks), succession);
     let signature = stored.signature.ok_or_else(|| wrong("no signature"))?;
     tip.checkpoint(chain)
-        .verify(&chain.spec().authority(), &signature)
+        .verify(&tip.spec().authority(), &signature)
         .map_err(|error| wrong(&error.to_string()))?;
     Ok(tip)
 }
@@ -314,17 +315,17 @@ mod tests {
         let ledger = ledger(directory.path(), 5).await;
         let other = chain(&key(2));
         let cases = [
-            ((0, 5), "block 1: chain_id is ", 1),
-            ((2, 5), "block 1, before the range: the authority's signature does not match", 0),
-            ((5, 5), "block 4, before the range: the authority's signature does not match", 0),
+            ((0, 5), "block 1: chain_id is ", (1, 0)),
+            ((2, 5), "block 2: chain_id is ", (0, 1)),
+            ((5, 5), "block 5: chain_id is ", (0, 4)),
         ];
-        for (range, problem, blocks) in cases {
+        for (range, problem, reached) in cases {
             let proceed = |_| ControlFlow::Continue(());
             let report =
                 verify_range(&ledger.view().unwrap(), &other, range, proceed).unwrap().unwrap();
             let found = report.problem.unwrap_or_default();
             assert!(!report.valid && found.starts_with(problem), "{found}");
-            assert_eq!((report.blocks, report.end.height), (blocks, 0));
+            assert_eq!((report.blocks, report.end.height), reached);
             let own = verify_range(&ledger.view().unwrap(), ledger.chain(), range, proceed);
             assert!(own.unwrap().unwrap().valid);
         }

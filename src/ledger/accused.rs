@@ -52,10 +52,10 @@ impl Accused {
     pub(super) async fn accuse(
         &self,
         chain: &Arc<Chain>,
+        authority: &PublicKey,
         evidence: Evidence,
     ) -> Result<bool, AccuseError> {
-        let spec = chain.spec();
-        let kind = evidence.check(&spec.origin, spec.authority())?;
+        let kind = evidence.check(&chain.spec().origin, *authority)?;
         let folder = self.folder.clone().lock_owned().await;
         let is_alike = |known: &Evidence| (known.key, kind_of(known)) == (evidence.key, kind);
         let known = self.known.borrow().clone();

@@ -9,7 +9,7 @@ use super::accused::is_doubtful;
 use super::in_progress::InProgress;
 use super::outcome::AppendError;
 use super::pool::{Incoming, Request};
-use super::writer::{Writer, standing};
+use super::writer::Writer;
 use crate::protocol::verify::{self, Invalid, VerifiedBlock};
 use crate::store::{self, Committer, MIN_FREE_BYTES, Pending, Progress, StoreError};
 
@@ -67,7 +67,7 @@ impl Writer {
             match appended {
                 Ok(head) => {
                     self.heads.send_replace(head);
-                    self.health.send_replace(standing(committer, self.key()));
+                    self.tell_standing(committer);
                     incoming.answer(Ok(()));
                 }
                 Err(error) => {
@@ -169,6 +169,8 @@ fn without_cause(invalid: Invalid<StoreError>) -> Invalid<String> {
         Invalid::Empty { height } => Invalid::Empty { height },
         Invalid::TooLarge { height, index } => Invalid::TooLarge { height, index },
         Invalid::Rule { height, index, refusal } => Invalid::Rule { height, index, refusal },
+        Invalid::Change { height, index, refusal } => Invalid::Change { height, index, refusal },
+        Invalid::UnknownRules { height, version } => Invalid::UnknownRules { height, version },
         Invalid::Signature { height } => Invalid::Signature { height },
     }
 }

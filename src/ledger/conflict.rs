@@ -84,7 +84,7 @@ fn differing_fields(
         // As of a commission and one that was brought in under its name: there is nothing to compare.
         return Ok(vec!["kind".to_owned(), "body".to_owned()]);
     }
-    let currencies = &view.chain().spec().currencies;
+    let currencies = &view.spec().currencies;
     let found = text::differences(first, entry, currencies, Lists::Whole);
     Ok(found.unwrap_or_default().into_iter().map(|difference| difference.field).collect())
 }

@@ -4,9 +4,11 @@ use tokio::sync::oneshot;
 
 use super::conflict::{Conflict, Settled};
 use super::outcome::{Outcome, Position, Rejection, SubmitError};
-use super::pool::{Atomicity, Submission};
+use super::pool::{self, Atomicity, Submission};
 use crate::protocol::block::EncodedEntry;
+use crate::protocol::entry::Kind;
 use crate::protocol::rules::{AdmitError, Refusal};
+use crate::protocol::spec::Limits;
 use crate::protocol::verify::Draft;
 use crate::store::{Pending, StoreError};
 
@@ -23,6 +25,8 @@ pub(super) struct InProgress {
 pub(super) enum Step {
     Done,
     BlockFull,
+    /// It doesn't fit any block, by the limits that hold after the changes that it begins with.
+    FitsNone(SubmitError),
 }
 
 impl InProgress {
@@ -34,6 +38,11 @@ impl InProgress {
             reply: submission.reply,
             _room: submission.room,
         }
+    }
+
+    /// Whether a change of the spec comes next.
+    pub(super) fn begins_with_change(&self) -> bool {
+        super::begins_with_change(self.entries.as_slice())
     }
 
     /// Admits as many of its entries as the draft has room for.
@@ -54,7 +63,9 @@ impl InProgress {
         pending: &Pending<'_>,
     ) -> Result<Step, StoreError> {
         while let Some(entry) = self.entries.as_slice().first() {
-            if !draft.has_room_for(entry.leaf().len()) {
+            // A change stands at the beginning of a block: of the next.
+            let too_late = entry.kind() == Kind::SpecChange && !draft.is_opening();
+            if too_late || !draft.has_room_for(entry.leaf().len()) {
                 return Ok(Step::BlockFull);
             }
             let Some(entry) = self.entries.next() else { unreachable!("looked at above") };
@@ -68,14 +79,22 @@ impl InProgress {
         draft: &mut Draft<'_, Pending<'_>>,
         pending: &Pending<'_>,
     ) -> Result<Step, StoreError> {
+        if self.begins_with_change() && !draft.is_opening() {
+            return Ok(Step::BlockFull);
+        }
         let mark = draft.mark();
         let entries = self.entries.as_slice().to_vec();
         let mut outcomes = Vec::with_capacity(entries.len());
         for entry in entries {
             if !draft.has_room_for(entry.leaf().len()) {
-                // The pool checked that it fits an empty block, which the next one is.
+                let limits = draft.limits();
                 draft.roll_back(mark);
-                return Ok(Step::BlockFull);
+                // The pool checked that it fits an empty block, by the limits of then.
+                return Ok(if draft.entries().is_empty() {
+                    Step::FitsNone(self.too_large(limits))
+                } else {
+                    Step::BlockFull
+                });
             }
             outcomes.push(admit(draft, pending, entry)?);
         }
@@ -97,6 +116,20 @@ impl InProgress {
         self.entries = Vec::new().into_iter();
         self.outcomes = outcomes;
         Ok(Step::Done)
+    }
+
+    /// That what is left is more than a block of `limits` can have.
+    fn too_large(&self, limits: Limits) -> SubmitError {
+        let entries = self.entries.as_slice();
+        match pool::check_size(limits, entries, self.atomicity) {
+            Err(error) => error,
+            // It is by itself what the limits allow, which the changes before it take up.
+            Ok(()) => SubmitError::TooLarge {
+                what: "entries of an atomic request",
+                given: entries.len() as u64,
+                limit: limits.block_entries.into(),
+            },
+        }
     }
 
     /// Answers with what became of each entry.

@@ -50,8 +50,10 @@ pub use pool::{
 };
 
 use crate::protocol::block::{Block, EncodedEntry};
+use crate::protocol::entry::Kind;
 use crate::protocol::evidence::Evidence;
 use crate::protocol::key::{PublicKey, SealingKey};
+use crate::protocol::succession::KeyRole;
 use crate::protocol::time::Timestamp;
 use crate::protocol::verify::Chain;
 use crate::store::{Head, Standing, Store, View};
@@ -88,6 +90,13 @@ pub enum Health {
     Sealing,
     /// It has no sealing key: a replica, or a node that only serves.
     NoKey,
+    /// Its key isn't the authority's. It serves, and takes a change of the spec that makes it so.
+    NotAuthority {
+        /// What its key is.
+        role: KeyRole,
+        /// Who seals the next block.
+        authority: PublicKey,
+    },
     /// Guard and store disagree.
     Standing(Standing),
     /// There is evidence that the authority signed two histories.
@@ -106,8 +115,8 @@ pub struct WriterThread {
 }
 
 impl Ledger {
-    /// Opens the ledger of `chain` in `directory` and starts its writer. With `key`, which
-    /// must be the authority's, it seals what is submitted.
+    /// Opens the ledger of `chain` in `directory` and starts its writer. With `key` it seals what
+    /// is submitted, as long as that is the authority's.
     ///
     /// # Errors
     /// [`OpenError`].
@@ -116,12 +125,6 @@ impl Ledger {
         chain: Arc<Chain>,
         key: Option<SealingKey>,
     ) -> Result<(Self, WriterThread), OpenError> {
-        if let Some(key) = &key
-            && key.public() != chain.spec().authority()
-        {
-            let (found, expected) = (key.public(), chain.spec().authority());
-            return Err(OpenError::WrongKey { found, expected });
-        }
         let (store, committer) = Store::open(directory, chain.clone())?;
         let store = Arc::new(OpenStore::from_pointee(store));
         let (pool, requests) = pool::Pool::new(store.clone());
@@ -172,8 +175,9 @@ impl Ledger {
         entries: Vec<EncodedEntry>,
         atomicity: Atomicity,
     ) -> Result<Enqueued, SubmitError> {
-        self.check_health()?;
-        self.inner.pool.enqueue(self.chain().spec(), entries, atomicity).await
+        self.check_health(&entries)?;
+        let limits = self.head().tip.spec_ahead().limits;
+        self.inner.pool.enqueue(limits, entries, atomicity).await
     }
 
     /// Verifies a block from elsewhere and appends it. When this returns without an error, the
@@ -198,7 +202,12 @@ impl Ledger {
     pub fn health(&self) -> Health {
         let (holds, known) = (self.inner.holds.borrow(), self.evidence());
         let health = self.inner.health.borrow().clone();
-        health.braked_by(&holds, &known, &self.chain().spec().authority())
+        health.braked_by(&holds, &known, &self.authority())
+    }
+
+    /// Who seals the next block, unless that begins with a change of the spec.
+    pub fn authority(&self) -> PublicKey {
+        self.head().tip.spec_ahead().authority()
     }
 
     /// All evidence that a key of this chain signed two histories.
@@ -218,7 +227,7 @@ impl Ledger {
     /// # Errors
     /// [`AccuseError`].
     pub async fn accuse(&self, evidence: Evidence) -> Result<bool, AccuseError> {
-        self.inner.accused.accuse(self.chain(), evidence).await
+        self.inner.accused.accuse(self.chain(), &self.authority(), evidence).await
     }
 
     /// Who else holds this ledger.
@@ -286,22 +295,30 @@ impl Ledger {
         }
     }
 
-    fn check_health(&self) -> Result<(), SubmitError> {
+    fn check_health(&self, entries: &[EncodedEntry]) -> Result<(), SubmitError> {
         match self.health() {
             Health::Sealing => Ok(()),
+            // Perhaps the change by which it may seal.
+            Health::NotAuthority { .. } if begins_with_change(entries) => Ok(()),
             health => Err(SubmitError::NotSealing(health)),
         }
     }
 }
 
+/// Whether a change of the spec comes first.
+fn begins_with_change(entries: &[EncodedEntry]) -> bool {
+    entries.first().is_some_and(|entry| entry.kind() == Kind::SpecChange)
+}
+
 impl Health {
-    /// What it comes to where sealing is held back, or `authority` accused.
+    /// What it comes to where sealing is held back, or `authority`, who seals the next block, accused.
+    /// Whoever isn't the authority may still seal the change that makes it so.
     fn braked_by(self, holds: &Holds, known: &[Evidence], authority: &PublicKey) -> Self {
         match (self, holds.values().next()) {
             (Self::Sealing | Self::NoKey, _) if accused::is_accused(known, authority) => {
                 Self::Accused(*authority)
             }
-            (Self::Sealing, Some(hold)) => Self::Held(hold.clone()),
+            (Self::Sealing | Self::NotAuthority { .. }, Some(hold)) => Self::Held(hold.clone()),
             (health, _) => health,
         }
     }
@@ -322,6 +339,21 @@ impl std::fmt::Display for Health {
         match self {
             Self::Sealing => f.write_str("sealing"),
             Self::NoKey => f.write_str("this node has no sealing key, it only serves"),
+            Self::NotAuthority { role, authority } => {
+                match role {
+                    // Only in the moment in which that changes.
+                    KeyRole::Authority => f.write_str("this node's key seals"),
+                    KeyRole::Awaited { from_height } => {
+                        write!(f, "this node's key seals from block {from_height} on")
+                    }
+                    KeyRole::StandsBy => f.write_str("this node's key stands by"),
+                    KeyRole::Retired => f.write_str("this node's key was replaced: it is retired"),
+                    KeyRole::Unknown => {
+                        f.write_str("this node's key is none of the chain spec's authorities")
+                    }
+                }?;
+                write!(f, "; the next block is {authority}'s to seal")
+            }
             Self::Standing(standing) => standing.fmt(f),
             Self::Accused(key) => write!(
                 f,

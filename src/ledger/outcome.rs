@@ -116,14 +116,6 @@ pub struct NotOpen;
 /// Why a ledger can't be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The key isn't the authority's.
-    #[error("the sealing key is {found}, the chain spec's authority is {expected}")]
-    WrongKey {
-        /// The public half of the key that was given.
-        found: PublicKey,
-        /// The key that seals this chain.
-        expected: PublicKey,
-    },
     /// The store can't be opened.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -9,7 +9,7 @@ use super::OpenStore;
 use super::conflict::{Settled, compare};
 use super::outcome::{AppendError, Outcome, SubmitError};
 use crate::protocol::block::{Block, EncodedEntry};
-use crate::protocol::spec::ChainSpec;
+use crate::protocol::spec::Limits;
 
 /// The most entries of one request.
 pub const MAX_REQUEST_ENTRIES: usize = 10_000;
@@ -133,7 +133,7 @@ impl Pool {
 
     pub(super) async fn enqueue(
         &self,
-        spec: &ChainSpec,
+        limits: Limits,
         entries: Vec<EncodedEntry>,
         atomicity: Atomicity,
     ) -> Result<Enqueued, SubmitError> {
@@ -144,7 +144,7 @@ impl Pool {
             let _ = reply.send(Ok(Vec::new()));
             return Ok(enqueued);
         }
-        check_size(spec, &entries, atomicity)?;
+        check_size(limits, &entries, atomicity)?;
         let permits: usize =
             entries.iter().map(|entry| entry.leaf().len().div_ceil(PERMIT_BYTES)).sum();
         let permits = u32::try_from(permits.min(MAX_POOL_ENTRIES)).expect("bounded above");
@@ -168,14 +168,13 @@ impl Pool {
     }
 }
 
-fn check_size(
-    spec: &ChainSpec,
+pub(super) fn check_size(
+    limits: Limits,
     entries: &[EncodedEntry],
     atomicity: Atomicity,
 ) -> Result<(), SubmitError> {
     let count = entries.len() as u64;
     let bytes: u64 = entries.iter().map(|entry| entry.leaf().len() as u64).sum();
-    let limits = spec.limits;
     let bounds = match atomicity {
         Atomicity::EntryByEntry => [
             ("entries of a request", count, MAX_REQUEST_ENTRIES as u64),

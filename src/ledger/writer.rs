@@ -20,8 +20,8 @@ use super::in_progress::{InProgress, Step};
 use super::outcome::{AppendError, SubmitError};
 use super::pool::{Request, Requests};
 use super::{Health, KnownEvidence, OpenStore, now};
-use crate::protocol::key::SealingKey;
-use crate::protocol::verify::{Chain, Draft, VerifiedBlock};
+use crate::protocol::key::{PublicKey, SealingKey};
+use crate::protocol::verify::{Chain, Draft, Tip, VerifiedBlock};
 use crate::store::{self, Committer, Head, MIN_FREE_BYTES, Pending, Progress, StoreError};
 
 /// The most requests that one block answers. More than it has entries only where requests add
@@ -95,10 +95,6 @@ impl Writer {
         (writer, heads_receiver, health_receiver)
     }
 
-    pub(super) fn key(&self) -> Option<&SealingKey> {
-        self.key.as_ref()
-    }
-
     /// Works until every handle is gone.
     pub(super) fn run(mut self, committer: Committer) {
         let mut open = Some(committer);
@@ -136,6 +132,16 @@ impl Writer {
         self.store.store(Some(Arc::new(committer.store().clone())));
         self.heads.send_replace(committer.store().head());
         self.health.send_replace(standing(committer, self.key.as_ref()));
+    }
+
+    /// Tells everybody whether this node seals, where that has changed.
+    pub(super) fn tell_standing(&self, committer: &Committer) {
+        let now = standing(committer, self.key.as_ref());
+        self.health.send_if_modified(|health| {
+            let changed = *health != now;
+            *health = now;
+            changed
+        });
     }
 
     /// Tells everybody that nothing is sealed, and why.
@@ -194,6 +200,7 @@ impl Writer {
                 let (height, size) = (head.height(), head.size());
                 tracing::debug!(height, size, "block sealed");
                 self.heads.send_replace(head);
+                self.tell_standing(committer);
                 requests.for_each(InProgress::finish);
             }
             Some(Err(error)) => {
@@ -223,12 +230,13 @@ impl Writer {
         committing: Option<&Progress>,
     ) {
         let health = self.braked_health();
-        if self.key.is_none() || health != Health::Sealing {
+        let may_seal = matches!(health, Health::Sealing | Health::NotAuthority { .. });
+        let Some(own) = self.key.as_ref().map(SealingKey::public).filter(|_| may_seal) else {
             if let Some(request) = next.carried.take() {
                 request.fail(&SubmitError::NotSealing(health));
             }
             return;
-        }
+        };
         if let Err(error) = store::check_free(&self.place.directory, MIN_FREE_BYTES) {
             next.failed = Some(error);
             return;
@@ -236,16 +244,31 @@ impl Writer {
         while next.done.len() < MAX_BLOCK_REQUESTS {
             let request = next.carried.take().or_else(|| self.next_submission(committing));
             let Some(mut request) = request else { return };
-            match request.advance(&mut next.draft, pending) {
-                Ok(Step::Done) => next.done.push(request),
-                Ok(Step::BlockFull) => {
-                    next.carried = Some(request);
-                    return;
-                }
+            let mark = next.draft.mark();
+            // Who seals this block may be another one than for the block before; a change that comes
+            // first may make it us, or somebody else.
+            let may_be_ours = next.draft.authority() == own || request.begins_with_change();
+            let advanced = may_be_ours.then(|| request.advance(&mut next.draft, pending));
+            let step = match advanced.transpose() {
+                Ok(step) => step.filter(|_| next.draft.authority() == own),
                 Err(error) => {
                     next.failed = Some(error);
                     next.carried = Some(request);
                     return;
+                }
+            };
+            match step {
+                Some(Step::Done) => next.done.push(request),
+                Some(Step::BlockFull) => {
+                    next.carried = Some(request);
+                    return;
+                }
+                Some(Step::FitsNone(error)) => request.fail(&error),
+                None => {
+                    let authority = next.draft.authority();
+                    next.draft.roll_back(mark);
+                    let health = not_authority(own, pending.tip(), authority);
+                    request.fail(&SubmitError::NotSealing(health));
                 }
             }
         }
@@ -272,7 +295,7 @@ impl Writer {
 
     fn braked_health(&self) -> Health {
         let (holds, known) = (self.brakes.holds.borrow(), self.brakes.accused.borrow());
-        let authority = self.place.chain.spec().authority();
+        let authority = self.heads.borrow().tip.spec_ahead().authority();
         self.health.borrow().clone().braked_by(&holds, &known, &authority)
     }
 
@@ -293,11 +316,21 @@ impl Writer {
     }
 }
 
-pub(super) fn standing(committer: &Committer, key: Option<&SealingKey>) -> Health {
+fn standing(committer: &Committer, key: Option<&SealingKey>) -> Health {
     match (key, committer.standing()) {
         // Whoever can't seal anyway may serve a copy.
         (None, standing) if standing.is_whole() => Health::NoKey,
-        (Some(_), standing) if standing.may_seal() => Health::Sealing,
+        (Some(key), standing) if standing.may_seal() => {
+            let tip = &committer.store().head().tip;
+            let (own, authority) = (key.public(), tip.spec_ahead().authority());
+            if own == authority { Health::Sealing } else { not_authority(own, tip, authority) }
+        }
         (_, standing) => Health::Standing(standing.clone()),
     }
+}
+
+/// Why `own` doesn't seal the block after `tip`, which `authority` does.
+fn not_authority(own: PublicKey, tip: &Tip, authority: PublicKey) -> Health {
+    let height = tip.height.saturating_add(1);
+    Health::NotAuthority { role: tip.succession.role_of(&own, height), authority }
 }

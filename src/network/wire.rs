@@ -15,6 +15,7 @@ use crate::protocol::codec::{self, NotCanonical};
 use crate::protocol::evidence::{Beginning, Evidence, SignedRoot};
 use crate::protocol::hash::{ChainId, TreeHash};
 use crate::protocol::key::{PublicKey, Signature};
+use crate::protocol::succession::Succession;
 use crate::protocol::tree::{self, MAX_PROOF_HASHES};
 use crate::protocol::verify::Chain;
 
@@ -152,8 +153,9 @@ pub enum AnnouncementError {
     /// Of another chain.
     #[error("it is of chain {0}")]
     Chain(ChainId),
-    /// Of a key that doesn't seal this chain.
-    #[error("it is sealed by {0}, which isn't the authority")]
+    /// Of a key that isn't known to seal at its height. A change of the spec that is still to come may
+    /// put it in force, so this says nothing of the peer.
+    #[error("it is sealed by {0}, which isn't known to be the authority")]
     Authority(PublicKey),
     /// Genesis has no signature, and needs none.
     #[error("it announces genesis")]
@@ -170,16 +172,20 @@ pub enum AnnouncementError {
 }
 
 impl Announcement {
-    /// Looks whether the authority of `chain` has signed it.
+    /// Looks whether it is signed by who seals `chain` at its height, as far as `succession` knows.
     ///
     /// # Errors
     /// [`AnnouncementError`].
-    pub fn check(&self, chain: &Chain) -> Result<SignedHead, AnnouncementError> {
+    pub fn check(
+        &self,
+        chain: &Chain,
+        succession: &Succession,
+    ) -> Result<SignedHead, AnnouncementError> {
         let Self { header, proof, signature } = self;
         if header.chain_id != chain.id() {
             return Err(AnnouncementError::Chain(header.chain_id));
         }
-        let authority = chain.spec().authority();
+        let authority = succession.spec_at(header.height).authority();
         if header.authority != authority {
             return Err(AnnouncementError::Authority(header.authority));
         }
@@ -272,8 +278,10 @@ mod tests {
     use zeroize::Zeroizing;
 
     use super::*;
+    use crate::protocol::block::EncodedEntry;
+    use crate::protocol::entry::{Body, Entry, LEDGER_TENANT, SpecChange};
     use crate::protocol::key::SealingKey;
-    use crate::protocol::spec::ChainSpec;
+    use crate::protocol::spec::{ChainSpec, Governance};
     use crate::protocol::tree::Frontier;
 
     fn key() -> SealingKey {
@@ -318,9 +326,36 @@ mod tests {
         let chain = chain();
         for entries in [1, 2, 3, 7, 8, 1000] {
             let (announced, root) = announcement(&chain, entries);
-            let head = announced.check(&chain).unwrap();
+            let head = announced.check(&chain, chain.succession()).unwrap();
             assert_eq!((head.signed.size, head.signed.root), (u64::from(entries) + 2, root));
             assert_eq!(Announcement::decode(&announced.encode()), Ok(announced));
+        }
+    }
+
+    #[test]
+    fn who_seals_at_its_height_is_believed_and_nobody_else() {
+        let governing = SealingKey::from_seed(&Zeroizing::new([21; 32]));
+        let mut spec = chain().spec().clone();
+        spec.governance = Governance { keys: vec![governing.public()], quorum: 1 };
+        let chain = Chain::new(spec);
+        let (announced, _) = announcement(&chain, 3);
+        for (from_height, is_believed) in [(1, false), (2, true)] {
+            let mut change = SpecChange::new(1, None, from_height);
+            change.authorities = Some(vec![governing.public()]);
+            let mut entry = Entry {
+                tenant: LEDGER_TENANT.parse().unwrap(),
+                external_id: "1".parse().unwrap(),
+                event_time: chain.genesis().time,
+                commitment: None,
+                body: Body::SpecChange(change.clone()),
+            };
+            entry.sign_change(chain.id(), &governing);
+            let encoded = EncodedEntry::new(entry).unwrap();
+            let Body::SpecChange(change) = &encoded.entry().body else { unreachable!() };
+            let succession = chain.succession().with(&encoded, change).unwrap();
+            let expected = AnnouncementError::Authority(key().public());
+            let checked = announced.check(&chain, &succession).map(|_| ());
+            assert_eq!(checked, if is_believed { Ok(()) } else { Err(expected) });
         }
     }
 
@@ -331,7 +366,7 @@ mod tests {
         let with = |change: &dyn Fn(&mut Announcement)| {
             let mut changed = announced.clone();
             change(&mut changed);
-            changed.check(&chain).unwrap_err()
+            changed.check(&chain, chain.succession()).unwrap_err()
         };
         let stranger = SealingKey::from_seed(&Zeroizing::new([8; 32])).public();
         let unsigned = AnnouncementError::Signature(CheckpointError::BadSignature);

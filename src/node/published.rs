@@ -16,7 +16,8 @@ use tokio_util::sync::CancellationToken;
 use super::files;
 use crate::ledger::{Health, Hold, Holder, Ledger, Published};
 use crate::protocol::checkpoint::{Checkpoint, CheckpointError, MAX_NOTE_BYTES};
-use crate::protocol::verify::Chain;
+use crate::protocol::key::PublicKey;
+use crate::protocol::succession::{KeyRole, Succession};
 use crate::store::View;
 
 /// The most places that a node asks.
@@ -110,11 +111,16 @@ impl std::fmt::Display for Place {
 }
 
 impl Place {
-    /// The checkpoint that is published here, signed by the chain's authority.
+    /// The checkpoint that is published here, and the key of the ledger's authorities that signed
+    /// it: of those that ever were, or will be by what is recorded.
     ///
     /// # Errors
     /// [`Silence`].
-    pub async fn checkpoint(&self, chain: &Chain) -> Result<Checkpoint, Silence> {
+    pub async fn checkpoint(
+        &self,
+        origin: &str,
+        succession: &Succession,
+    ) -> Result<(Checkpoint, PublicKey), Silence> {
         let bytes = match self {
             Self::Url(url) => fetch(url).await?,
             Self::File(path) => {
@@ -132,8 +138,7 @@ impl Place {
         };
         let note = String::from_utf8(bytes)
             .map_err(|_| Silence::Unreadable("it is not a text in UTF-8".to_owned()))?;
-        let (origin, authority) = (&chain.spec().origin, chain.spec().authority());
-        Ok(Checkpoint::open(&note, origin, &authority)?.0)
+        Ok(Checkpoint::open_by_any(&note, origin, &succession.sealing_keys())?)
     }
 }
 
@@ -208,13 +213,14 @@ pub async fn confirm(ledger: Ledger, places: Vec<Place>, stopping: CancellationT
 
 /// Asks all places once; what stands against sealing.
 async fn ask(ledger: &Ledger, places: &[Place]) -> anyhow::Result<Option<Hold>> {
-    let chain = ledger.chain().clone();
-    let answers = join_all(places.iter().map(|place| place.checkpoint(&chain))).await;
-    let is_new = ledger.head().height() == 0;
+    let (origin, tip) = (ledger.chain().spec().origin.clone(), ledger.head().tip.clone());
+    let asked = places.iter().map(|place| place.checkpoint(&origin, &tip.succession));
+    let answers = join_all(asked).await;
+    let is_new = tip.height == 0;
     let (mut awaited, mut behind) = (Vec::new(), None);
     for (place, answer) in places.iter().zip(answers) {
-        let checkpoint = match answer {
-            Ok(checkpoint) => checkpoint,
+        let (checkpoint, key) = match answer {
+            Ok(signed) => signed,
             // Nothing can be published of a ledger that hasn't begun.
             Err(Silence::Nothing) if is_new => continue,
             Err(silence) => {
@@ -225,8 +231,14 @@ async fn ask(ledger: &Ledger, places: &[Place]) -> anyhow::Result<Option<Hold>> 
         };
         let place = place.to_string();
         let compare = move |view: &View| Published::compare(view, &checkpoint);
+        let role = tip.succession.role_of(&key, tip.height.saturating_add(1));
         match ledger.read(compare).await?? {
             Published::Held => {}
+            // What a key signs that isn't in force any more says nothing of this ledger. Whoever
+            // named the place may know why it has that.
+            _ if matches!(role, KeyRole::Retired | KeyRole::StandsBy) => {
+                awaited.push(format!("{place} (what it has is signed by {key}, which is retired)"));
+            }
             Published::Newer { size, own } => behind = Some(Hold::Behind { place, size, own }),
             Published::Contradicts { size, published, own } => {
                 return Ok(Some(Hold::Contradicted { place, size, published, own }));

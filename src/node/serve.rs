@@ -23,7 +23,8 @@ use crate::explorer;
 use crate::http::{self, Api, SubmitAccess};
 use crate::ledger::{Health, Holder, Ledger, OpenError, WriterThread};
 use crate::network::{self, Multiaddr, Network, NetworkError};
-use crate::protocol::key::SealingKey;
+use crate::protocol::key::{PublicKey, SealingKey};
+use crate::protocol::succession::KeyRole;
 use crate::protocol::verify::Chain;
 
 /// How long requests at hand may take to finish after the node was told to stop, in seconds.
@@ -85,6 +86,17 @@ pub enum ServeError {
     /// There is no network.
     #[error(transparent)]
     Network(#[from] NetworkError),
+    /// Nothing names the key: the wrong file, most likely. Who is to be the authority submits the
+    /// change that says so first.
+    #[error(
+        "the sealing key is {found}, which nothing on the ledger names; the authority is {authority}. Give that one's key, or submit the change of the spec that names this one (`counterfoil spec submit --dir`)"
+    )]
+    UnknownKey {
+        /// The public half of the key that was given.
+        found: PublicKey,
+        /// The key that seals.
+        authority: PublicKey,
+    },
     /// The operating system refused.
     #[error("can't {action}: {source}")]
     System {
@@ -161,6 +173,19 @@ where
     served
 }
 
+/// Checks that the ledger names `key` as one that seals, sealed or may seal.
+fn check_key(ledger: &Ledger, key: Option<PublicKey>) -> Result<(), ServeError> {
+    let (Some(found), tip) = (key, &ledger.head().tip) else { return Ok(()) };
+    let next = tip.height.saturating_add(1);
+    match tip.succession.role_of(&found, next) {
+        KeyRole::Unknown => {
+            let authority = tip.spec_ahead().authority();
+            Err(ServeError::UnknownKey { found, authority })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// A node that is open and doesn't serve yet.
 struct Node {
     listener: TcpListener,
@@ -185,13 +210,16 @@ impl Node {
             .map_err(|source| ServeError::Bind { address, source })?;
         let address = listener.local_addr().map_err(system("tell the address"))?;
         // Genesis is signed by nobody, but what a node publishes is; so is a log of genesis alone.
-        let genesis_note = setup.key.as_ref().map(|key| {
+        let first = setup.chain.spec().authority();
+        let genesis_key = setup.key.as_ref().filter(|key| key.public() == first);
+        let genesis_note = genesis_key.map(|key| {
             let checkpoint = setup.chain.genesis_tip().checkpoint(&setup.chain);
             checkpoint.to_note(&key.public(), &checkpoint.sign(key))
         });
-        let seals = setup.key.is_some();
+        let key = setup.key.as_ref().map(SealingKey::public);
         let (ledger, writer) = Ledger::open(&setup.directory, setup.chain, setup.key)?;
-        let places = if seals { setup.published } else { Vec::new() };
+        check_key(&ledger, key)?;
+        let places = if key.is_some() { setup.published } else { Vec::new() };
         if !places.is_empty() {
             // Before anybody can submit.
             ledger.hold(Holder::Published, Some(published::awaiting(&places)));
@@ -209,8 +237,8 @@ impl Node {
             let addresses: Vec<String> = p2p.iter().map(ToString::to_string).collect();
             tracing::info!(id = %network.id(), listens = ?addresses, "in touch with peers");
         }
-        if let Health::Standing(standing) = ledger.health() {
-            tracing::warn!("nothing is sealed: {standing}");
+        if let health @ (Health::Standing(_) | Health::NotAuthority { .. }) = ledger.health() {
+            tracing::warn!("nothing is sealed: {health}");
         }
         let api = Api { ledger: ledger.clone(), access: setup.access, genesis_note };
         let router = http::router(api, explorer::router(ledger.clone()));

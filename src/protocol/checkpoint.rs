@@ -85,6 +85,41 @@ impl Checkpoint {
         format!("{}\n{SIGNATURE_PREFIX}{} {encoded}\n", self.body(), self.origin)
     }
 
+    /// Reads a signed note of the log `origin`, whoever signed it: for whoever learns only from the
+    /// log itself which key must have.
+    ///
+    /// # Errors
+    /// [`CheckpointError`].
+    pub fn read(note: &str, origin: &str) -> Result<Self, CheckpointError> {
+        let checkpoint = SignedNote::parse(note)?.checkpoint()?;
+        if checkpoint.origin == origin {
+            return Ok(checkpoint);
+        }
+        let (found, expected) = (checkpoint.origin, origin.to_owned());
+        Err(CheckpointError::WrongOrigin { found, expected })
+    }
+
+    /// Reads a signed note and looks which of `keys`, under the name `origin`, signed it: the first
+    /// that did.
+    ///
+    /// # Errors
+    /// [`CheckpointError`].
+    pub fn open_by_any(
+        note: &str,
+        origin: &str,
+        keys: &[PublicKey],
+    ) -> Result<(Self, PublicKey), CheckpointError> {
+        for key in keys {
+            match Self::open(note, origin, key) {
+                Ok((checkpoint, _)) => return Ok((checkpoint, *key)),
+                Err(CheckpointError::NotSigned) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Self::read(note, origin)?;
+        Err(CheckpointError::NotSigned)
+    }
+
     /// Reads a signed note and checks that `key`, under the name `origin`, signed it.
     ///
     /// Signatures by others are ignored, as `signed-note` demands.
@@ -96,12 +131,8 @@ impl Checkpoint {
         origin: &str,
         key: &PublicKey,
     ) -> Result<(Self, Signature), CheckpointError> {
+        let checkpoint = Self::read(note, origin)?;
         let note = SignedNote::parse(note)?;
-        let checkpoint = note.checkpoint()?;
-        if checkpoint.origin != origin {
-            let (found, expected) = (checkpoint.origin, origin.to_owned());
-            return Err(CheckpointError::WrongOrigin { found, expected });
-        }
         let id = key_id(origin, key);
         let mut found = None;
         for line in note.signatures.iter().filter(|line| line.name == origin && line.key_id == id) {

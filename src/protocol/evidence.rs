@@ -74,7 +74,7 @@ pub enum EvidenceKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EvidenceError {
     /// Anybody can sign two histories with a key of his own.
-    #[error("{found} isn't the key that signs this log")]
+    #[error("{found} isn't the key that signs this log now")]
     Key {
         /// The key.
         found: PublicKey,
@@ -109,8 +109,8 @@ impl Evidence {
         Self { key, smaller, larger, beginning: None }
     }
 
-    /// Looks whether it proves anything of the log of that origin, whose authority is `authority`, and
-    /// what.
+    /// Looks whether it proves anything of the log of that origin, whose next block `authority` is to
+    /// seal, and what. Of a key that isn't in force any more it proves nothing that matters.
     ///
     /// # Errors
     /// [`EvidenceError`].

@@ -56,6 +56,11 @@ impl PublicKey {
         self.point()?.verify_strict(message, &signature).map_err(|_| KeyError::BadSignature)
     }
 
+    /// Whether anything could be signed by it: keys that came as bytes may be none.
+    pub fn is_usable(&self) -> bool {
+        self.point().is_ok()
+    }
+
     fn point(&self) -> Result<VerifyingKey, KeyError> {
         let key = VerifyingKey::from_bytes(&self.0).map_err(|_| KeyError::Unusable)?;
         if key.is_weak() { Err(KeyError::Unusable) } else { Ok(key) }
@@ -106,7 +111,26 @@ impl<'de> Deserialize<'de> for PublicKey {
     }
 }
 
-/// An authority's private key. Wiped from memory when dropped, never printed.
+/// 128 lower-case hexadecimal digits: one text for each signature.
+impl Serialize for Signature {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&hex::encode(self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Signature {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        let mut bytes = [0; SIGNATURE_BYTES];
+        let lower_case = !text.bytes().any(|byte| byte.is_ascii_uppercase());
+        match hex::decode_to_slice(&*text, &mut bytes) {
+            Ok(()) if lower_case => Ok(Self(bytes)),
+            _ => Err(de::Error::custom("a signature is 128 lower-case hexadecimal digits")),
+        }
+    }
+}
+
+/// A private key: an authority's or a governor's. Wiped from memory when dropped, never printed.
 pub struct SealingKey(ed25519_dalek::SigningKey);
 
 impl SealingKey {

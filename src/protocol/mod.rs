@@ -16,6 +16,7 @@
 //! | [`receipt`] | one entry's proof in one file |
 //! | [`evidence`] | the proof that a key signed two histories |
 //! | [`spec`] | the one thing to get from a trusted place |
+//! | [`succession`] | which spec is in force at which height |
 //!
 //! Below them: [`codec`] (canonical bytes), `json` (strict text), [`hash`], [`key`], [`id`],
 //! [`money`], [`time`].
@@ -34,6 +35,7 @@ pub mod money;
 pub mod receipt;
 pub mod rules;
 pub mod spec;
+pub mod succession;
 pub mod text;
 pub mod tile_path;
 pub mod time;

@@ -1,7 +1,10 @@
 //! Receipts: one file that proves an entry to somebody who trusts only the chain spec.
 //!
 //! A receipt holds the entry's leaf, the header leaf of its block, an inclusion proof of each,
-//! and the signed checkpoint that ends at that header. It never changes.
+//! and the signed checkpoint that ends at that header; and the changes of the spec that lead from
+//! the genesis spec to the key that signed it. It never changes.
+
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -10,14 +13,18 @@ use serde::{Deserialize, Serialize};
 use super::block::{EncodedEntry, Header, Leaf};
 use super::checkpoint::{Checkpoint, CheckpointError};
 use super::codec::NotCanonical;
+use super::entry::Body;
 use super::hash::{ChainId, EntryId, TreeHash};
 use super::json::{self, JsonError};
-use super::spec::{FORMAT_VERSION, MAX_LEAF_BYTES};
+use super::rules::Refusal;
+use super::spec::{ChainSpec, FORMAT_VERSION, MAX_LEAF_BYTES};
+use super::succession::Succession;
 use super::tree::{self, MAX_PROOF_HASHES};
 use super::verify::Chain;
 
-/// The longest receipt in text, in bytes.
-pub const MAX_RECEIPT_BYTES: usize = 256 * 1024;
+/// The longest receipt in text, in bytes: an entry, its proofs, and all changes of the spec that a
+/// ledger may have.
+pub const MAX_RECEIPT_BYTES: usize = 2 * 1024 * 1024;
 
 /// What a receipt's `format` says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +45,9 @@ pub struct Receipt {
     chain_id: ChainId,
     /// The entry's identity.
     entry_id: EntryId,
+    /// The leaves of the changes that lead to the spec in force at the block, by number, each in
+    /// base64.
+    spec_changes: Vec<String>,
     /// The entry's leaf.
     entry: LeafProof,
     /// The leaf of the header that closes its block.
@@ -70,6 +80,8 @@ pub struct ProvenEntry {
     pub header: Header,
     /// The checkpoint that the authority signed.
     pub checkpoint: Checkpoint,
+    /// The spec in force at its block.
+    pub spec: Arc<ChainSpec>,
 }
 
 /// Why a receipt proves nothing.
@@ -89,6 +101,23 @@ pub enum ReceiptError {
         /// The chain of the spec.
         expected: ChainId,
     },
+    /// A leaf among the changes of the spec is of another entry.
+    #[error("spec_changes: item {number} is no change of the spec")]
+    NotAChange {
+        /// Which item, from 1.
+        number: usize,
+    },
+    /// A change of the spec isn't one: not the next, or not signed by enough of those who govern.
+    #[error("spec_changes: change {number} breaks the rule {}: {refusal}", refusal.rule())]
+    Change {
+        /// Which item, from 1.
+        number: usize,
+        /// The rule.
+        refusal: Refusal,
+    },
+    /// The last change holds only after the block.
+    #[error("spec_changes: {0} of them lead to the block, the others do not")]
+    NeedlessChanges(usize),
     /// The checkpoint isn't the authority's.
     #[error("checkpoint: {0}")]
     Checkpoint(#[from] CheckpointError),
@@ -121,8 +150,7 @@ impl LeafProof {
 
     fn leaf_bytes(&self, part: &'static str) -> Result<Vec<u8>, ReceiptError> {
         let malformed = || ReceiptError::Malformed(format!("{part}.leaf is not base64 of a leaf"));
-        let bytes = BASE64_STANDARD.decode(&self.leaf).map_err(|_| malformed())?;
-        if bytes.len() > MAX_LEAF_BYTES { Err(malformed()) } else { Ok(bytes) }
+        leaf_bytes(&self.leaf).ok_or_else(malformed)
     }
 
     fn hashes(&self, part: &'static str) -> Result<Vec<TreeHash>, ReceiptError> {
@@ -154,16 +182,23 @@ impl LeafProof {
     }
 }
 
+fn leaf_bytes(text: &str) -> Option<Vec<u8>> {
+    BASE64_STANDARD.decode(text).ok().filter(|bytes| bytes.len() <= MAX_LEAF_BYTES)
+}
+
 impl Receipt {
     /// Puts a receipt together; it is as true as its parts.
     pub fn new(
         chain_id: ChainId,
         entry_id: EntryId,
+        changes: &[EncodedEntry],
         entry: LeafProof,
         header: LeafProof,
         checkpoint: String,
     ) -> Self {
-        Self { format: Format::V1, chain_id, entry_id, entry, header, checkpoint }
+        let spec_changes =
+            changes.iter().map(|change| BASE64_STANDARD.encode(change.leaf())).collect();
+        Self { format: Format::V1, chain_id, entry_id, spec_changes, entry, header, checkpoint }
     }
 
     /// Reads a receipt file. What it says is not verified.
@@ -196,27 +231,48 @@ impl Receipt {
         if found != expected {
             return Err(ReceiptError::WrongChain { found, expected });
         }
-        let spec = chain.spec();
-        let (checkpoint, _) = Checkpoint::open(&self.checkpoint, &spec.origin, &spec.authority())?;
-        let (leaf, proof) = self.header.check("header", &checkpoint)?;
-        let header = match Leaf::decode(&leaf) {
+        let header = match Leaf::decode(&self.header.leaf_bytes("header")?) {
             Ok(Leaf::Header(header)) => header,
             Ok(Leaf::Entry(_)) => return Err(ReceiptError::Header("its leaf is an entry")),
             Err(error) => return Err(ReceiptError::Leaf { part: "header", error }),
         };
-        self.check_header(chain, &checkpoint, &header, &proof)?;
+        let spec = self.spec_at(chain, header.height)?;
+        let (checkpoint, _) = Checkpoint::open(&self.checkpoint, &spec.origin, &spec.authority())?;
+        let (_, proof) = self.header.check("header", &checkpoint)?;
+        self.check_header(&spec, &checkpoint, &header, &proof)?;
         let (leaf, _) = self.entry.check("entry", &checkpoint)?;
         let entry = EncodedEntry::decode(leaf)
             .map_err(|error| ReceiptError::Leaf { part: "entry", error })?;
         if entry.id() != self.entry_id {
             return Err(ReceiptError::WrongEntry(entry.id()));
         }
-        Ok(ProvenEntry { entry, index: self.entry.index, header, checkpoint })
+        Ok(ProvenEntry { entry, index: self.entry.index, header, checkpoint, spec })
+    }
+
+    /// The spec in force at `height`, by the changes that the receipt carries.
+    fn spec_at(&self, chain: &Chain, height: u64) -> Result<Arc<ChainSpec>, ReceiptError> {
+        let mut succession: Arc<Succession> = chain.succession().clone();
+        for (number, text) in (1..).zip(&self.spec_changes) {
+            let leaf = leaf_bytes(text).ok_or(ReceiptError::NotAChange { number })?;
+            let encoded = EncodedEntry::decode(leaf)
+                .map_err(|error| ReceiptError::Leaf { part: "spec_changes", error })?;
+            let Body::SpecChange(change) = &encoded.entry().body else {
+                return Err(ReceiptError::NotAChange { number });
+            };
+            let changed = succession.with(&encoded, change);
+            let changed = changed.map_err(|refusal| ReceiptError::Change { number, refusal })?;
+            succession = Arc::new(changed);
+        }
+        let needed = succession.changes_to(height).len();
+        if needed < self.spec_changes.len() {
+            return Err(ReceiptError::NeedlessChanges(needed));
+        }
+        Ok(succession.spec_at(height).clone())
     }
 
     fn check_header(
         &self,
-        chain: &Chain,
+        spec: &ChainSpec,
         checkpoint: &Checkpoint,
         header: &Header,
         proof: &[TreeHash],
@@ -224,8 +280,8 @@ impl Receipt {
         let index = self.header.index;
         let checks = [
             (header.format_version == FORMAT_VERSION, "it is of another format"),
-            (header.chain_id == chain.id(), "it is another chain's"),
-            (header.authority == chain.spec().authority(), "it names another authority"),
+            (header.chain_id == self.chain_id, "it is another chain's"),
+            (header.authority == spec.authority(), "it names another authority"),
             (header.index() == index, "it stands at another index than it says"),
             (header.log_size() == checkpoint.size, "the checkpoint does not end at it"),
             (header.log_root == tree::root_before_last(proof), "its log root is another"),

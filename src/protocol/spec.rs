@@ -5,8 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use bincode::Encode;
-use serde::{Deserialize, Serialize};
+use bincode::{Decode, Encode};
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::codec;
 use super::hash::{ChainId, Domain};
@@ -60,7 +61,8 @@ pub struct ChainSpec {
 }
 
 /// The keys that can change the spec.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Governance {
     /// The keys, kept offline.
@@ -70,7 +72,8 @@ pub struct Governance {
 }
 
 /// Somebody whose cosignature counts.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Witness {
     /// The name of its key (C2SP `signed-note`).
@@ -80,7 +83,8 @@ pub struct Witness {
 }
 
 /// Bounds that replicas must agree on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
     /// The most entries of a block, up to [`MAX_BLOCK_ENTRIES`].
@@ -102,7 +106,7 @@ impl Default for Limits {
 }
 
 /// The currencies of a chain, each with its scale: how many decimals the ledger keeps.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode, Serialize)]
 #[serde(transparent)]
 pub struct Currencies(BTreeMap<Currency, u8>);
 
@@ -110,6 +114,20 @@ impl Currencies {
     /// The currencies in `list`; of a repeated one, the last.
     pub fn new(list: impl IntoIterator<Item = (Currency, u8)>) -> Self {
         Self(list.into_iter().collect())
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Adds a currency that isn't there; whether it wasn't.
+    pub fn add(&mut self, currency: Currency, scale: u8) -> bool {
+        let free = !self.0.contains_key(&currency);
+        if free {
+            self.0.insert(currency, scale);
+        }
+        free
     }
 
     /// How many decimals `currency` has on this ledger.
@@ -123,6 +141,34 @@ impl Currencies {
     /// Every currency and its scale, by code.
     pub fn iter(&self) -> impl Iterator<Item = (Currency, u8)> + '_ {
         self.0.iter().map(|(currency, scale)| (*currency, *scale))
+    }
+}
+
+/// As a table from code to scale, no code twice.
+impl<'de> Deserialize<'de> for Currencies {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Table;
+
+        impl<'de> Visitor<'de> for Table {
+            type Value = Currencies;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a table from currency to decimals")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Currencies, M::Error> {
+                let mut read = Currencies::default();
+                while let Some((currency, scale)) = map.next_entry()? {
+                    if !read.add(currency, scale) {
+                        let problem = format_args!("{currency} stands there twice");
+                        return Err(serde::de::Error::custom(problem));
+                    }
+                }
+                Ok(read)
+            }
+        }
+
+        deserializer.deserialize_map(Table)
     }
 }
 
@@ -152,6 +198,14 @@ pub enum SpecError {
     /// No key that could seal a block.
     #[error("authorities: at least one key is needed")]
     NoAuthority,
+    /// Bytes that are no key, or one for which anything verifies.
+    #[error("{field}: {key} is not a usable Ed25519 public key")]
+    UnusableKey {
+        /// The list.
+        field: &'static str,
+        /// The bytes.
+        key: PublicKey,
+    },
     /// The same key or name twice in a list.
     #[error("{field}: {item} stands there twice")]
     Repeated {
@@ -227,7 +281,7 @@ impl ChainSpec {
         *self.authorities.first().expect("a checked spec has an authority")
     }
 
-    fn check(&self) -> Result<(), SpecError> {
+    pub(super) fn check(&self) -> Result<(), SpecError> {
         let printable = !self.name.chars().any(char::is_control);
         if self.name.trim().is_empty() || self.name.len() > MAX_NAME_BYTES || !printable {
             return Err(SpecError::BadName);
@@ -239,10 +293,11 @@ impl ChainSpec {
         if self.authorities.is_empty() {
             return Err(SpecError::NoAuthority);
         }
-        check_list("authorities", self.authorities.iter())?;
-        check_list("governance.keys", self.governance.keys.iter())?;
+        check_keys("authorities", &self.authorities)?;
+        check_keys("governance.keys", &self.governance.keys)?;
         check_list("witnesses", self.witnesses.iter().map(|witness| &witness.name))?;
-        check_list("witnesses", self.witnesses.iter().map(|witness| &witness.key))?;
+        let keys: Vec<_> = self.witnesses.iter().map(|witness| witness.key).collect();
+        check_keys("witnesses", &keys)?;
         for witness in &self.witnesses {
             check_key_name("witnesses.name", &witness.name)?;
         }
@@ -289,6 +344,14 @@ fn check_key_name(field: &'static str, name: &str) -> Result<(), SpecError> {
         return Err(SpecError::BadOrigin { field });
     }
     Ok(())
+}
+
+fn check_keys(field: &'static str, keys: &[PublicKey]) -> Result<(), SpecError> {
+    check_list(field, keys.iter())?;
+    match keys.iter().find(|key| !key.is_usable()) {
+        Some(key) => Err(SpecError::UnusableKey { field, key: *key }),
+        None => Ok(()),
+    }
 }
 
 fn check_list<T: Ord + std::fmt::Display>(

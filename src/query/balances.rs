@@ -69,7 +69,7 @@ pub fn affiliate_balances(
     affiliate: &Id,
 ) -> Result<Vec<AffiliateBalance>, QueryError> {
     let mut balances = Vec::new();
-    for (currency, _) in view.chain().spec().currencies.iter() {
+    for (currency, _) in view.spec().currencies.iter() {
         let sums = view.sums(tenant, Account::Affiliate(affiliate, currency), at.last_index())?;
         if sums.is_empty() {
             continue;

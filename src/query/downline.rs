@@ -229,7 +229,7 @@ fn members(
         receipt: links::receipt(index),
     };
     let mut rows = Vec::new();
-    for (currency, _) in view.chain().spec().currencies.iter() {
+    for (currency, _) in view.spec().currencies.iter() {
         let account = Account::Affiliate(&stated.affiliate, currency);
         let sums = view.sums(&of.tenant, account, at.last_index())?;
         if sums.is_empty() {

@@ -202,7 +202,7 @@ fn by_period(
     page: PageOf,
 ) -> Result<Page<EarningsRow>, QueryError> {
     let mut currencies = Vec::new();
-    for (number, (currency, scale)) in (0..).zip(view.chain().spec().currencies.iter()) {
+    for (number, (currency, scale)) in (0..).zip(view.spec().currencies.iter()) {
         let account = Account::Affiliate(of.affiliate, currency);
         if !view.sums(of.tenant, account, at.last_index())?.is_empty() {
             currencies.push((number, currency, scale));

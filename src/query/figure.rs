@@ -111,7 +111,7 @@ pub(super) fn over_reasons(sums: &Sums, of_reason: impl Fn(Reason) -> Slot) -> i
 
 /// How many decimals the ledger keeps of a currency that stands on it.
 pub(super) fn scale(view: &View, currency: Currency) -> Result<u8, QueryError> {
-    let scale = view.chain().spec().currencies.scale(currency);
+    let scale = view.spec().currencies.scale(currency);
     Ok(scale.map_err(|error| StoreError::damaged("currency", error))?)
 }
 

@@ -376,9 +376,10 @@ fn plain(entry: &Entry) -> Act {
     let mut amount = accounts::amount(&entry.body);
     let (did, reason) = match &entry.body {
         Body::Commission(commission) => (Did::Stated, commission.deviation),
-        Body::ProgramTerms(_) | Body::Transaction(_) | Body::AffiliateUpline(_) => {
-            (Did::Stated, None)
-        }
+        Body::ProgramTerms(_)
+        | Body::Transaction(_)
+        | Body::AffiliateUpline(_)
+        | Body::SpecChange(_) => (Did::Stated, None),
         Body::OpeningBalance(_) => (Did::BroughtIn, None),
         Body::Decision(decision) => match decision.verdict {
             Verdict::Approve => (Did::Approved, None),

@@ -164,7 +164,7 @@ pub fn merchant_liabilities(
     merchant: &Id,
 ) -> Result<Vec<MerchantLiabilities>, QueryError> {
     let mut rows = Vec::new();
-    for (currency, scale) in view.chain().spec().currencies.iter() {
+    for (currency, scale) in view.spec().currencies.iter() {
         let sums = view.sums(tenant, Account::Merchant(merchant, currency), at.last_index())?;
         if sums.is_empty() {
             continue;

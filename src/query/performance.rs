@@ -87,7 +87,7 @@ pub fn merchant_performance(
     merchant: &Id,
 ) -> Result<Vec<PerformanceRow>, QueryError> {
     let mut rows = Vec::new();
-    for (currency, scale) in view.chain().spec().currencies.iter() {
+    for (currency, scale) in view.spec().currencies.iter() {
         let own = view.sums(tenant, Account::Merchant(merchant, currency), at.last_index())?;
         if own.is_empty() {
             continue;

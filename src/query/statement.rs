@@ -270,7 +270,7 @@ fn statement<R: StatementRow>(
     page: PageOf,
 ) -> Result<Page<R>, QueryError> {
     let Of { view, tenant, account, currency } = of;
-    if view.chain().spec().currencies.scale(currency).is_err() {
+    if view.spec().currencies.scale(currency).is_err() {
         return Err(QueryError::bad("currency", format!("this ledger has no {currency}")));
     }
     let scale = scale(view, currency)?;

@@ -90,7 +90,7 @@ pub fn terms_versions(
     let mut versions: Vec<TermsVersion> = Vec::new();
     // The places of the version that holds last, and of the one before, withdrawn ones aside.
     let (mut latest, mut before): (Option<usize>, Option<usize>) = (None, None);
-    let ahead_ms = view.chain().spec().limits.event_ahead_ms;
+    let ahead_ms = view.spec().limits.event_ahead_ms;
     for hit in entries(view, at, of)? {
         let version = version(view, &hit)?;
         let (from, number) = (version.effective_from, version.version);
@@ -138,7 +138,7 @@ pub fn terms_differences(
         })
     };
     let (one, two) = (version(from_version)?.entry.entry(), version(to_version)?.entry.entry());
-    let currencies = &view.chain().spec().currencies;
+    let currencies = &view.spec().currencies;
     let differences = text::differences(one, two, currencies, Lists::ByPlace)
         .map_err(|error| StoreError::damaged("terms", error))?;
     let said = |value| match value {

@@ -71,7 +71,7 @@ pub fn totals(
         TotalsBy::Month => Length::Month,
     };
     let currencies: Vec<MaybeCurrency> =
-        std::iter::once(None).chain(view.chain().spec().currencies.iter().map(Some)).collect();
+        std::iter::once(None).chain(view.spec().currencies.iter().map(Some)).collect();
     let begin = page.after.and_then(|after| u32::try_from(after >> 32).ok());
     let first = length.start(span.from());
     let mut start = begin.map_or(first, |days| Day::EPOCH.later(days).max(first));

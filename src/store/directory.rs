@@ -166,7 +166,8 @@ pub(super) fn said(entry: &Entry, mut take: impl FnMut(Said<'_>)) {
         | Body::Reversal(_)
         | Body::InquiryResolution(_)
         | Body::PayoutEvent(_)
-        | Body::ErasureNotice(_) => {}
+        | Body::ErasureNotice(_)
+        | Body::SpecChange(_) => {}
     }
 }
 

@@ -33,6 +33,7 @@
 //! | `read.rs`, `named.rs`, `search.rs`, `lookup.rs`, `ahead.rs` | reading at one head |
 //! | `published.rs` | the parts of the log, as they are published |
 //! | `at_hand.rs` | what is read again and again |
+//! | `succession.rs` | what is in force when |
 //! | `fsck.rs` | re-verifying everything |
 
 mod accounts;
@@ -63,6 +64,7 @@ mod room;
 mod search;
 mod slots;
 mod sorted;
+mod succession;
 mod table;
 mod tiles;
 

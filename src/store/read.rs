@@ -15,6 +15,7 @@ use crate::protocol::hash::{EntryId, HeaderHash, StateKey, TreeHash};
 use crate::protocol::key::{SIGNATURE_BYTES, Signature};
 use crate::protocol::receipt::{LeafProof, Receipt};
 use crate::protocol::rules::StoredRecord;
+use crate::protocol::spec::ChainSpec;
 use crate::protocol::tree::{self, Frontier, NodeSource, ProofError};
 use crate::protocol::verify::Chain;
 
@@ -46,6 +47,11 @@ impl View {
     /// The chain whose ledger this is.
     pub fn chain(&self) -> &Chain {
         self.store.chain()
+    }
+
+    /// The spec in force at the head.
+    pub fn spec(&self) -> &ChainSpec {
+        self.head.tip.spec()
     }
 
     /// The head that is looked at.
@@ -269,6 +275,7 @@ impl View {
         Ok(Some(Receipt::new(
             chain.id(),
             entry.id(),
+            self.head.tip.succession.changes_to(height),
             LeafProof::new(index, entry.leaf(), &proof),
             LeafProof::new(size - 1, &stored.leaf, &header_proof),
             checkpoint.to_note(&stored.header.authority, &signature),

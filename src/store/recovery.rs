@@ -259,7 +259,7 @@ fn recover(
 fn check_signed(store: &Store, head: &Head) -> Result<(), StoreError> {
     let Some(signature) = &head.signature else { return Ok(()) };
     let chain = store.chain();
-    head.tip.checkpoint(chain).verify(&chain.spec().authority(), signature).map_err(|error| {
+    head.tip.checkpoint(chain).verify(&head.tip.spec().authority(), signature).map_err(|error| {
         StoreError::damaged(format!("the checkpoint of block {}", head.height()), error)
     })
 }
@@ -434,7 +434,7 @@ fn head_at(store: &Store, height: u64) -> Result<Head, StoreError> {
     }
     let edge = Edge::from_levels(size, levels);
     let tree = view.frontier_at(&edge, size)?;
-    let tip = Tip::new(&stored.header, tree);
+    let tip = Tip::new(&stored.header, tree, view.succession_at(height)?);
     Ok(Head { header: stored.header, signature: stored.signature, tip, edge })
 }
 

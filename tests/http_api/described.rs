@@ -142,7 +142,8 @@ async fn examples_of_entries_are_entries() {
     let body = &api["paths"]["/v1/entries"]["post"]["requestBody"]["content"];
     let examples = body["application/json"]["examples"].as_object().unwrap();
     let all = examples["array"]["value"].as_array().unwrap();
-    assert_eq!(all.len(), examples.len() - 1);
+    // A change of the spec is signed for one ledger.
+    assert_eq!(all.len(), examples.len() - 2);
     let node = Node::start("examples").await;
     for entry in all {
         assert!(examples.values().any(|example| example["value"] == *entry), "{entry}");

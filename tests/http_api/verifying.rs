@@ -130,7 +130,7 @@ async fn what_is_no_receipt() {
         ("application/json", "{".to_owned(), 400, "/problems/malformed-json"),
         ("application/json", String::new(), 400, "/problems/malformed-json"),
         ("text/plain", "{}".to_owned(), 415, "/problems/unsupported-media-type"),
-        ("application/json", " ".repeat(300_000), 413, "/problems/too-large"),
+        ("application/json", " ".repeat(2_100_000), 413, "/problems/too-large"),
     ];
     for (content_type, body, status, kind) in cases {
         let request = node.request(Method::POST, "/v1/verify/receipt").body(body);

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may stop where it fails")]
 
 pub mod cases;
+pub mod changes;
 mod entries;
 
 use std::collections::HashMap;
@@ -19,7 +20,7 @@ use counterfoil::protocol::id::Id;
 use counterfoil::protocol::key::{SealingKey, Signature};
 use counterfoil::protocol::money::{Amount, Currency};
 use counterfoil::protocol::rules::StoredRecord;
-use counterfoil::protocol::spec::{ChainSpec, Currencies, Governance, Limits, RULES_VERSION};
+use counterfoil::protocol::spec::{ChainSpec, Currencies, Limits, RULES_VERSION};
 use counterfoil::protocol::time::{DAY_MS, Timestamp};
 use counterfoil::protocol::verify::{Chain, Draft, Tip, VerifiedBlock};
 
@@ -50,7 +51,7 @@ pub fn spec() -> ChainSpec {
         genesis_time: at(NOW - 100 * DAY_MS),
         rules_version: RULES_VERSION,
         authorities: vec![key().public()],
-        governance: Governance::default(),
+        governance: changes::governance(&changes::GOVERNING, 2),
         witnesses: Vec::new(),
         currencies: Currencies::new(currencies.map(|(code, scale)| (currency(code), scale))),
         limits: Limits { event_ahead_ms: AHEAD_MS, ..Limits::default() },
@@ -88,7 +89,8 @@ impl Market {
         for entry in encoded(entries) {
             draft.admit(entry).unwrap();
         }
-        let block = draft.seal(&key());
+        let sealer = changes::key_of(draft.authority());
+        let block = draft.seal(&sealer);
         self.take(&block);
         block
     }
@@ -113,11 +115,12 @@ impl Market {
             first_index: self.leaves.len() as u64,
             entry_count: u32::try_from(entries.len()).unwrap(),
             log_root: root(&leaves),
+            authority: self.tip.spec_ahead().authority(),
             ..self.chain.genesis().clone()
         };
         alter(&mut header);
         leaves.push(leaf_hash(&header.to_leaf()));
-        let signature = self.sign(&leaves, &key());
+        let signature = self.sign(&leaves, &changes::key_of(header.authority));
         Block { header, signature, entries }
     }
 

@@ -184,7 +184,8 @@ pub struct Ledger {
     pub chain: Chain,
     /// Its leaves.
     pub log: Log,
-    key: SealingKey,
+    /// Those that may be authority in their turn.
+    keys: Vec<SealingKey>,
     tip: Tip,
     state: HashMap<StateKey, StoredRecord>,
     /// Each header, with the signed checkpoint that ends there.
@@ -201,7 +202,7 @@ impl Ledger {
         let header = chain.genesis().clone();
         let (log, state, blocks) = (Log::default(), HashMap::new(), Vec::new());
         let signatures = Vec::new();
-        let mut ledger = Self { chain, log, key, tip, state, blocks, signatures };
+        let mut ledger = Self { chain, log, keys: vec![key], tip, state, blocks, signatures };
         ledger.log.push(header.to_leaf());
         ledger.finish(header);
         // Nobody needs to sign genesis.
@@ -214,6 +215,9 @@ impl Ledger {
         let spec = toml::to_string(&assume["spec"]).expect("TOML can hold it");
         let seed = hex::decode(assume["seed"].as_str().expect("a seed")).expect("hexadecimal");
         let mut ledger = Self::new(ChainSpec::parse(&spec).expect("a spec"), key(&seed));
+        for seed in assume["successors"].as_array().into_iter().flatten() {
+            ledger.may_succeed(key(&hex::decode(seed.as_str().expect("a seed")).unwrap()));
+        }
         let seal = |block: &Value| {
             let entries = block["entries"].as_array().expect("entries");
             let entries: Vec<_> =
@@ -224,9 +228,19 @@ impl Ledger {
         (ledger, sealed)
     }
 
+    /// Lets `key` seal where a change makes it the authority.
+    pub fn may_succeed(&mut self, key: SealingKey) {
+        self.keys.push(key);
+    }
+
+    fn sealer(&self, authority: PublicKey) -> &SealingKey {
+        let mut keys = self.keys.iter();
+        keys.find(|key| key.public() == authority).expect("the authority's key")
+    }
+
     /// The entry that `json` states.
     pub fn entry(&self, json: &str) -> Entry {
-        text::parse(json, &self.chain.spec().currencies).unwrap_or_else(|error| {
+        text::parse(json, &self.tip.spec_ahead().currencies).unwrap_or_else(|error| {
             panic!("{json}: {error}");
         })
     }
@@ -243,7 +257,8 @@ impl Ledger {
             let encoded = EncodedEntry::new(entry.clone()).expect("short enough");
             draft.admit(encoded).unwrap_or_else(|error| panic!("{entry:?}: {error}"));
         }
-        let block = draft.seal(&self.key);
+        let authority = draft.authority();
+        let block = draft.seal(self.sealer(authority));
         for entry in block.entries() {
             self.log.push(entry.leaf().to_vec());
         }
@@ -276,7 +291,7 @@ impl Ledger {
         self.log.push(header.to_leaf());
         let mut tree = self.tip.tree.clone();
         tree.push(leaf_hash(&header.to_leaf()));
-        self.tip = Tip::new(&header, tree);
+        self.tip = Tip::new(&header, tree, self.tip.succession.clone());
         self.finish(header);
     }
 
@@ -293,8 +308,10 @@ impl Ledger {
         let mut checkpoint = checkpoint(&self.chain.spec().origin, &header, self.tip.tree.root());
         // Also where a forged header says something else.
         checkpoint.size = self.log.size();
-        let signature = checkpoint.sign(&self.key);
-        self.blocks.push((header, checkpoint.to_note(&self.key.public(), &signature)));
+        let key = self.sealer(self.tip.spec().authority());
+        let signature = checkpoint.sign(key);
+        let note = checkpoint.to_note(&key.public(), &signature);
+        self.blocks.push((header, note));
         self.signatures.push(signature);
     }
 
@@ -322,7 +339,9 @@ impl Ledger {
             LeafProof::new(index, self.log.leaf(index), &proof)
         };
         let id = EncodedEntry::decode(self.log.leaf(index).to_vec()).expect("an entry").id();
-        Receipt::new(self.chain.id(), id, proof(index), proof(header.index()), note.clone())
+        let changes = self.tip.succession.changes_to(header.height);
+        let (entry, header) = (proof(index), proof(header.index()));
+        Receipt::new(self.chain.id(), id, changes, entry, header, note.clone())
     }
 
     /// Writes what a node serves to files in `directory`, by path.

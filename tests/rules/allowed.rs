@@ -63,6 +63,7 @@ impl<'m> Known<'m> {
             Body::AffiliateUpline(body) => self.allows_upline(body),
             Body::OpeningBalance(body) => self.allows_opening(body),
             Body::ErasureNotice(body) => self.allows_erasure(body, time),
+            Body::SpecChange(_) => unreachable!("tests/succession.rs is about those"),
         }
     }
 

@@ -49,7 +49,8 @@ fn names(body: &Body<Amount>) -> Vec<(Kind, &Id)> {
         Body::ProgramTerms(_)
         | Body::Transaction(_)
         | Body::AffiliateUpline(_)
-        | Body::OpeningBalance(_) => Vec::new(),
+        | Body::OpeningBalance(_)
+        | Body::SpecChange(_) => Vec::new(),
     }
 }
 

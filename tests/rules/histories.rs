@@ -130,6 +130,7 @@ impl Player<'_> {
             Kind::AffiliateUpline => Some(self.upline()),
             Kind::OpeningBalance => Some(self.opening()),
             Kind::ErasureNotice => self.erasure(),
+            Kind::SpecChange => unreachable!("it has no weight"),
         }
     }
 

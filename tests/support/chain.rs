@@ -4,20 +4,69 @@ use std::sync::Arc;
 
 use counterfoil::protocol::block::EncodedEntry;
 use counterfoil::protocol::entry::{
-    Action, Body, Commission, Decision, Entry, Funding, FundingLine, Locking, ProgramTerms, Reason,
-    Reversal, Reward, RewardRule, Role, Transaction, Verdict,
+    Action, Body, Commission, Decision, Entry, Funding, FundingLine, LEDGER_TENANT, Locking,
+    ProgramTerms, Reason, Reversal, Reward, RewardRule, Role, SpecChange, Transaction, Verdict,
 };
 use counterfoil::protocol::id::Id;
-use counterfoil::protocol::key::SealingKey;
+use counterfoil::protocol::key::{PublicKey, SealingKey};
 use counterfoil::protocol::money::{Amount, Currency};
 use counterfoil::protocol::spec::{ChainSpec, Currencies, Governance, Limits, RULES_VERSION};
 use counterfoil::protocol::time::Timestamp;
-use counterfoil::protocol::verify::Chain;
+use counterfoil::protocol::verify::{Chain, Tip};
 use zeroize::Zeroizing;
 
 /// The authority's key of every test chain.
 pub fn key() -> SealingKey {
     SealingKey::from_seed(&Zeroizing::new([7; 32]))
+}
+
+/// The seeds of the keys that govern, two of which it takes.
+pub const GOVERNING: [u8; 3] = [21, 22, 23];
+
+pub fn seeded(seed: u8) -> SealingKey {
+    SealingKey::from_seed(&Zeroizing::new([seed; 32]))
+}
+
+pub fn public(seed: u8) -> PublicKey {
+    seeded(seed).public()
+}
+
+/// The next change of the spec after `tip`, from the block after the next on and signed by two who
+/// govern; whatever is altered is signed, too.
+pub fn spec_change(chain: &Chain, tip: &Tip, alter: impl FnOnce(&mut Entry)) -> EncodedEntry {
+    let succession = &tip.succession;
+    let number = succession.next_number();
+    let change = SpecChange::new(number, succession.last_change(), tip.height + 2);
+    let mut entry = Entry {
+        tenant: id(LEDGER_TENANT),
+        external_id: id(&number.to_string()),
+        event_time: time("2026-03-01T12:00:00Z"),
+        commitment: None,
+        body: Body::SpecChange(change),
+    };
+    alter(&mut entry);
+    for seed in &GOVERNING[..2] {
+        entry.sign_change(chain.id(), &seeded(*seed));
+    }
+    EncodedEntry::new(entry).expect("short enough")
+}
+
+/// What a change of the spec states.
+pub fn stated(entry: &mut Entry) -> &mut SpecChange {
+    match &mut entry.body {
+        Body::SpecChange(change) => change,
+        _ => unreachable!("no change of the spec"),
+    }
+}
+
+/// The next change, by which `seed`'s key seals: from the very next block on, or from a later one.
+pub fn rotation(chain: &Chain, tip: &Tip, seed: u8, from_height: u64) -> EncodedEntry {
+    spec_change(chain, tip, |entry| {
+        let change = stated(entry);
+        change.from_height = from_height;
+        change.after = (from_height == tip.height + 1).then_some(tip.header_hash);
+        change.authorities = Some(vec![public(seed)]);
+    })
 }
 
 /// A chain of its own for each name.
@@ -33,7 +82,7 @@ pub fn chain_with(name: &str, limits: Limits) -> Arc<Chain> {
         genesis_time: time("2026-01-01T00:00:00Z"),
         rules_version: RULES_VERSION,
         authorities: vec![key().public()],
-        governance: Governance::default(),
+        governance: Governance { keys: GOVERNING.map(public).to_vec(), quorum: 2 },
         witnesses: Vec::new(),
         currencies: Currencies::new([(currency("EUR"), 2), (currency("JPY"), 0)]),
         limits,

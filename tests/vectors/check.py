@@ -21,6 +21,7 @@ import check_receipt
 import counterfoil_format as counterfoil
 import counterfoil_reckoning as reckoning
 import counterfoil_rules as rules
+import counterfoil_succession as succession
 from counterfoil_format import Wrong
 
 
@@ -67,6 +68,8 @@ def from_text(kind, value, scales, currency=None):
         currency = value.get("currency", currency)
         fields = kind.fields.items()
         return {name: from_text(of, value.get(name), scales, currency) for name, of in fields}
+    if kind is counterfoil.Scales:
+        return value or {}
     if kind is counterfoil.TIME:
         return counterfoil.parse_time(value)
     if kind is counterfoil.AMOUNT:
@@ -391,6 +394,44 @@ def rule(assume, given, output):
         equal(str(broken), output.get("refused"))
 
 
+def change_of_spec(assume, given, output):
+    spec, known = counterfoil.Spec(assume["spec"]), assume["currencies"]
+    state, index = rules.State(spec.scales, spec.limits["event_ahead_ms"]), 1
+    changes, height = succession.Succession(spec), 1
+    parent = counterfoil.header_hash(b"\0" + counterfoil.HEADER.write(spec.genesis_header()))
+
+    def admit(text, time):
+        leaf = entry_leaf(text, known)
+        entry = counterfoil.decode_leaf(leaf)[1]
+        state.admit(entry, counterfoil.parse_time(time))
+        if entry["body"]["kind"] == "spec_change":
+            rules.demand(opening, "change-not-first")
+            changes.take_at(leaf, entry, height, parent)
+        return entry["body"]["kind"] == "spec_change"
+
+    for sealed in given["blocks"]:
+        opening = True
+        for text in sealed["entries"]:
+            opening = admit(text, sealed["time"]) and opening
+        index, height = index + len(sealed["entries"]) + 1, height + 1
+        # Which one it is, only a change for the next block itself would have to know.
+        parent = None
+    opening = True
+    for text in given["before"]:
+        opening = admit(text, given["time"]) and opening
+    index += len(given["before"])
+    leaf = entry_leaf(given["entry"], known)
+    equal(leaf.hex(), output["leaf"])
+    signed = succession.signed_message(spec.chain_id, counterfoil.decode_leaf(leaf)[1])
+    equal(signed.hex(), output["signed"])
+    try:
+        admit(given["entry"], given["time"])
+        equal(index, output.get("admitted"))
+        equal(changes.at(height).verifier_key.key.hex(), output["sealed_by"])
+    except rules.Refused as broken:
+        equal(str(broken), output.get("refused"))
+
+
 def amount(_, given, output):
     if "error" in output:
         equal(refused(units, given["text"], given["scale"]), True)
@@ -445,7 +486,8 @@ CHECKS = {
     "proof-refused": proof_refused, "checkpoint": checkpoint, "note": note,
     "evidence": evidence, "block": block,
     "block-refused": block_refused, "receipt": receipt, "receipt-refused": receipt_refused,
-    "rules": rule, "amount": amount, "rounding": rounding, "rate": rate, "change": change,
+    "rules": rule, "succession": change_of_spec, "succession-receipt": receipt,
+    "succession-receipt-refused": receipt_refused, "amount": amount, "rounding": rounding, "rate": rate, "change": change,
     "time": time, "month": month,
 }  # fmt: skip
 

@@ -71,6 +71,7 @@ objects! {
     "entry-affiliate_upline.json": encode_entry and decode_entry;
     "entry-opening_balance.json": encode_entry and decode_entry;
     "entry-erasure_notice.json": encode_entry and decode_entry;
+    "entry-spec_change.json": encode_entry and decode_entry;
     "header.json": encode_header and decode_header;
     "leaf-refused.json": refuse_leaf;
     "genesis.json": derive_genesis;
@@ -85,6 +86,9 @@ objects! {
     "receipt.json": make_receipt and verify_receipt;
     "receipt-refused.json": refuse_receipt;
     "rules.json": apply_rules;
+    "succession.json": apply_changes;
+    "succession-receipt.json": make_receipt and verify_receipt;
+    "succession-receipt-refused.json": refuse_receipt;
     "amount.json": read_amount;
     "rounding.json": round;
     "rate.json": read_rate;
@@ -494,6 +498,29 @@ fn apply_rules(assume: &Value, input: &Value) -> Value {
         Err(AdmitError::Refused(refusal)) => json!({ "leaf": leaf, "refused": refusal.rule() }),
         Err(AdmitError::State(impossible)) => match impossible {},
     }
+}
+
+fn apply_changes(assume: &Value, input: &Value) -> Value {
+    let (ledger, _) = Ledger::of_vectors(assume, list(&input["blocks"]));
+    let (known, mut draft) = (currencies(assume), ledger.draft(from(&input["time"])));
+    let encoded = |text: &Value| EncodedEntry::new(entry(text, &known)).unwrap();
+    for before in list(&input["before"]) {
+        draft.admit(encoded(before)).unwrap();
+    }
+    let change = encoded(&input["entry"]);
+    let mut output = json!({
+        "leaf": hex::encode(change.leaf()),
+        "signed": hex::encode(change.entry().signed_by_governance(ledger.chain.id())),
+    });
+    match draft.admit(change) {
+        Ok(index) => {
+            output["admitted"] = json!(index);
+            output["sealed_by"] = json!(draft.authority());
+        }
+        Err(AdmitError::Refused(refusal)) => output["refused"] = json!(refusal.rule()),
+        Err(AdmitError::State(impossible)) => match impossible {},
+    }
+    output
 }
 
 // Text.

@@ -3,10 +3,12 @@
 use super::blocks::Blocks;
 use super::error::MirrorError;
 use crate::cli::progress;
-use crate::cli::tiles::{LeafContent, PublishedLog};
+use crate::cli::tiles::{LeafContent, PublishedLog, TileError};
 use crate::ledger::{AppendError, Ledger, Published};
-use crate::protocol::checkpoint::Checkpoint;
+use crate::protocol::checkpoint::{Checkpoint, CheckpointError};
 use crate::protocol::hash::TreeHash;
+use crate::protocol::key::PublicKey;
+use crate::protocol::spec::Limits;
 use crate::protocol::tile_path::TILE_WIDTH;
 
 /// Appends to `ledger` what `log` has more, up to the checkpoint that is published now, and counts
@@ -16,19 +18,27 @@ pub async fn catch_up(
     log: &PublishedLog,
     appended: &mut u64,
 ) -> Result<Checkpoint, MirrorError> {
-    let checkpoint = log.checkpoint(ledger.chain().spec()).await?;
+    let head = ledger.head();
+    let keys = head.tip.succession.sealing_keys();
+    let claimed = log.checkpoint(&ledger.chain().spec().origin, &keys).await?;
+    let checkpoint = claimed.checkpoint.clone();
     if holds(ledger, &checkpoint).await? {
+        let sealer = sealer_of(ledger, checkpoint.size).await?;
+        claimed.check(&sealer).map_err(TileError::from)?;
         return Ok(checkpoint);
     }
-    let head = ledger.head();
     // Before anything is fetched: does it go on from here?
     let (size, own) = (head.size(), head.tip.tree.root());
     let published = log.root_at(size, &checkpoint).await?;
+    if published != own && !claimed.is_signed {
+        return Err(TileError::from(CheckpointError::NotSigned).into());
+    }
     if published != own {
         return Err(two_histories(size, published, own));
     }
     let height = last_height(log, &checkpoint).await?;
-    let limits = ledger.chain().spec().limits;
+    // As large as any chain may allow: what is in force there, the changes that are read on the way tell.
+    let limits = Limits::default();
     let mut blocks = Blocks::new(log, &head, limits, checkpoint.size, height);
     let bar = progress::bar(checkpoint.size, "leaves");
     bar.set_position(size);
@@ -36,7 +46,9 @@ pub async fn catch_up(
     while let Some(read) = blocks.next().await? {
         let end = read.block.header.log_size();
         ledger.append(read.block).await.map_err(|error| match error {
-            AppendError::Invalid(_) => MirrorError::Block { error, read_from: read.read_from },
+            AppendError::Invalid(_) => {
+                MirrorError::Block { error: Box::new(error), read_from: read.read_from }
+            }
             AppendError::Accused { .. } | AppendError::Failed(_) | AppendError::Stopped => {
                 MirrorError::Failed(error)
             }
@@ -46,9 +58,18 @@ pub async fn catch_up(
     }
     bar.finish_and_clear();
     if holds(ledger, &checkpoint).await? {
+        let sealer = sealer_of(ledger, checkpoint.size).await?;
+        claimed.check(&sealer).map_err(TileError::from)?;
         return Ok(checkpoint);
     }
     Err(MirrorError::Short { published: checkpoint.size, own: ledger.head().size() })
+}
+
+/// Who sealed the block that ends the log of that size, which the ledger has.
+async fn sealer_of(ledger: &Ledger, size: u64) -> Result<PublicKey, MirrorError> {
+    let tip = ledger.head().tip.clone();
+    let height = ledger.read(move |view| view.height_of(size.saturating_sub(1))).await??;
+    Ok(tip.succession.spec_at(height.unwrap_or(tip.height)).authority())
 }
 
 /// Whether the ledger has all that the checkpoint covers. It can't have anything else.

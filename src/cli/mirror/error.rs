@@ -79,7 +79,7 @@ pub enum MirrorError {
     #[error("{error} (read from {read_from})")]
     Block {
         /// What is wrong.
-        error: AppendError,
+        error: Box<AppendError>,
         /// The files that it was read from.
         read_from: String,
     },

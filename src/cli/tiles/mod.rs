@@ -27,8 +27,9 @@ pub use source::looks_published;
 use self::source::Source;
 use crate::protocol::checkpoint::{Checkpoint, CheckpointError, MAX_NOTE_BYTES};
 use crate::protocol::hash::{DIGEST_BYTES, TreeHash};
+use crate::protocol::key::PublicKey;
 use crate::protocol::key::{SIGNATURE_BYTES, Signature};
-use crate::protocol::spec::{ChainSpec, MAX_LEAF_BYTES};
+use crate::protocol::spec::MAX_LEAF_BYTES;
 use crate::protocol::tile_path::{TileKind, TilePath};
 
 /// The most files that are read at the same time. Each is of [`MAX_BUNDLE_BYTES`] at most, which
@@ -40,6 +41,26 @@ const MAX_BUNDLE_BYTES: usize = 256 * (2 + MAX_LEAF_BYTES);
 const MAX_TILE_BYTES: usize = 256 * DIGEST_BYTES;
 /// The longest bundle of signatures, in bytes.
 const MAX_SIGNATURES_BYTES: usize = 256 * SIGNATURE_BYTES;
+
+/// A checkpoint as it was published.
+pub struct PublishedCheckpoint {
+    /// What it says.
+    pub checkpoint: Checkpoint,
+    /// All of it, with its signatures.
+    pub note: String,
+    /// Whether a key signed it that was known to seal.
+    pub is_signed: bool,
+}
+
+impl PublishedCheckpoint {
+    /// Checks that `authority`, who turned out to seal its last block, signed it.
+    ///
+    /// # Errors
+    /// [`CheckpointError`].
+    pub fn check(&self, authority: &PublicKey) -> Result<(), CheckpointError> {
+        Checkpoint::open(&self.note, &self.checkpoint.origin, authority).map(|_| ())
+    }
+}
 
 /// Why a published log can't be read, or isn't what its checkpoint says.
 #[derive(Debug, thiserror::Error)]
@@ -135,11 +156,22 @@ impl PublishedLog {
         Self { source: Arc::new(Source::Directory(directory)) }
     }
 
-    /// The checkpoint, which the authority of `spec` must have signed.
-    pub async fn checkpoint(&self, spec: &ChainSpec) -> Result<Checkpoint, TileError> {
+    /// The checkpoint of the log of that origin, and whether one of `keys` signed it. Where none did, a
+    /// change of the spec that is still to be read may put another in force: until that was seen, it is
+    /// but a claim, and the caller MUST look at [`PublishedCheckpoint::check`] in the end.
+    pub async fn checkpoint(
+        &self,
+        origin: &str,
+        keys: &[PublicKey],
+    ) -> Result<PublishedCheckpoint, TileError> {
         let bytes = self.source.read("checkpoint", MAX_NOTE_BYTES).await?;
         let note = String::from_utf8(bytes).map_err(|_| TileError::NotText)?;
-        Ok(Checkpoint::open(&note, &spec.origin, &spec.authority())?.0)
+        let (checkpoint, is_signed) = match Checkpoint::open_by_any(&note, origin, keys) {
+            Ok((checkpoint, _)) => (checkpoint, true),
+            Err(CheckpointError::NotSigned) => (Checkpoint::read(&note, origin)?, false),
+            Err(error) => return Err(error.into()),
+        };
+        Ok(PublishedCheckpoint { checkpoint, note, is_signed })
     }
 
     /// The first `width` leaves of a bundle.

@@ -137,9 +137,9 @@ fn published(view: &View, directory: &Path) -> Result<Extent, PublishError> {
     if !path.try_exists().map_err(FileError::io("look for", &path))? {
         return Ok(Extent::default());
     }
-    let spec = view.chain().spec();
+    let (origin, keys) = (&view.chain().spec().origin, view.head().tip.succession.sealing_keys());
     let note = files::read_text(&path, MAX_NOTE_BYTES)?;
-    let checkpoint = match Checkpoint::open(&note, &spec.origin, &spec.authority()) {
+    let checkpoint = match Checkpoint::open_by_any(&note, origin, &keys) {
         Ok((checkpoint, _)) => checkpoint,
         Err(error) => return Err(PublishError::Foreign { path, error }),
     };

@@ -126,10 +126,11 @@ impl<E> From<Invalid<E>> for NotProven {
             Invalid::Header { height, .. }
             | Invalid::TimeBackwards { height, .. }
             | Invalid::Empty { height }
+            | Invalid::UnknownRules { height, .. }
             | Invalid::Signature { height } => (Some(height), None),
-            Invalid::TooLarge { height, index } | Invalid::Rule { height, index, .. } => {
-                (Some(height), Some(index))
-            }
+            Invalid::TooLarge { height, index }
+            | Invalid::Rule { height, index, .. }
+            | Invalid::Change { height, index, .. } => (Some(height), Some(index)),
             Invalid::State(_) => (None, None),
         };
         Self { problem, height, index }

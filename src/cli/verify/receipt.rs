@@ -39,7 +39,7 @@ pub fn verify(path: &Path, chain: &Arc<Chain>) -> anyhow::Result<ProvenReceipt> 
         |error: &dyn std::fmt::Display| NotProven::new(format!("{}: {error}", path.display()));
     let receipt = Receipt::parse(&text).map_err(|error| wrong(&error))?;
     let proven = receipt.verify(chain).map_err(|error| wrong(&error))?;
-    let entry = EntryText::new(proven.entry.entry(), &chain.spec().currencies)
+    let entry = EntryText::new(proven.entry.entry(), &proven.spec.currencies)
         .map_err(|error| wrong(&error))?;
     Ok(ProvenReceipt {
         chain_id: chain.id(),

@@ -26,7 +26,11 @@ fn not_proven(error: TileError) -> anyhow::Error {
 }
 
 async fn verify_log(log: &PublishedLog, chain: &Arc<Chain>) -> anyhow::Result<ProvenLedger> {
-    let checkpoint = log.checkpoint(chain.spec()).await.map_err(not_proven)?;
+    let origin = &chain.spec().origin;
+    // Who must have signed it, the log itself tells. Until that was read it is but a claim; what
+    // the first authority signed must be so all the same.
+    let signed = log.checkpoint(origin, &[chain.spec().authority()]).await.map_err(not_proven)?;
+    let checkpoint = &signed.checkpoint;
     let hashes = log.hashes(checkpoint.size, checkpoint.root).await.map_err(not_proven)?;
     let mut replay = Replay::new(chain.clone());
     let bar = progress::bar(checkpoint.size, "leaves");
@@ -41,7 +45,9 @@ async fn verify_log(log: &PublishedLog, chain: &Arc<Chain>) -> anyhow::Result<Pr
         bar.set_position(checkpoint.size.min(number * TILE_WIDTH));
     }
     bar.finish_and_clear();
-    replay.finish(&checkpoint)?;
+    replay.finish(checkpoint)?;
+    let wrong = |error| NotProven::new(format!("the checkpoint: {error}"));
+    signed.check(&replay.tip().spec().authority()).map_err(wrong)?;
     let mut checked = vec![
         "signature: the authority's, on the checkpoint, which covers every block before it",
         "leaves: each has the hash that the checkpoint commits to",

@@ -7,6 +7,7 @@ use super::{NotProven, ProvenLedger};
 use crate::protocol::block::{Block, EncodedEntry, Header};
 use crate::protocol::checkpoint::Checkpoint;
 use crate::protocol::rules::Changes;
+use crate::protocol::spec::MAX_BLOCK_ENTRIES;
 use crate::protocol::verify::{self, Chain, Tip};
 
 /// A chain that was verified as far as its tip.
@@ -46,7 +47,8 @@ impl Replay {
 
     /// The next leaf, an entry.
     pub fn entry(&mut self, entry: EncodedEntry) -> Result<(), NotProven> {
-        if self.pending.len() >= self.chain.spec().limits.block_entries as usize {
+        // What the block itself allows, its first entries may change.
+        if self.pending.len() >= MAX_BLOCK_ENTRIES as usize {
             let index = self.tip.tree.size() + self.pending.len() as u64;
             let problem = "a block can't have as many entries as come before the next header";
             return Err(NotProven::at_leaf(index, self.next_height(), problem));
@@ -93,7 +95,7 @@ impl Replay {
         checked: Vec<&'static str>,
         not_proven: Vec<&'static str>,
     ) -> ProvenLedger {
-        let spec = self.chain.spec();
+        let spec = self.tip.spec();
         ProvenLedger {
             chain_id: self.chain.id().to_string(),
             origin: spec.origin.clone(),

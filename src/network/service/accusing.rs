@@ -35,9 +35,9 @@ impl Service {
     }
 
     pub(super) fn on_spread_evidence(&mut self, source: PeerId, message: &MessageId, bytes: &[u8]) {
-        let spec = self.ledger.chain().spec();
+        let (spec, authority) = (self.ledger.chain().spec(), self.ledger.authority());
         let checked =
-            Evidence::decode(bytes).map(|it| it.check(&spec.origin, spec.authority()).map(|_| it));
+            Evidence::decode(bytes).map(|it| it.check(&spec.origin, authority).map(|_| it));
         match checked {
             Ok(Ok(evidence)) => {
                 self.hear(message.clone());
@@ -56,10 +56,10 @@ impl Service {
 
     /// What a peer has against keys of this chain.
     pub(super) fn on_evidence_of(&mut self, peer: PeerId, evidence: Vec<Evidence>) {
-        let spec = self.ledger.chain().spec();
+        let (spec, authority) = (self.ledger.chain().spec(), self.ledger.authority());
         let mut good = Vec::new();
         for evidence in evidence {
-            match evidence.check(&spec.origin, spec.authority()) {
+            match evidence.check(&spec.origin, authority) {
                 Ok(_) => good.push(evidence),
                 // Of a key that isn't in force here, now.
                 Err(EvidenceError::Key { .. }) => {}
@@ -71,7 +71,9 @@ impl Service {
 
     /// There is evidence: everybody is to know.
     pub(super) fn on_evidence(&mut self, known: &KnownEvidence) {
-        for bytes in known.iter().map(Evidence::encode) {
+        let authority = self.ledger.authority();
+        let of_authority = known.iter().filter(|evidence| evidence.key == authority);
+        for bytes in of_authority.map(Evidence::encode) {
             if self.hear(message_id(&self.names.evidence.hash(), &bytes)) {
                 let gossip = &mut self.swarm.behaviour_mut().gossip;
                 // Who isn't there to hear it asks when it comes.

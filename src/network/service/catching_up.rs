@@ -158,8 +158,12 @@ impl Service {
 
     fn on_invalid(&mut self, peer: PeerId, (round, height): (u64, u64), invalid: &Invalid<String>) {
         tracing::warn!(%peer, height, "block refused: {invalid}");
-        if let Invalid::Rule { refusal, .. } = invalid {
+        if let Invalid::Rule { refusal, .. } | Invalid::Change { refusal, .. } = invalid {
             self.count(refusal.rule());
+        }
+        if let Invalid::UnknownRules { version, .. } = invalid {
+            self.say("rules", format!("block {height} is of rules version {version}, which this program doesn't know: install a newer one"));
+            return self.wait_after(round, height, RETRY_OF_DOUBTFUL_MS);
         }
         match invalid {
             // Of another history: whoever sent it lies, or the authority does.

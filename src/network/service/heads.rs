@@ -107,7 +107,9 @@ impl Service {
     }
 
     fn on_announcement(&mut self, source: PeerId, message: MessageId, bytes: &[u8]) {
-        let checked = Announcement::decode(bytes).map(|it| it.check(self.ledger.chain()));
+        let succession = &self.ledger.head().tip.succession;
+        let checked =
+            Announcement::decode(bytes).map(|it| it.check(self.ledger.chain(), succession));
         match checked {
             Ok(Ok(head)) => {
                 let came_at = self.now_ms();
@@ -177,7 +179,8 @@ impl Service {
             self.peer_agrees(peer, 1);
             return self.unsuspect(peer);
         };
-        match announced.check(self.ledger.chain()) {
+        let succession = &self.ledger.head().tip.succession;
+        match announced.check(self.ledger.chain(), succession) {
             Ok(head) => self.compare(peer, head),
             // It may know of a change that this node hasn't come to; the blocks will show.
             Err(AnnouncementError::Authority(_)) => {

@@ -26,8 +26,10 @@ pub(super) struct Caution {
 impl Caution {
     /// Makes a ledger that could seal wait, where there is somebody to ask.
     pub(super) fn new(ledger: &Ledger, dialer: &Dialer) -> Self {
-        let seals =
-            matches!(ledger.health(), Health::Sealing | Health::Held(_) | Health::Standing(_));
+        let seals = matches!(
+            ledger.health(),
+            Health::Sealing | Health::NotAuthority { .. } | Health::Held(_) | Health::Standing(_)
+        );
         let is_awaiting = seals && !dialer.is_empty();
         if is_awaiting {
             let places = dialer.addresses().map(ToString::to_string).collect();

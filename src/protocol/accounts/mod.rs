@@ -123,6 +123,7 @@ pub fn amount(body: &Body<Amount>) -> Option<(Currency, Amount)> {
         | Body::InquiryResolution(_)
         | Body::PayoutEvent(_)
         | Body::AffiliateUpline(_)
-        | Body::ErasureNotice(_) => None,
+        | Body::ErasureNotice(_)
+        | Body::SpecChange(_) => None,
     }
 }

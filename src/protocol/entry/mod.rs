@@ -19,6 +19,7 @@
 //! | `parties.rs` | whom an entry concerns |
 //! | `reason.rs` | the published list of reasons |
 //! | `references.rs` | what they refer to outside of the ledger |
+//! | `spec_change.rs` | changes of the chain spec |
 //! | `tagged.rs` | enums with fields: numbers on the ledger, a `type` in text |
 
 mod commission;
@@ -28,6 +29,7 @@ mod parties;
 mod payment;
 mod reason;
 mod references;
+mod spec_change;
 mod tagged;
 mod terms;
 mod transaction;
@@ -52,6 +54,7 @@ pub use self::payment::{
 };
 pub use self::reason::Reason;
 pub use self::references::ReferenceKind;
+pub use self::spec_change::{GovernanceSignature, LEDGER_TENANT, SpecChange};
 pub use self::terms::{
     Cap, CapPer, Locking, MAX_OVERRIDE_LEVELS, MAX_REWARD_TIERS, MAX_TERMS_RULES, Period,
     ProgramTerms, Rate, Reward, RewardRule, Tier,
@@ -108,7 +111,7 @@ macro_rules! no_amounts {
 }
 
 no_amounts! {
-    Decision InquiryResolution PayoutEvent AffiliateUpline ErasureNotice
+    Decision InquiryResolution PayoutEvent AffiliateUpline ErasureNotice SpecChange
 }
 
 /// Declares the kinds once: number on the ledger, name in text, body.
@@ -212,6 +215,8 @@ kinds! {
     OpeningBalance(OpeningBalance<A>) = 14, "opening_balance";
     /// Private particulars are gone.
     ErasureNotice(ErasureNotice) = 15, "erasure_notice";
+    /// The ledger's own spec changes.
+    SpecChange(SpecChange) = 16, "spec_change";
 }
 
 impl std::fmt::Display for Kind {
@@ -240,10 +245,10 @@ mod tests {
     #[test]
     fn numbers_are_those_written_down() {
         let numbers: Vec<u8> = Kind::ALL.iter().flat_map(codec::encode).collect();
-        assert_eq!(numbers, (1..=15).collect::<Vec<u8>>());
+        assert_eq!(numbers, (1..=16).collect::<Vec<u8>>());
         assert_eq!(codec::encode(&Verdict::Lock), [4]);
         assert_eq!(codec::encode(&Verdict::Decline { reason: Reason::Goodwill }), [2, 17]);
-        assert!(codec::decode::<Kind>(&[16], 1).is_err());
+        assert!(codec::decode::<Kind>(&[17], 1).is_err());
     }
 
     #[test]

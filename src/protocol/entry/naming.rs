@@ -12,7 +12,8 @@ impl<A> Body<A> {
             Self::ProgramTerms(_)
             | Self::Transaction(_)
             | Self::AffiliateUpline(_)
-            | Self::OpeningBalance(_) => Vec::new(),
+            | Self::OpeningBalance(_)
+            | Self::SpecChange(_) => Vec::new(),
             Self::Commission(commission) => {
                 let mut names = vec![
                     (Kind::Transaction, &commission.transaction),
@@ -82,7 +83,8 @@ impl Entry {
             | Body::Adjustment(_)
             | Body::Inquiry(_)
             | Body::Payout(_)
-            | Body::OpeningBalance(_) => Some((self.body.named_as(), &self.external_id)),
+            | Body::OpeningBalance(_)
+            | Body::SpecChange(_) => Some((self.body.named_as(), &self.external_id)),
         }
     }
 }

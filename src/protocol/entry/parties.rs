@@ -62,7 +62,8 @@ impl<A> Body<A> {
             | Self::Reversal(_)
             | Self::InquiryResolution(_)
             | Self::PayoutEvent(_)
-            | Self::ErasureNotice(_) => Parties::default(),
+            | Self::ErasureNotice(_)
+            | Self::SpecChange(_) => Parties::default(),
         }
     }
 
@@ -89,7 +90,8 @@ impl<A> Body<A> {
             | Self::Funding(_)
             | Self::Payout(_)
             | Self::AffiliateUpline(_)
-            | Self::OpeningBalance(_) => None,
+            | Self::OpeningBalance(_)
+            | Self::SpecChange(_) => None,
         }
     }
 }

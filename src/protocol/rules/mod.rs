@@ -13,7 +13,7 @@
 //! | `commission.rs` | what is earned: direct commissions and overrides |
 //! | `correction.rs` | decisions, amendments, reversals, adjustments, inquiries |
 //! | `payment.rs` | fundings, payouts and what becomes of them |
-//! | `standing.rs` | uplines, what was brought in, erasure |
+//! | `standing.rs` | uplines, what was brought in, erasure, changes of the spec |
 //! | `refusal.rs` | every rule, named by how it is broken |
 //! | `records.rs`, `sums.rs` | what the rules remember: of entries, and beyond |
 //! | `state.rs`, `stored.rs` | where they remember it, and how it is kept |
@@ -47,10 +47,11 @@ pub use sums::{
 
 use super::block::EncodedEntry;
 use super::entry::{Body, Entry, Fx, Kind, Parties};
-use super::hash::StateKey;
+use super::hash::{HeaderHash, StateKey};
 use super::id::Id;
 use super::money::{Amount, Currency, PPM_WHOLE};
 use super::spec::ChainSpec;
+use super::succession::{self, Succession};
 use super::time::Timestamp;
 use records::Kept;
 
@@ -59,6 +60,12 @@ use records::Kept;
 pub struct Place<'a> {
     /// The chain spec in force.
     pub spec: &'a ChainSpec,
+    /// What is in force when, by the changes before it.
+    pub succession: &'a Succession,
+    /// Whether nothing but changes of the spec stands before it in its block.
+    pub opening: bool,
+    /// The hash of the header before the block.
+    pub parent: HeaderHash,
     /// The time of the block.
     pub block_time: Timestamp,
     /// The height of the block.
@@ -67,9 +74,17 @@ pub struct Place<'a> {
     pub index: u64,
 }
 
+/// What follows from an entry that was admitted, beside the state.
+#[derive(Debug)]
+pub struct Admitted {
+    /// Whom it concerns, by its own word and by that of the entry that it
+    /// [`concerns`](Body::concerns).
+    pub parties: Parties,
+    /// What is in force when from now on, where it changes that.
+    pub succession: Option<Succession>,
+}
+
 /// Decides whether `encoded` may be stated at `place`, and writes what follows to `state`.
-///
-/// Whom it concerns, by its own word and by that of the entry that it [`concerns`](Body::concerns).
 ///
 /// On an error, `state` may hold part of what would have followed: the caller rolls back.
 ///
@@ -79,7 +94,7 @@ pub fn admit<S: StateReader>(
     state: &mut Overlay<'_, S>,
     place: Place<'_>,
     encoded: &EncodedEntry,
-) -> Result<Parties, AdmitError<S::Error>> {
+) -> Result<Admitted, AdmitError<S::Error>> {
     let entry = encoded.entry();
     for key in [Some(encoded.key()), other_name(entry)].into_iter().flatten() {
         if let Some(first) = state.get(&key)? {
@@ -90,6 +105,8 @@ pub fn admit<S: StateReader>(
     if entry.event_time > latest {
         return Err(Refusal::EventInFuture { event_time: entry.event_time, latest }.into());
     }
+    succession::check_tenant(entry)?;
+    let mut succession = None;
     let mut admission = Admission { state, place, entry, key: encoded.key() };
     let (record, others) = match &entry.body {
         Body::ProgramTerms(terms) => admission.program_terms(terms)?,
@@ -107,6 +124,10 @@ pub fn admit<S: StateReader>(
         Body::AffiliateUpline(upline) => admission.affiliate_upline(upline)?,
         Body::OpeningBalance(opening) => admission.opening_balance(opening)?,
         Body::ErasureNotice(notice) => admission.erasure_notice(notice)?,
+        Body::SpecChange(change) => {
+            succession = Some(admission.spec_change(encoded, change)?);
+            (Record::Stated, Parties::default())
+        }
     };
     let privacy = match entry.commitment {
         Some(_) => Privacy::Committed,
@@ -115,7 +136,7 @@ pub fn admit<S: StateReader>(
     let (index, height) = (place.index, place.height);
     state.take_note(encoded.key(), None, &record);
     state.put(encoded.key(), StoredRecord { index, height, privacy, record });
-    Ok(entry.body.parties().or(others))
+    Ok(Admitted { parties: entry.body.parties().or(others), succession })
 }
 
 /// The record under which others find what was brought in: as the commission or adjustment

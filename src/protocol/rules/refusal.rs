@@ -2,9 +2,13 @@
 
 use super::MAX_UPLINE_DEPTH;
 use super::lifecycle::{CommissionState, PayoutState, PayoutStep, Step};
-use crate::protocol::entry::{Action, Kind};
+use crate::protocol::entry::{Action, Kind, LEDGER_TENANT};
+use crate::protocol::hash::{EntryId, HeaderHash};
 use crate::protocol::id::Id;
+use crate::protocol::key::PublicKey;
 use crate::protocol::money::Currency;
+use crate::protocol::spec::{RULES_VERSION, SpecError};
+use crate::protocol::succession::MAX_SPEC_CHANGES_BYTES;
 use crate::protocol::time::Timestamp;
 
 /// Declares the rules: each with its stable name, its message, and the field that breaks it.
@@ -443,6 +447,101 @@ rules! {
     /// A salt is destroyed once.
     #[error("body.entry: its salt was destroyed already")]
     "erased-before", Some("body.entry") => ErasedBefore;
+    /// What the ledger states about itself has a tenant of its own.
+    #[error("tenant: {LEDGER_TENANT} states changes of the spec, and nobody else does")]
+    "reserved-tenant", Some("tenant") => ReservedTenant;
+    /// What a block is measured by stands before what is measured.
+    #[error("a change of the spec stands at the beginning of its block")]
+    "change-not-first", None => ChangeNotFirst;
+    /// Nothing that is sealed is changed.
+    #[error("body.from_height: {earliest} at the earliest, not {given}")]
+    "change-reaches-back", Some("body.from_height") => ChangeReachesBack {
+        /// The height of the block.
+        earliest: u64,
+        /// From where it would hold.
+        given: u64,
+    };
+    /// What holds at once is decided for one history.
+    #[error("body.after: the header before the block is {expected}, not {}", given.map_or("unnamed".to_owned(), |hash| hash.to_string()))]
+    "wrong-history", Some("body.after") => WrongHistory {
+        /// The hash of the header before the block.
+        expected: HeaderHash,
+        /// The one that it names.
+        given: Option<HeaderHash>,
+    };
+    /// Changes are numbered 1, 2, 3.
+    #[error("body.number: must be {expected}, is {given}")]
+    "wrong-number", Some("body.number") => WrongNumber {
+        /// The next number.
+        expected: u32,
+        /// The number that was given.
+        given: u32,
+    };
+    /// A change is called by its number.
+    #[error("external_id: must be {expected}, as the number")]
+    "misnamed-change", Some("external_id") => MisnamedChange {
+        /// Its number.
+        expected: u32,
+    };
+    /// A change is signed by those who know the one before it.
+    #[error("body.previous: must be {}, is {}", or_none(*expected), or_none(*given))]
+    "wrong-previous", Some("body.previous") => WrongPrevious {
+        /// The id of the change before it.
+        expected: Option<EntryId>,
+        /// The id that was given.
+        given: Option<EntryId>,
+    };
+    /// Receipts carry all changes.
+    #[error("all changes of the spec together have at most {MAX_SPEC_CHANGES_BYTES} bytes")]
+    "too-many-changes", None => TooManyChanges;
+    /// Currencies are added, and stay as they are.
+    #[error("body.currencies: {currency} is there already, and stays as it is")]
+    "currency-taken", Some("body.currencies") => CurrencyTaken {
+        /// The currency.
+        currency: Currency,
+    };
+    /// A change changes something.
+    #[error("the spec would be the same as before")]
+    "changes-nothing", None => ChangesNothing;
+    /// A program can't follow rules that it doesn't know.
+    #[error("body.rules_version: this program knows version {RULES_VERSION}, not {version}")]
+    "unknown-rules-version", Some("body.rules_version") => UnknownRules {
+        /// The version.
+        version: u16,
+    };
+    /// What a change leads to could stand in a chain spec file.
+    #[error("the spec would be none: {error}")]
+    "bad-spec", None => BadSpec {
+        /// What would be wrong with it.
+        error: SpecError,
+    };
+    /// Enough of those who govern must sign.
+    #[error("body.signatures: {quorum} are needed, {given} are there{}", if *quorum == 0 { ": nobody governs" } else { "" })]
+    "below-quorum", Some("body.signatures") => BelowQuorum {
+        /// How many it takes; 0 where nobody governs, so that none are enough.
+        quorum: u16,
+        /// How many there are.
+        given: usize,
+    };
+    /// Signatures stand in the order of their keys, one of each.
+    #[error("body.signatures: each key must be more than the one before")]
+    "signatures-unordered", Some("body.signatures") => SignaturesUnordered;
+    /// Those sign who govern when the change takes effect.
+    #[error("body.signatures: {key} doesn't govern when this takes effect")]
+    "not-governing", Some("body.signatures") => NotGoverning {
+        /// The key.
+        key: PublicKey,
+    };
+    /// A signature is over this change of this chain.
+    #[error("body.signatures: the signature by {key} does not match")]
+    "bad-governance-signature", Some("body.signatures") => BadGovernanceSignature {
+        /// The key.
+        key: PublicKey,
+    };
+}
+
+fn or_none(id: Option<EntryId>) -> String {
+    id.map_or("none".to_owned(), |id| id.to_string())
 }
 
 /// Why an entry was not admitted.

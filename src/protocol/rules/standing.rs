@@ -1,5 +1,5 @@
-//! What holds from now on: uplines, what was brought in, erasure. FORMAT.md sections 13.15 to
-//! 13.17.
+//! What holds from now on: uplines, what was brought in, erasure, the spec. FORMAT.md sections
+//! 13.15 to 13.18.
 
 use super::lifecycle::CommissionState;
 use super::records::{AdjustmentRecord, CommissionRecord, Kept, Record};
@@ -8,11 +8,14 @@ use super::state::{StateReader, Subject};
 use super::stored::Privacy;
 use super::sums::{PrepaidRecord, UplineRecord};
 use super::{Admission, Found, Outcome, add, positive};
+use crate::protocol::block::EncodedEntry;
 use crate::protocol::entry::{
     AffiliateUpline, Balance, ErasureNotice, ImportedState, Kind, OpeningBalance, Parties,
+    SpecChange,
 };
 use crate::protocol::id::Id;
 use crate::protocol::money::{Amount, Currency};
+use crate::protocol::succession::{ChangePlace, Succession};
 
 /// The most affiliates above another.
 pub const MAX_UPLINE_DEPTH: usize = 64;
@@ -141,5 +144,18 @@ impl<S: StateReader> Admission<'_, '_, S> {
         let parties = found.record.parties();
         self.put_back(found);
         Ok((Record::Stated, parties))
+    }
+
+    /// What is in force when, with a change of the spec.
+    pub(super) fn spec_change(
+        &self,
+        encoded: &EncodedEntry,
+        change: &SpecChange,
+    ) -> Result<Succession, Refusal> {
+        if !self.place.opening {
+            return Err(Refusal::ChangeNotFirst);
+        }
+        let place = ChangePlace { height: self.place.height, parent: self.place.parent };
+        self.place.succession.with_at(encoded, change, place)
     }
 }

@@ -1,28 +1,37 @@
 //! A chain and its end: what the next block has to fit.
 
+use std::sync::Arc;
+
 use crate::protocol::block::Header;
 use crate::protocol::checkpoint::Checkpoint;
 use crate::protocol::hash::{ChainId, HeaderHash};
 use crate::protocol::spec::ChainSpec;
+use crate::protocol::succession::Succession;
 use crate::protocol::time::Timestamp;
 use crate::protocol::tree::{Frontier, leaf_hash};
 
-/// A chain: its spec, and what follows from that alone.
+/// A chain: the spec that it began with, and what follows from that alone.
+///
+/// Of the spec name, origin and genesis time hold for ever, and with them the chain's identity.
+/// What else is in force at some height, the [`Succession`] at the end of a chain tells.
 #[derive(Clone, Debug)]
 pub struct Chain {
     spec: ChainSpec,
     id: ChainId,
     genesis: Header,
+    succession: Arc<Succession>,
 }
 
 impl Chain {
     /// The chain of `spec`.
     pub fn new(spec: ChainSpec) -> Self {
         let genesis = Header::genesis(&spec);
-        Self { id: genesis.chain_id, genesis, spec }
+        let id = genesis.chain_id;
+        let succession = Arc::new(Succession::new(id, spec.clone()));
+        Self { spec, id, genesis, succession }
     }
 
-    /// The chain's spec.
+    /// The spec that the chain began with.
     pub fn spec(&self) -> &ChainSpec {
         &self.spec
     }
@@ -41,7 +50,12 @@ impl Chain {
     pub fn genesis_tip(&self) -> Tip {
         let mut tree = Frontier::default();
         tree.push(leaf_hash(&self.genesis.to_leaf()));
-        Tip::new(&self.genesis, tree)
+        Tip::new(&self.genesis, tree, self.succession.clone())
+    }
+
+    /// What is in force as long as nothing changes it.
+    pub fn succession(&self) -> &Arc<Succession> {
+        &self.succession
     }
 }
 
@@ -56,12 +70,26 @@ pub struct Tip {
     pub time: Timestamp,
     /// The log that ends with the last header.
     pub tree: Frontier,
+    /// What is in force when, by every change up to the last block.
+    pub succession: Arc<Succession>,
 }
 
 impl Tip {
-    /// The end of a chain whose last header is `header` and whose log is `tree`.
-    pub fn new(header: &Header, tree: Frontier) -> Self {
-        Self { height: header.height, header_hash: header.hash(), time: header.time, tree }
+    /// The end of a chain whose last header is `header` and whose log is `tree`, with what the
+    /// changes up to there have put in force.
+    pub fn new(header: &Header, tree: Frontier, succession: Arc<Succession>) -> Self {
+        let (height, time) = (header.height, header.time);
+        Self { height, header_hash: header.hash(), time, tree, succession }
+    }
+
+    /// The spec in force at the last block.
+    pub fn spec(&self) -> &Arc<ChainSpec> {
+        self.succession.spec_at(self.height)
+    }
+
+    /// The spec in force at the next block, unless that begins with a change.
+    pub fn spec_ahead(&self) -> &Arc<ChainSpec> {
+        self.succession.spec_at(self.height.saturating_add(1))
     }
 
     /// The checkpoint of the log that ends here.

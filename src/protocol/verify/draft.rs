@@ -1,13 +1,18 @@
 //! Making a block: entries are admitted one by one, then it is closed and signed.
 
+use std::sync::Arc;
+
 use super::chain::{Chain, Tip};
 use crate::protocol::block::{EncodedEntry, Header, checkpoint, encode_block};
 use crate::protocol::checkpoint::Checkpoint;
 use crate::protocol::entry::Parties;
 use crate::protocol::hash::{AccountsRoot, TreeHash};
-use crate::protocol::key::{SealingKey, Signature};
-use crate::protocol::rules::{self, AdmitError, Changed, Changes, Overlay, Place, StateReader};
-use crate::protocol::spec::FORMAT_VERSION;
+use crate::protocol::key::{PublicKey, SealingKey, Signature};
+use crate::protocol::rules::{
+    self, AdmitError, Admitted, Changed, Changes, Overlay, Place, StateReader,
+};
+use crate::protocol::spec::{ChainSpec, FORMAT_VERSION, Limits};
+use crate::protocol::succession::Succession;
 use crate::protocol::time::Timestamp;
 use crate::protocol::tree::{Frontier, leaf_hash};
 
@@ -23,6 +28,8 @@ pub struct Draft<'a, S> {
     changed: Vec<usize>,
     /// The sum of the leaves' lengths.
     bytes: usize,
+    /// What is in force when, after each change of the spec: those are the block's first entries.
+    successions: Vec<Arc<Succession>>,
 }
 
 /// A state of a draft to roll back to.
@@ -45,12 +52,38 @@ impl<'a, S: StateReader> Draft<'a, S> {
             parties: Vec::new(),
             changed: Vec::new(),
             bytes: 0,
+            successions: Vec::new(),
         }
+    }
+
+    /// What is in force when, with the changes of the spec that the draft begins with.
+    fn succession(&self) -> &Arc<Succession> {
+        self.successions.last().unwrap_or(&self.tip.succession)
+    }
+
+    /// The spec in force for the block, as far as it goes.
+    fn spec(&self) -> &ChainSpec {
+        self.succession().spec_at(self.height())
+    }
+
+    /// Who may seal the block, as far as it goes.
+    pub fn authority(&self) -> PublicKey {
+        self.spec().authority()
+    }
+
+    /// Whether a change of the spec may come next: nothing but changes came so far.
+    pub fn is_opening(&self) -> bool {
+        self.successions.len() == self.entries.len()
+    }
+
+    /// What bounds the block, as far as it goes.
+    pub fn limits(&self) -> Limits {
+        self.spec().limits
     }
 
     /// Whether another entry of `leaf_bytes` fits the block.
     pub fn has_room_for(&self, leaf_bytes: usize) -> bool {
-        let limits = self.chain.spec().limits;
+        let limits = self.limits();
         self.entries.len() < limits.block_entries as usize
             && self.bytes.saturating_add(leaf_bytes) <= limits.block_bytes as usize
     }
@@ -62,11 +95,20 @@ impl<'a, S: StateReader> Draft<'a, S> {
     pub fn admit(&mut self, entry: EncodedEntry) -> Result<u64, AdmitError<S::Error>> {
         assert!(self.has_room_for(entry.leaf().len()), "the caller asks for room first");
         let index = self.next_index();
-        let place =
-            Place { spec: self.chain.spec(), block_time: self.time, height: self.height(), index };
+        let succession = self.successions.last().unwrap_or(&self.tip.succession);
+        let place = Place {
+            spec: succession.spec_at(self.height()),
+            succession,
+            opening: self.is_opening(),
+            parent: self.tip.header_hash,
+            block_time: self.time,
+            height: self.height(),
+            index,
+        };
         let mark = self.state.mark();
         match rules::admit(&mut self.state, place, &entry) {
-            Ok(parties) => {
+            Ok(Admitted { parties, succession }) => {
+                self.successions.extend(succession.map(Arc::new));
                 self.bytes += entry.leaf().len();
                 self.entries.push(entry);
                 self.parties.push(parties);
@@ -111,6 +153,7 @@ impl<'a, S: StateReader> Draft<'a, S> {
         self.entries.truncate(mark.entries);
         self.parties.truncate(mark.entries);
         self.changed.truncate(mark.entries);
+        self.successions.truncate(mark.entries);
         self.bytes = mark.bytes;
     }
 
@@ -121,7 +164,7 @@ impl<'a, S: StateReader> Draft<'a, S> {
     /// sealed, so neither may depend on a caller's care.
     pub fn seal(self, key: &SealingKey) -> VerifiedBlock {
         assert!(!self.entries.is_empty(), "a block after genesis has entries");
-        assert_eq!(key.public(), self.chain.spec().authority(), "only the authority seals");
+        assert_eq!(key.public(), self.authority(), "only the authority seals");
         let log = log_after(self.tip, &self.entries);
         let closed = self.close(log);
         let signature = closed.checkpoint().sign(key);
@@ -133,7 +176,7 @@ impl<'a, S: StateReader> Draft<'a, S> {
         let entry_count = u32::try_from(self.entries.len()).expect("has_room_for bounds it");
         let header = Header {
             format_version: FORMAT_VERSION,
-            rules_version: self.chain.spec().rules_version,
+            rules_version: self.spec().rules_version,
             chain_id: self.chain.id(),
             height: self.height(),
             parent: self.tip.header_hash,
@@ -142,15 +185,16 @@ impl<'a, S: StateReader> Draft<'a, S> {
             entry_count,
             log_root: tree.root(),
             accounts_root: AccountsRoot::empty(),
-            authority: self.chain.spec().authority(),
+            authority: self.authority(),
         };
+        let succession = self.succession().clone();
         let header_leaf = header.to_leaf();
         let header_leaf_hash = leaf_hash(&header_leaf);
         tree.push(header_leaf_hash);
         let (changes, moves) = self.state.into_changes();
         Closed {
             origin: self.chain.spec().origin.clone(),
-            tip: Tip::new(&header, tree),
+            tip: Tip::new(&header, tree, succession),
             header,
             header_leaf,
             header_leaf_hash,

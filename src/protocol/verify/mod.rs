@@ -14,12 +14,16 @@
 mod chain;
 mod draft;
 
+use std::sync::Arc;
+
 pub use self::chain::{Chain, Tip};
 use self::draft::{Closed, log_after};
 pub use self::draft::{Draft, DraftMark, VerifiedBlock};
 use super::block::{Block, EncodedEntry, Header, checkpoint};
+use super::entry::Body;
 use super::rules::{AdmitError, Changes, Refusal, StateReader};
-use super::spec::FORMAT_VERSION;
+use super::spec::{FORMAT_VERSION, RULES_VERSION};
+use super::succession::{ChangePlace, Succession};
 use super::time::Timestamp;
 use super::tree::{Frontier, leaf_hash};
 
@@ -71,6 +75,28 @@ pub enum Invalid<E> {
         index: u64,
         /// The rule.
         refusal: Refusal,
+    },
+    /// An entry that the block begins with changes the spec against the rules. Who may seal the
+    /// block depends on it, so this says nothing of who did.
+    #[error("block {height}: the change of the spec at index {index} breaks the rule {}: {refusal}", refusal.rule())]
+    Change {
+        /// The height of the block.
+        height: u64,
+        /// The log index of the entry.
+        index: u64,
+        /// The rule.
+        refusal: Refusal,
+    },
+    /// It puts rules in force that this program doesn't know. Nobody has lied; a newer program goes
+    /// on from here.
+    #[error(
+        "block {height}: puts version {version} of the rules in force, this program knows version {RULES_VERSION}: a newer program is needed"
+    )]
+    UnknownRules {
+        /// The height of the block.
+        height: u64,
+        /// The version.
+        version: u16,
     },
     /// The checkpoint isn't signed by the authority.
     #[error("block {height}: the authority's signature does not match")]
@@ -178,18 +204,19 @@ pub fn verify_signed(
     tip: &Tip,
     block: &Block,
 ) -> Result<Tip, Invalid<std::convert::Infallible>> {
-    check_place(chain, tip, &block.header, &block.entries)?;
+    let succession = check_place(chain, tip, &block.header, &block.entries)?;
     let tree = check_signed(chain, block, log_after(tip, &block.entries))?;
-    Ok(Tip::new(&block.header, tree))
+    Ok(Tip::new(&block.header, tree, succession))
 }
 
-/// Checks what must hold of a block before anything of it is hashed.
+/// Checks what must hold of a block before anything of it is hashed. What is in force when with
+/// the changes that it begins with.
 fn check_place<E>(
     chain: &Chain,
     tip: &Tip,
     header: &Header,
     entries: &[EncodedEntry],
-) -> Result<(), Invalid<E>> {
+) -> Result<Arc<Succession>, Invalid<E>> {
     let height = tip.height + 1;
     let (time, parent_time) = (header.time, tip.time);
     if time < parent_time {
@@ -197,19 +224,42 @@ fn check_place<E>(
     }
     // The links first: of a block from elsewhere nothing else would make sense.
     compare_links(chain, tip, header)?;
-    if entries.is_empty() { Err(Invalid::Empty { height }) } else { Ok(()) }
+    if entries.is_empty() {
+        return Err(Invalid::Empty { height });
+    }
+    let succession = with_changes(tip, entries)?;
+    let spec = succession.spec_at(height);
+    let (rules_version, authority) = (spec.rules_version, spec.authority());
+    compare(height, &Header { rules_version, authority, ..header.clone() }, header)?;
+    Ok(succession)
 }
 
-/// Checks what a header says of its place.
+/// What is in force when with the changes that a block after `tip` begins with.
+fn with_changes<E>(tip: &Tip, entries: &[EncodedEntry]) -> Result<Arc<Succession>, Invalid<E>> {
+    let height = tip.height + 1;
+    let place = ChangePlace { height, parent: tip.header_hash };
+    let mut succession = tip.succession.clone();
+    for (index, encoded) in (tip.tree.size()..).zip(entries) {
+        let Body::SpecChange(change) = &encoded.entry().body else { break };
+        succession = match succession.with_at(encoded, change, place) {
+            Ok(changed) => Arc::new(changed),
+            Err(Refusal::UnknownRules { version }) => {
+                return Err(Invalid::UnknownRules { height, version });
+            }
+            Err(refusal) => return Err(Invalid::Change { height, index, refusal }),
+        };
+    }
+    Ok(succession)
+}
+
+/// Checks what a header says of its place, whatever the spec in force.
 fn compare_links<E>(chain: &Chain, tip: &Tip, found: &Header) -> Result<(), Invalid<E>> {
     let expected = Header {
         format_version: FORMAT_VERSION,
-        rules_version: chain.spec().rules_version,
         chain_id: chain.id(),
         height: tip.height + 1,
         parent: tip.header_hash,
         first_index: tip.tree.size(),
-        authority: chain.spec().authority(),
         ..found.clone()
     };
     compare(expected.height, &expected, found)

@@ -10,7 +10,7 @@ use super::super::{
 use super::{Row, and, earned, locked, sold};
 
 pub(super) fn rows() -> Vec<Row> {
-    [of_names(), of_imported_names(), of_times(), of_erasures()].concat()
+    [of_names(), of_imported_names(), of_times(), of_tenants(), of_erasures()].concat()
 }
 
 fn of_names() -> Vec<Row> {
@@ -122,6 +122,11 @@ fn of_times() -> Vec<Row> {
             merchant(NOW + AHEAD_MS + 1),
         ),
     ]
+}
+
+fn of_tenants() -> Vec<Row> {
+    let terms = |tenant| of_tenant(tenant, terms("T-1", |_| ()));
+    vec![("reserved-tenant", "@ledger", vec![], terms("ledger"), terms("@ledger"))]
 }
 
 fn of_erasures() -> Vec<Row> {

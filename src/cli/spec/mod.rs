@@ -1,4 +1,16 @@
-//! `counterfoil spec`: chain specs.
+//! `counterfoil spec`: chain specs, and changes of them.
+//!
+//! | file | what |
+//! |---|---|
+//! | `change.rs` | writing a change |
+//! | `draft.rs` | the file that it is until it is submitted |
+//! | `sign.rs` | signing it, offline |
+//! | `submit.rs` | submitting it |
+
+mod change;
+mod draft;
+mod sign;
+mod submit;
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -8,7 +20,7 @@ use anyhow::Context;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::{Exit, Outcome, output};
+use crate::cli::{Exit, Outcome, output};
 use crate::ledger;
 use crate::node::files;
 use crate::protocol::checkpoint;
@@ -17,12 +29,15 @@ use crate::protocol::money::Currency;
 use crate::protocol::spec::{ChainSpec, Limits, RULES_VERSION};
 use crate::protocol::time::Timestamp;
 
-/// Write, check and hash chain specs
+/// Write, check and hash chain specs, and change them
 #[derive(Subcommand)]
 pub enum Verb {
     New(New),
     Validate(Validate),
     Hash(Hash),
+    Change(change::Change),
+    Sign(sign::Sign),
+    Submit(submit::Submit),
 }
 
 /// Write a new chain spec, with comments
@@ -48,6 +63,12 @@ pub struct New {
     #[arg(long = "currency", value_name = "CODE=DECIMALS", default_values = ["EUR=2", "GBP=2", "USD=2"],
           value_parser = parse_currency)]
     currencies: Vec<(Currency, u8)>,
+    /// A key that can change the spec later; again for each
+    #[arg(long = "governance", value_name = "HEX", requires = "quorum")]
+    governance: Vec<PublicKey>,
+    /// How many of those must sign a change
+    #[arg(long, value_name = "NUMBER", requires = "governance")]
+    quorum: Option<u16>,
     /// The time of the genesis block [default: now]
     #[arg(long, value_name = "TIME")]
     genesis_time: Option<Timestamp>,
@@ -86,6 +107,9 @@ impl Verb {
             Self::New(arguments) => arguments.run(),
             Self::Validate(arguments) => arguments.run(),
             Self::Hash(arguments) => arguments.run(),
+            Self::Change(arguments) => arguments.run(),
+            Self::Sign(arguments) => arguments.run(),
+            Self::Submit(arguments) => arguments.run(),
         }
     }
 }
@@ -116,6 +140,8 @@ impl New {
         let genesis_time = self.genesis_time.unwrap_or_else(ledger::now);
         let currencies: Vec<String> =
             self.currencies.iter().map(|(code, scale)| format!("{code} = {scale}")).collect();
+        let governance: Vec<String> =
+            self.governance.iter().map(|key| format!("\"{key}\"")).collect();
         let Limits { block_entries, block_bytes, event_ahead_ms } = Limits::default();
         format!(
             "# A chain spec: the one thing that whoever verifies this ledger must get from a trusted\n\
@@ -135,8 +161,8 @@ impl New {
              # Offline keys that can change this spec later, and how many of them it takes. Without\n\
              # any, nothing of it can ever be changed.\n\
              [governance]\n\
-             keys = []\n\
-             quorum = 0\n\
+             keys = [{governance}]\n\
+             quorum = {quorum}\n\
              \n\
              # Witnesses whose cosignatures count, each as:\n\
              # [[witnesses]]\n\
@@ -156,6 +182,8 @@ impl New {
              # How far an event may lie ahead of its block's time, in milliseconds.\n\
              event_ahead_ms = {event_ahead_ms}\n",
             currencies = currencies.join("\n"),
+            governance = governance.join(", "),
+            quorum = self.quorum.unwrap_or(0),
             name = string(&self.name),
             origin = string(&self.origin),
             authority = self.authority,
