@@ -14,7 +14,9 @@ use counterfoil::protocol::evidence::{Evidence, EvidenceKind};
 use counterfoil::protocol::spec::ChainSpec;
 use serde_json::{Value, json};
 use support::binary::{Node, copy_directory, path, run};
-use support::network::{Site, checkpoint, line_to, peers, wait_for_agreement, wait_until};
+use support::network::{
+    Site, checkpoint, done, line_to, peers, sync, wait_for_agreement, wait_until,
+};
 
 /// A ledger of a few blocks, and a second copy of it that could seal as well: only a hostile operator
 /// would make one.
@@ -24,6 +26,8 @@ fn forged(site: &mut Site, replica: &Node, authority: Node) -> Vec<u8> {
     let common = checkpoint(replica);
     assert_eq!(authority.stop().code, 0);
     copy_directory(site.home.path().join("ledger").as_path(), &site.home.path().join("forged"));
+    // Among peers each is somebody of its own.
+    std::fs::remove_file(site.home.path().join("forged/network.key")).unwrap();
     let adopt = ["adopt", "--dir", &site.path("forged"), "--nothing-newer-was-published"];
     let adopted = run(&adopt);
     assert_eq!(adopted.code, 0, "{adopted:?}");
@@ -122,6 +126,65 @@ fn every_honest_node_holds_the_evidence_and_stops() {
     let late = site.replica("late", &[]);
     assert_eq!(evidence(&late), told);
     for (node, name) in [(observer, "observer"), (late, "late"), (one_replica, "one-replica")] {
+        assert_eq!(node.stop().code, 0);
+        site.check(name);
+    }
+}
+
+#[test]
+fn the_governance_quorum_leads_out_of_it() {
+    let mut site = Site::governed(200);
+    let authority = site.authority("ledger", &[]);
+    let observer = site.replica("observer", &[&authority.p2p()]);
+    let common = forged(&mut site, &observer, authority);
+    let (one, other) = (site.authority("ledger", &[]), site.authority("forged", &[]));
+    let one_replica = site.replica("one-replica", &[&one.p2p()]);
+    site.seal(&one, 10, 5);
+    wait_for_agreement(&[&one, &one_replica]);
+    site.again(10);
+    site.seal(&other, 10, 3);
+    assert_eq!(one_replica.stop().code, 0);
+    let one_replica = site.replica("one-replica", &[&one.p2p(), &other.p2p()]);
+    wait_until("one replica holds the evidence", || !evidence(&one_replica).is_empty());
+    assert_eq!(observer.stop().code, 0);
+    let observer = site.replica("observer", &[&one_replica.p2p()]);
+    wait_until("it holds the evidence", || !evidence(&observer).is_empty());
+    wait_until("it is halted", || sync(&observer)["state"] == "halted");
+    assert_eq!(checkpoint(&observer), common);
+
+    // Those who govern choose what all have, and a new key.
+    let at = |name: &str| site.path(name);
+    site.init("chosen");
+    done(&["mirror", &observer.url, "--dir", &at("chosen")]);
+    let honest = support::binary::json(&["key", "generate", "--out", &at("honest")]);
+    let honest = honest["public_key"].as_str().unwrap();
+    let (change, chosen) = (at("change.toml"), at("chosen"));
+    done(&[
+        "spec",
+        "change",
+        "--dir",
+        &chosen,
+        "--at-once",
+        "--authority",
+        honest,
+        "--out",
+        &change,
+    ]);
+    done(&["spec", "sign", &change, "--spec", &at("spec.toml"), "--key", &at("governance")]);
+    done(&["adopt", "--dir", &chosen, "--nothing-newer-was-published"]);
+    done(&["spec", "submit", &change, "--dir", &chosen, "--key", &at("honest")]);
+    let successor = site.sealing_with("honest", "chosen", &["--peer", &observer.p2p()]);
+    wait_for_agreement(&[&successor, &observer]);
+    wait_until("it seals", || successor.json("/v1/chain")["role"] == "sealing");
+    // What the old authority sealed after that isn't there; it may be stated anew.
+    site.again(10);
+    site.seal(&successor, 30, 5);
+    wait_for_agreement(&[&successor, &observer]);
+    assert_eq!(observer.json("/v1/chain")["role"], "serving");
+    // Whoever begins from nothing comes as far, whoever told it of the old key.
+    let late = site.replica("late", &[&observer.p2p()]);
+    wait_for_agreement(&[&successor, &observer, &late]);
+    for (node, name) in [(observer, "observer"), (late, "late"), (successor, "chosen")] {
         assert_eq!(node.stop().code, 0);
         site.check(name);
     }

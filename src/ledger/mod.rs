@@ -49,7 +49,7 @@ pub use pool::{
     MAX_REQUEST_ENTRIES,
 };
 
-use crate::protocol::block::{Block, EncodedEntry};
+use crate::protocol::block::{Block, EncodedEntry, Header};
 use crate::protocol::entry::Kind;
 use crate::protocol::evidence::Evidence;
 use crate::protocol::key::{PublicKey, SealingKey};
@@ -213,6 +213,12 @@ impl Ledger {
     /// All evidence that a key of this chain signed two histories.
     pub fn evidence(&self) -> KnownEvidence {
         self.known_evidence().borrow().clone()
+    }
+
+    /// Whether a block with that header may be of one of two histories that one key signed: it isn't
+    /// taken.
+    pub fn is_doubtful(&self, header: &Header) -> bool {
+        accused::is_doubtful(&self.known_evidence().borrow(), header)
     }
 
     /// A receiver that always has all evidence, and wakes when there is more.

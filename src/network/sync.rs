@@ -139,6 +139,7 @@ impl<P: Copy + Ord, B> Sync<P, B> {
                 self.peers.leave(peer);
             }
             Event::Claimed { peer, height } => self.peers.claim(peer, height),
+            Event::Unwanted { peer, height } => self.peers.has_no_more_than(peer, height),
             Event::Answered { peer, question, blocks, is_garbled } => {
                 let range = self.take_question(peer, question);
                 let fault = range.and_then(|range| self.keep(peer, range, blocks, is_garbled));

@@ -29,13 +29,51 @@ impl Site {
         Self { home: operator(), entries, submitted: 0 }
     }
 
+    /// The same, whose spec one governance key can change: `governance`.
+    pub fn governed(entries: usize) -> Self {
+        let site = Self::new(entries);
+        let at = |name: &str| site.path(name);
+        let governance = json(&["key", "generate", "--out", &at("governance")]);
+        let authority = json(&["key", "show", &at("key")]);
+        let public = |key: &Value| key["public_key"].as_str().expect("a key").to_owned();
+        for name in ["spec.toml", "ledger/spec.toml"] {
+            std::fs::remove_file(at(name)).expect("it was made");
+        }
+        std::fs::remove_dir_all(at("ledger")).expect("it was made");
+        let (authority, governance) = (public(&authority), public(&governance));
+        let ran = run(&[
+            "spec",
+            "new",
+            "--name",
+            "Test",
+            "--origin",
+            "ledger.example/test",
+            "--authority",
+            &authority,
+            "--governance",
+            &governance,
+            "--quorum",
+            "1",
+            "--out",
+            &at("spec.toml"),
+        ]);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        site.init("ledger");
+        site
+    }
+
     pub fn path(&self, name: &str) -> String {
         path(self.home.path(), name)
     }
 
     /// A node with the sealing key, on the data directory `name`.
     pub fn authority(&self, name: &str, more: &[&str]) -> Node {
-        let (key, token) = (self.path("key"), self.path("token"));
+        self.sealing_with("key", name, more)
+    }
+
+    /// A node with the key of that name.
+    pub fn sealing_with(&self, key: &str, name: &str, more: &[&str]) -> Node {
+        let (key, token) = (self.path(key), self.path("token"));
         let keys = ["--key-file", &key, "--token-file", &token];
         self.node(name, &[&keys, more].concat())
     }
@@ -105,6 +143,12 @@ impl Site {
         let report = json(&["fsck", "--dir", &self.path(name)]);
         assert_eq!(report["clean"], true, "{report}");
     }
+}
+
+/// Runs a command that must do what it is asked.
+pub fn done(arguments: &[&str]) {
+    let ran = run(arguments);
+    assert_eq!(ran.code, 0, "{arguments:?}: {ran:?}");
 }
 
 /// Waits until something holds.

@@ -146,7 +146,8 @@ impl Service {
                     "accused",
                     format!("block {height} isn't taken: its key {key} signed two histories"),
                 );
-                self.wait_after(round, height, RETRY_OF_DOUBTFUL_MS);
+                self.drive(Event::Unwanted { peer, height: height.saturating_sub(1) });
+                self.wait_after(round, height, RETRY_MS);
             }
             Err(NotAppended::Refused(AppendError::Failed(cause))) => {
                 self.say("failed", format!("block {height} can't be written: {cause}"));

@@ -188,11 +188,18 @@ impl Service {
                 self.drive(Event::Claimed { peer, height });
                 self.unsuspect(peer);
             }
-            Err(_) => self.hold_against(peer, Offence::Answering(Fault::Garbage)),
+            Err(error) => {
+                tracing::warn!(%peer, "its head isn't signed as it must be: {error}");
+                self.hold_against(peer, Offence::Answering(Fault::Garbage));
+            }
         }
     }
 
     fn claim(&mut self, peer: PeerId, head: &SignedHead) {
+        // Of one of two histories: there is nothing to fetch.
+        if self.ledger.is_doubtful(&head.header) {
+            return;
+        }
         if self.peers.get(&peer).is_some_and(|peer| peer.is_welcome) {
             let (height, time) = (head.header.height, head.header.time);
             self.with_peer(peer, |peer| {
@@ -249,6 +256,7 @@ impl Service {
                 self.exonerate(peer);
             }
             Compared::NoProof => {
+                tracing::warn!(%peer, "it doesn't prove that its log begins with ours, or how it begins");
                 self.hold_against(peer, Offence::Answering(Fault::Garbage));
                 self.unsuspect(peer);
             }
@@ -262,10 +270,12 @@ impl Service {
         head: SignedHead,
         beginning: Option<Beginning>,
     ) {
-        let compared = match beginning {
-            Some(beginning) => compare_beginning(&own, &head, beginning),
-            None => Compared::NoProof,
+        let Some(beginning) = beginning else {
+            // It hasn't what it showed the head of.
+            self.hold_against(peer, Offence::Answering(Fault::Boast));
+            return self.unsuspect(peer);
         };
+        let compared = compare_beginning(&own, &head, beginning);
         if compared == Compared::Agrees {
             self.with_peer(peer, |peer| peer.is_compared = true);
             self.unsuspect(peer);

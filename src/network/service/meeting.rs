@@ -374,7 +374,10 @@ impl Service {
             (Asked::Parting { .. }, Answer::Busy) => self.parting_since = None,
             (Asked::Head | Asked::Evidence, Answer::Busy) => {}
             (Asked::Blocks(question), _) => self.drive_garbled(peer, question),
-            _ => self.hold_against(peer, Offence::Answering(Fault::Garbage)),
+            _ => {
+                tracing::warn!(%peer, "it answers something else than it was asked");
+                self.hold_against(peer, Offence::Answering(Fault::Garbage));
+            }
         }
     }
 
@@ -388,7 +391,10 @@ impl Service {
             Asked::Blocks(question) => {
                 self.drive(Event::Unanswered { peer, question: *question });
             }
-            _ if is_garbled => self.hold_against(peer, Offence::Answering(Fault::Garbage)),
+            _ if is_garbled => {
+                tracing::warn!(%peer, "its answer can't be read: {failure}");
+                self.hold_against(peer, Offence::Answering(Fault::Garbage));
+            }
             _ => self.unsuspect(peer),
         }
     }

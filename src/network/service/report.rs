@@ -2,7 +2,7 @@
 
 use super::Service;
 use crate::ledger::peers::{PeerReport, PeersReport, SyncReport, SyncState};
-use crate::ledger::{self};
+use crate::ledger::{self, Health};
 
 /// How often the report is made anew, in milliseconds.
 const REPORT_INTERVAL_MS: u64 = 200;
@@ -84,7 +84,8 @@ impl Service {
         if is_alone || lag_blocks == 0 {
             self.told.behind_since = None;
         }
-        let state = if progress.is_halted {
+        let is_accused = matches!(self.ledger.health(), Health::Accused(_));
+        let state = if progress.is_halted || is_accused {
             SyncState::Halted
         } else if is_alone {
             SyncState::Alone

@@ -29,6 +29,13 @@ pub enum Event<P, B> {
         /// How high.
         height: u64,
     },
+    /// What a peer has beyond this height isn't wanted: it is of a history that isn't followed.
+    Unwanted {
+        /// Whose.
+        peer: P,
+        /// The last height that may be had of it.
+        height: u64,
+    },
     /// A peer answered: blocks that follow each other from the first height that it was asked for,
     /// as many as it has or as fit an answer.
     Answered {
