@@ -24,7 +24,7 @@ use support::postgres::Postgres;
 const ENTRIES: u32 = 2_000;
 
 /// Every figure that everything together has, by part.
-const FIGURES: [(&str, &[&str]); 8] = [
+const FIGURES: [(&str, &[&str]); 9] = [
     (
         "ingest",
         &[
@@ -94,6 +94,18 @@ const FIGURES: [(&str, &[&str]); 8] = [
             "http.bare_p50",
             "http.lone_to_allowed",
             "http.memory_peak",
+        ],
+    ),
+    (
+        "sync",
+        &[
+            "sync.alone_rate",
+            "sync.rate",
+            "sync.to_alone",
+            "sync.memory_peak",
+            "sync.tail_p50",
+            "sync.tail_p99",
+            "sync.tail_max",
         ],
     ),
     (
