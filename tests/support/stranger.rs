@@ -36,6 +36,9 @@ impl From<Answer> for Says {
     }
 }
 
+/// How long a stranger waits before it tries to connect again.
+const REDIAL: Duration = Duration::from_secs(2);
+
 /// What a stranger answers to each question.
 pub type Mind = Arc<dyn Fn(Question) -> Says + Send + Sync>;
 
@@ -232,12 +235,24 @@ async fn work(
     mut orders: mpsc::UnboundedReceiver<Order>,
     answers: mpsc::UnboundedSender<Option<Vec<u8>>>,
 ) {
+    let mut target: Option<Multiaddr> = None;
+    let mut again = tokio::time::interval(REDIAL);
     loop {
         tokio::select! {
+            // On a busy machine a handshake may take too long.
+            _ = again.tick() => if let Some(target) = &target
+                && asked.load(Ordering::Relaxed) == 0
+                && swarm.connected_peers().next().is_none()
+            {
+                drop(swarm.dial(target.clone()));
+            },
             order = orders.recv() => match order {
                 None => return,
                 // It may be turned away; the test looks at the node.
-                Some(Order::Dial(address)) => drop(swarm.dial(address)),
+                Some(Order::Dial(address)) => {
+                    drop(swarm.dial(address.clone()));
+                    target = Some(address);
+                }
                 Some(Order::Ask(node, question)) => {
                     swarm.behaviour_mut().exchange.send_request(&node, question);
                 }
