@@ -302,14 +302,14 @@ fn dawdlers_hold_nobody_up() {
     let bytes =
         Answer::Blocks(BlockBytes(tale.blocks.iter().map(Block::encode).collect())).encode();
     let _silent: Vec<Stranger> =
-        (0..4).map(|_| victim.liar(tale.clone(), |_, _| Says::Nothing)).collect();
-    let _slow: Vec<Stranger> = (0..4)
+        (0..3).map(|_| victim.liar(tale.clone(), |_, _| Says::Nothing)).collect();
+    let _slow: Vec<Stranger> = (0..3)
         .map(|_| {
             let bytes = bytes.clone();
             victim.liar(tale.clone(), move |_, _| Says::Slowly(bytes.clone()))
         })
         .collect();
-    let _deaf: Vec<Stranger> = (0..4).map(|_| victim.stranger(|_| Says::Nothing)).collect();
+    let _deaf: Vec<Stranger> = (0..3).map(|_| victim.stranger(|_| Says::Nothing)).collect();
     std::thread::sleep(Duration::from_millis(500));
     let _honest = victim.teller(tale);
     victim.wait_until("the honest blocks are here", || victim.height() == 40);

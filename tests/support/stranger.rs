@@ -11,6 +11,7 @@ use counterfoil::protocol::hash::ChainId;
 use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, StreamExt};
 use libp2p::gossipsub::{self, IdentTopic, MessageAuthenticity, MessageId, ValidationMode};
 use libp2p::request_response::{self, Codec, Message, ProtocolSupport};
+use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{NetworkBehaviour, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, StreamProtocol, Swarm, SwarmBuilder, identify, noise, tcp, yamux};
 use tokio::runtime::Runtime;
@@ -227,6 +228,15 @@ async fn swarm(chain: ChainId) -> (Swarm<Behaviour>, Multiaddr) {
     }
 }
 
+/// Connects, unless it is connected or about to be: one address has a bounded share.
+fn once(address: &Multiaddr) -> DialOpts {
+    let peer = counterfoil::network::peer_of(address).expect("an address with a peer id");
+    DialOpts::peer_id(peer)
+        .condition(PeerCondition::DisconnectedAndNotDialing)
+        .addresses(vec![address.clone()])
+        .build()
+}
+
 async fn work(
     mut swarm: Swarm<Behaviour>,
     chain: ChainId,
@@ -244,13 +254,13 @@ async fn work(
                 && asked.load(Ordering::Relaxed) == 0
                 && swarm.connected_peers().next().is_none()
             {
-                drop(swarm.dial(target.clone()));
+                drop(swarm.dial(once(target)));
             },
             order = orders.recv() => match order {
                 None => return,
                 // It may be turned away; the test looks at the node.
                 Some(Order::Dial(address)) => {
-                    drop(swarm.dial(address.clone()));
+                    drop(swarm.dial(once(&address)));
                     target = Some(address);
                 }
                 Some(Order::Ask(node, question)) => {
