@@ -83,12 +83,7 @@ impl Writer {
                 return Err(self.fail(error, carried));
             }
             if carried.is_some() {
-                if let Some(next) = next {
-                    unreachable!(
-                        "nothing is looked for after a submission: {}",
-                        next.block.header().height
-                    );
-                }
+                assert!(next.is_none(), "nothing is looked for after a submission");
                 return Ok(carried);
             }
             verified = next;

@@ -24,7 +24,7 @@ pub const MAX_QUESTION_BYTES: usize = 32;
 /// The longest announcement, in bytes: a header, a proof of 64 hashes and a signature.
 pub const MAX_ANNOUNCEMENT_BYTES: usize = 4 * 1024;
 /// The most evidence that an answer has.
-pub const MAX_EVIDENCE_ITEMS: usize = 16;
+pub const MAX_ANSWER_EVIDENCE_ITEMS: usize = 16;
 /// The longest answer, in bytes: blocks, and a length before each.
 pub const MAX_ANSWER_WIRE_BYTES: usize = MAX_ANSWER_BYTES + 1024;
 
@@ -97,7 +97,7 @@ pub struct EvidenceList(pub Vec<Evidence>);
 
 impl<Context> Decode<Context> for EvidenceList {
     fn decode<D: Decoder<Context = Context>>(decoder: &mut D) -> Result<Self, DecodeError> {
-        codec::decode_list(decoder, MAX_EVIDENCE_ITEMS).map(Self)
+        codec::decode_list(decoder, MAX_ANSWER_EVIDENCE_ITEMS).map(Self)
     }
 }
 

@@ -230,26 +230,31 @@ pub fn path(directory: &Path, name: &str) -> String {
 /// Makes key, token, spec and data directory of a chain, as an operator would; the directory
 /// that has them as `key`, `token`, `spec.toml` and `ledger`.
 pub fn operator() -> tempfile::TempDir {
+    operator_under(&[])
+}
+
+/// The same, of a chain whose spec each of these keys, made with the rest, can change.
+pub fn operator_under(governance: &[&str]) -> tempfile::TempDir {
     let home = tempfile::tempdir().expect("a directory");
     let at = |name: &str| path(home.path(), name);
-    let key = json(&["key", "generate", "--out", &at("key")]);
-    let authority = key["public_key"].as_str().expect("a key");
-    let spec = at("spec.toml");
+    let public = |name: &str| {
+        let key = json(&["key", "generate", "--out", &at(name)]);
+        key["public_key"].as_str().expect("a key").to_owned()
+    };
+    let mut spec: Vec<String> = ["spec", "new", "--name", "Test"].map(str::to_owned).into();
+    spec.extend(["--origin", "ledger.example/test", "--authority"].map(str::to_owned));
+    spec.extend([public("key"), "--out".to_owned(), at("spec.toml")]);
+    for name in governance {
+        spec.extend(["--governance".to_owned(), public(name)]);
+    }
+    if !governance.is_empty() {
+        spec.extend(["--quorum", "1"].map(str::to_owned));
+    }
+    let spec: Vec<&str> = spec.iter().map(String::as_str).collect();
     let commands: [&[&str]; 3] = [
         &["token", "generate", "--out", &at("token")],
-        &[
-            "spec",
-            "new",
-            "--name",
-            "Test",
-            "--origin",
-            "ledger.example/test",
-            "--authority",
-            authority,
-            "--out",
-            &spec,
-        ],
-        &["init", "--spec", &spec, "--dir", &at("ledger"), "--key", &at("key")],
+        &spec,
+        &["init", "--spec", &at("spec.toml"), "--dir", &at("ledger"), "--key", &at("key")],
     ];
     for command in commands {
         let ran = run(command);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::binary::{Node, block_on, json, operator, path, run, sample};
+use super::binary::{Node, block_on, json, operator_under, path, run, sample};
 use super::line::Line;
 
 /// How long it may take until nodes agree.
@@ -25,41 +25,17 @@ pub struct Site {
 impl Site {
     /// A chain of its own, and enough entries that its rules admit.
     pub fn new(entries: usize) -> Self {
-        let entries = sample(entries).lines().map(str::to_owned).collect();
-        Self { home: operator(), entries, submitted: 0 }
+        Self::under(&[], entries)
     }
 
     /// The same, whose spec one governance key can change: `governance`.
     pub fn governed(entries: usize) -> Self {
-        let site = Self::new(entries);
-        let at = |name: &str| site.path(name);
-        let governance = json(&["key", "generate", "--out", &at("governance")]);
-        let authority = json(&["key", "show", &at("key")]);
-        let public = |key: &Value| key["public_key"].as_str().expect("a key").to_owned();
-        for name in ["spec.toml", "ledger/spec.toml"] {
-            std::fs::remove_file(at(name)).expect("it was made");
-        }
-        std::fs::remove_dir_all(at("ledger")).expect("it was made");
-        let (authority, governance) = (public(&authority), public(&governance));
-        let ran = run(&[
-            "spec",
-            "new",
-            "--name",
-            "Test",
-            "--origin",
-            "ledger.example/test",
-            "--authority",
-            &authority,
-            "--governance",
-            &governance,
-            "--quorum",
-            "1",
-            "--out",
-            &at("spec.toml"),
-        ]);
-        assert_eq!(ran.code, 0, "{ran:?}");
-        site.init("ledger");
-        site
+        Self::under(&["governance"], entries)
+    }
+
+    fn under(governance: &[&str], entries: usize) -> Self {
+        let entries = sample(entries).lines().map(str::to_owned).collect();
+        Self { home: operator_under(governance), entries, submitted: 0 }
     }
 
     pub fn path(&self, name: &str) -> String {

@@ -9,7 +9,7 @@ use libp2p::PeerId;
 
 use crate::network::sync::MAX_ANSWER_BYTES;
 use crate::network::wire::{
-    Announcement, Answer, BlockBytes, EvidenceList, MAX_EVIDENCE_ITEMS, Question,
+    Announcement, Answer, BlockBytes, EvidenceList, MAX_ANSWER_EVIDENCE_ITEMS, Question,
 };
 use crate::protocol::evidence::{Beginning, Evidence};
 use crate::store::{StoreError, View};
@@ -91,7 +91,7 @@ pub(super) fn answer(
         }
         Question::Beginning { .. } => Ok(Answer::Beginning(None)),
         Question::Evidence => {
-            let known = evidence.iter().take(MAX_EVIDENCE_ITEMS).cloned().collect();
+            let known = evidence.iter().take(MAX_ANSWER_EVIDENCE_ITEMS).cloned().collect();
             Ok(Answer::Evidence(EvidenceList(known)))
         }
     }
