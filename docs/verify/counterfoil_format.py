@@ -200,8 +200,8 @@ class VerifierKey(namedtuple("VerifierKey", "name key")):
 
     def _checkpoint(self, text):
         lines = text[:-1].split("\n")
-        require(len(lines) >= 3 and all(lines), "not three lines")
-        origin, size, root = lines[:3]
+        require(len(lines) == 3 and all(lines), "not three lines")
+        origin, size, root = lines
         require(origin == self.name, f"of {origin}, not of {self.name}")
         require(re.fullmatch("0|[1-9][0-9]{0,19}", size), "the size is no number")
         require(int(size) < 2**64, "the size is no number")

@@ -12,6 +12,8 @@ pub const MAX_NOTE_BYTES: usize = 64 * 1024;
 /// The most signature lines that are read. C2SP asks for at least 16.
 pub const MAX_NOTE_SIGNATURES: usize = 64;
 
+/// How many lines a checkpoint's text has.
+const CHECKPOINT_LINES: usize = 3;
 /// The type byte of an Ed25519 key in C2SP `signed-note`.
 const ED25519: u8 = 0x01;
 /// Length of a key id, in bytes.
@@ -28,6 +30,15 @@ pub struct Checkpoint {
     pub size: u64,
     /// The root of its tree.
     pub root: TreeHash,
+}
+
+/// Whose signature stands under a checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SignedBy {
+    /// The key.
+    pub key: PublicKey,
+    /// What it signed with.
+    pub signature: Signature,
 }
 
 /// Why a text is no checkpoint, or not one to be trusted.
@@ -108,10 +119,12 @@ impl Checkpoint {
         note: &str,
         origin: &str,
         keys: &[PublicKey],
-    ) -> Result<(Self, PublicKey), CheckpointError> {
+    ) -> Result<(Self, SignedBy), CheckpointError> {
         for key in keys {
             match Self::open(note, origin, key) {
-                Ok((checkpoint, _)) => return Ok((checkpoint, *key)),
+                Ok((checkpoint, signature)) => {
+                    return Ok((checkpoint, SignedBy { key: *key, signature }));
+                }
                 Err(CheckpointError::NotSigned) => {}
                 Err(error) => return Err(error),
             }
@@ -202,14 +215,14 @@ impl<'a> SignedNote<'a> {
     }
 
     fn checkpoint(&self) -> Result<Checkpoint, CheckpointError> {
-        let mut lines = self.text.split('\n');
-        let (Some(origin), Some(size), Some(root)) = (lines.next(), lines.next(), lines.next())
-        else {
-            return Err(CheckpointError::Malformed("fewer than three lines"));
+        let lines: Vec<&str> = self.text.splitn(CHECKPOINT_LINES + 1, '\n').collect();
+        // The last is what follows the last newline. Further lines are allowed to others, but an
+        // authority writes none: what it signed beside them, no evidence could say.
+        let [origin, size, root, ""] = *lines else {
+            return Err(CheckpointError::Malformed("not three lines"));
         };
-        // Extension lines are allowed to others; the last item is what follows the last newline.
-        if lines.next_back() != Some("") || lines.any(str::is_empty) || origin.is_empty() {
-            return Err(CheckpointError::Malformed("an empty line in the text"));
+        if origin.is_empty() {
+            return Err(CheckpointError::Malformed("no origin"));
         }
         let root = BASE64_STANDARD
             .decode(root)
@@ -270,6 +283,13 @@ mod tests {
         (checkpoint, note)
     }
 
+    /// A note of the true key with a line that evidence couldn't repeat.
+    fn further_line(checkpoint: &Checkpoint) -> String {
+        let text = format!("{}more\n", checkpoint.body());
+        let note = checkpoint.to_note(&key().public(), &key().sign(text.as_bytes()));
+        note.replacen("\n\n", "\nmore\n\n", 1)
+    }
+
     #[test]
     fn opens_what_it_wrote() {
         let (checkpoint, note) = note();
@@ -292,7 +312,7 @@ mod tests {
 
     #[test]
     fn refusals() {
-        let (_, note) = note();
+        let (checkpoint, note) = note();
         let public = key().public();
         let other = SealingKey::from_seed(&Zeroizing::new([4; 32])).public();
         assert_eq!(Checkpoint::open(&note, ORIGIN, &other), Err(CheckpointError::NotSigned));
@@ -308,6 +328,7 @@ mod tests {
             note.trim_end().to_owned(),
             note.replace("\n\n", "\n"),
             note.replace("\n42\n", "\n42\r\n"),
+            further_line(&checkpoint),
             note.repeat(200),
             String::new(),
         ];
