@@ -26,6 +26,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use counterfoil::protocol::checkpoint::Checkpoint;
+use counterfoil::protocol::evidence::Evidence;
 use published::{Ledger, authority, entry_leaf, sales, spec, time};
 use serde_json::Value;
 use servers::WebServer;
@@ -244,6 +245,12 @@ fn two_histories_are_both_named() {
                 assert!(ran.err.contains(root.as_str().unwrap()), "{root}: {ran:?}");
             }
         }
+        assert!(ran.err.contains("the evidence is kept"), "{ran:?}");
+        let kind = if our_size == their_size { "two_roots" } else { "two_beginnings" };
+        let kept = fs::read(site.at(&format!("replica/evidence/{}.{kind}", authority().public())));
+        let evidence = Evidence::decode(&kept.unwrap()).unwrap();
+        let (origin, key) = (spec(authority().public()).origin, authority().public());
+        assert!(evidence.check(&origin, key).is_ok(), "{evidence:?}");
         site.stands("replica", 3);
     }
     // A checkpoint of one history over the blocks of another, which nothing tells before the end.

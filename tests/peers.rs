@@ -117,13 +117,7 @@ fn replicas_follow_an_authority_that_is_killed_and_started_again() {
     // A port that it has again.
     let listen = free_address();
     let at = ["--p2p-listen", &listen];
-    let start = |site: &Site| {
-        let dir = site.path("ledger");
-        let (key, token) = (site.path("key"), site.path("token"));
-        let basics = ["node", "--dir", &dir, "--listen", "127.0.0.1:0", "--json"];
-        let keys = ["--key-file", &key, "--token-file", &token];
-        Node::start(&[&basics[..], &keys, &at].concat())
-    };
+    let start = |site: &Site| site.authority_at("ledger", &at);
     let authority = start(&site);
     let replica = site.replica("replica", &[&authority.p2p()]);
     site.seal(&authority, 100, 3);

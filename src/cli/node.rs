@@ -54,6 +54,10 @@ pub struct Arguments {
     /// The multiaddress of a peer to connect to while few are; can be given more than once
     #[arg(long = "bootnode", value_name = "MULTIADDR")]
     bootnodes: Vec<String>,
+    /// How to find peers that nobody named: mdns asks the own network, kademlia the peers; can be
+    /// given more than once
+    #[arg(long, value_name = "HOW")]
+    discover: Vec<String>,
     /// The id of a peer that may connect, where not everybody may; can be given more than once
     #[arg(long = "allow-peer", value_name = "PEER ID")]
     allow_peers: Vec<String>,
@@ -82,6 +86,7 @@ impl Arguments {
             p2p_listen: self.p2p_listen,
             peers: self.peers,
             bootnodes: self.bootnodes,
+            discover: self.discover,
             allow_peers: self.allow_peers,
             max_peers: self.max_peers,
             network_key_file: self.network_key_file,
@@ -125,8 +130,8 @@ fn setup(config: NodeConfig) -> anyhow::Result<Setup> {
 
 /// Where nobody can connect and nobody is named there is no network.
 fn network(config: &NodeConfig) -> anyhow::Result<Option<network::Settings>> {
-    let NodeConfig { dir, p2p_listen, peers, bootnodes, allow_peers, .. } = config;
-    if p2p_listen.is_empty() && peers.is_empty() && bootnodes.is_empty() {
+    let NodeConfig { dir, p2p_listen, peers, bootnodes, discover, allow_peers, .. } = config;
+    if p2p_listen.is_empty() && peers.is_empty() && bootnodes.is_empty() && discover.is_empty() {
         return Ok(None);
     }
     let key_file = config.network_key_file.clone();
@@ -136,6 +141,7 @@ fn network(config: &NodeConfig) -> anyhow::Result<Option<network::Settings>> {
         listen: p2p_listen.clone(),
         peers: peers.clone(),
         bootnodes: bootnodes.clone(),
+        discovery: discover.clone(),
         allowed: (!allow_peers.is_empty()).then(|| allow_peers.clone()),
         max_peers: config.max_peers,
         bans_file: dir.join(files::BANS_FILE),

@@ -107,7 +107,7 @@ fn view(origin: &str, evidence: &Evidence) -> EvidenceView {
     };
     EvidenceView {
         key: *key,
-        kind: if beginning.is_some() { "two_beginnings" } else { "two_roots" },
+        kind: evidence.kind().as_str(),
         smaller: checkpoint(smaller),
         larger: checkpoint(larger),
         beginning: beginning

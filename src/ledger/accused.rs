@@ -13,7 +13,7 @@ use tokio::sync::{Mutex, watch};
 
 use super::outcome::AccuseError;
 use crate::protocol::block::Header;
-use crate::protocol::evidence::{Evidence, EvidenceKind};
+use crate::protocol::evidence::Evidence;
 use crate::protocol::key::PublicKey;
 use crate::protocol::verify::Chain;
 use crate::store::{EvidenceFolder, StoreError};
@@ -55,9 +55,10 @@ impl Accused {
         authority: &PublicKey,
         evidence: Evidence,
     ) -> Result<bool, AccuseError> {
-        let kind = evidence.check(&chain.spec().origin, *authority)?;
+        evidence.check(&chain.spec().origin, *authority)?;
         let folder = self.folder.clone().lock_owned().await;
-        let is_alike = |known: &Evidence| (known.key, kind_of(known)) == (evidence.key, kind);
+        let is_alike =
+            |known: &Evidence| (known.key, known.kind()) == (evidence.key, evidence.kind());
         let known = self.known.borrow().clone();
         let before = known.iter().find(|known| is_alike(known));
         if before.is_some_and(|before| before.smaller.size <= evidence.smaller.size) {
@@ -67,7 +68,7 @@ impl Accused {
             return Err(AccuseError::TooMuch);
         }
         let kept = evidence.clone();
-        let written = tokio::task::spawn_blocking(move || folder.put(&kept, kind)).await;
+        let written = tokio::task::spawn_blocking(move || folder.put(&kept)).await;
         match written {
             Ok(written) => written.map_err(|error| AccuseError::Failed(error.to_string()))?,
             Err(panic) => std::panic::resume_unwind(panic.into_panic()),
@@ -95,12 +96,4 @@ pub(super) fn is_accused(known: &[Evidence], key: &PublicKey) -> bool {
 pub(super) fn is_doubtful(known: &[Evidence], header: &Header) -> bool {
     let (key, size) = (header.authority, header.log_size());
     known.iter().any(|evidence| evidence.key == key && evidence.smaller.size <= size)
-}
-
-/// What checked evidence proves.
-fn kind_of(evidence: &Evidence) -> EvidenceKind {
-    match evidence.beginning {
-        None => EvidenceKind::TwoRoots,
-        Some(_) => EvidenceKind::TwoBeginnings,
-    }
 }

@@ -27,6 +27,7 @@ mod outcome;
 pub mod peers;
 mod pool;
 mod resume;
+mod two_histories;
 mod writer;
 
 use std::path::Path;
@@ -48,6 +49,7 @@ pub use pool::{
     Appending, Atomicity, Enqueued, MAX_APPENDING_BLOCKS, MAX_POOL_BYTES, MAX_POOL_ENTRIES,
     MAX_REQUEST_ENTRIES,
 };
+pub use two_histories::contradiction;
 
 use crate::protocol::block::{Block, EncodedEntry, Header};
 use crate::protocol::entry::Kind;

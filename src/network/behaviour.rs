@@ -5,12 +5,16 @@ use std::time::Duration;
 use libp2p::connection_limits::{self, ConnectionLimits};
 use libp2p::gossipsub::{self, MessageAuthenticity, MessageId, TopicHash, ValidationMode};
 use libp2p::identity::Keypair;
+use libp2p::kad::store::MemoryStore;
 use libp2p::request_response::{self, ProtocolSupport};
 use libp2p::swarm::NetworkBehaviour;
+use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::{
-    StreamProtocol, Swarm, SwarmBuilder, identify, memory_connection_limits, noise, ping, tcp,
+    StreamProtocol, Swarm, SwarmBuilder, identify, kad, mdns, memory_connection_limits, noise,
+    ping, tcp,
 };
 
+use super::discovery::{self, Discovery};
 use super::exchange::Exchange;
 use super::gate::Gate;
 use super::wire::{MAX_ANNOUNCEMENT_BYTES, MAX_ANSWER_WIRE_BYTES};
@@ -53,6 +57,8 @@ pub struct Behaviour {
     pub ping: ping::Behaviour,
     pub exchange: request_response::Behaviour<Exchange>,
     pub gossip: gossipsub::Behaviour,
+    pub mdns: Toggle<mdns::tokio::Behaviour>,
+    pub kademlia: Toggle<kad::Behaviour<MemoryStore>>,
 }
 
 /// The names of what is spoken on one chain. Nobody of another chain has a word in common.
@@ -66,15 +72,19 @@ pub struct Names {
     pub evidence: gossipsub::IdentTopic,
     gossip: String,
     identify: String,
+    kademlia: StreamProtocol,
 }
 
 impl Names {
     /// Those of `chain`.
     pub fn new(chain: ChainId) -> Self {
         let name = |what: &str| format!("/counterfoil/{chain}/{what}/1");
-        let exchange = StreamProtocol::try_from_owned(name("exchange"));
+        let protocol = |what: &str| {
+            StreamProtocol::try_from_owned(name(what)).expect("it begins with a slash")
+        };
         Self {
-            exchange: exchange.expect("it begins with a slash"),
+            exchange: protocol("exchange"),
+            kademlia: protocol("kademlia"),
             heads: gossipsub::IdentTopic::new(name("heads")),
             evidence: gossipsub::IdentTopic::new(name("evidence")),
             gossip: format!("/counterfoil/{chain}/gossip"),
@@ -125,14 +135,17 @@ fn behaviour(
         .with_max_established_per_peer(Some(MAX_CONNECTIONS_TO_A_PEER));
     let agent = concat!("counterfoil/", env!("CARGO_PKG_VERSION")).to_owned();
     let identify = identify::Config::new(names.identify.clone(), key.public());
+    // Where it listens it tells only those who pass it on.
+    let tells = settings.discovery.contains(&Discovery::Kademlia);
     let identify =
-        identify.with_agent_version(agent).with_cache_size(0).with_hide_listen_addrs(true);
+        identify.with_agent_version(agent).with_cache_size(0).with_hide_listen_addrs(!tells);
     let ping = ping::Config::new()
         .with_interval(Duration::from_secs(PING_SECONDS))
         .with_timeout(Duration::from_secs(PING_SECONDS));
     let exchange = request_response::Config::default()
         .with_request_timeout(Duration::from_millis(MAX_EXCHANGE_MS))
         .with_max_concurrent_streams(MAX_EXCHANGES_ON_A_CONNECTION);
+    let own = key.public().to_peer_id();
     let protocols = [(names.exchange.clone(), ProtocolSupport::Full)];
     Ok(Behaviour {
         gate: Gate::new(settings.allowed.clone()),
@@ -142,6 +155,8 @@ fn behaviour(
         ping: ping::Behaviour::new(ping),
         exchange: request_response::Behaviour::with_codec(Exchange, protocols, exchange),
         gossip: gossip(names)?,
+        mdns: discovery::on_own_network(&settings.discovery, own)?,
+        kademlia: discovery::among_peers(&settings.discovery, names.kademlia.clone(), own),
     })
 }
 

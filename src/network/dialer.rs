@@ -2,7 +2,8 @@
 //!
 //! Invariants:
 //! - A peer that the configuration names is dialled again and again until it is there; the pause grows.
-//! - A bootnode is dialled only while too few are connected.
+//! - A bootnode is dialled only while too few are connected, and so is whoever was found by asking
+//!   around; of those a bounded number is remembered, and whoever isn't there is forgotten.
 
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
@@ -16,14 +17,28 @@ pub const MAX_PAUSE_MS: u64 = 30_000;
 /// The most peers and bootnodes that a configuration names.
 pub const MAX_TARGETS: usize = 64;
 
-/// Somebody whom the configuration names.
+/// The most peers that are remembered beside those.
+pub const MAX_FOUND_PEERS: usize = 64;
+
+/// Somebody to connect to.
 #[derive(Clone, Debug)]
 struct Target {
     address: Multiaddr,
     peer: Option<PeerId>,
-    is_bootnode: bool,
+    origin: Origin,
     state: State,
     failures: u32,
+}
+
+/// How it is known of somebody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    /// The configuration names it as a peer.
+    Peer,
+    /// The configuration names it as a bootnode.
+    Bootnode,
+    /// It was found by asking around. Nobody vouches for it.
+    Found,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,9 +47,11 @@ enum State {
     Rests(u64),
     Dialling,
     Connected,
+    /// Found, and not there when it was dialled: its place is free.
+    Forgotten,
 }
 
-/// Whom the configuration names, and where each stands.
+/// Whom to connect to, and where each stands.
 #[derive(Clone, Debug)]
 pub struct Dialer {
     targets: Vec<Target>,
@@ -47,36 +64,50 @@ pub struct TargetNumber(usize);
 impl Dialer {
     /// For these peers and bootnodes, none of them connected yet.
     pub fn new(peers: Vec<Multiaddr>, bootnodes: Vec<Multiaddr>) -> Self {
-        let named = |is_bootnode| {
-            move |address: Multiaddr| {
-                let peer = peer_of(&address);
-                Target { address, peer, is_bootnode, state: State::Rests(0), failures: 0 }
-            }
-        };
-        let peers = peers.into_iter().map(named(false));
-        Self { targets: peers.chain(bootnodes.into_iter().map(named(true))).collect() }
+        let peers = peers.into_iter().map(|address| Target::new(address, Origin::Peer));
+        let bootnodes = bootnodes.into_iter().map(|address| Target::new(address, Origin::Bootnode));
+        Self { targets: peers.chain(bootnodes).collect() }
+    }
+
+    /// Somebody was found at an address that says who it is.
+    pub fn discover(&mut self, address: Multiaddr) {
+        let peer = peer_of(&address);
+        if peer.is_none() || self.targets.iter().any(|target| target.peer == peer) {
+            return;
+        }
+        let found = Target::new(address, Origin::Found);
+        let number_found = self.targets.iter().filter(|it| it.origin == Origin::Found).count();
+        match self.targets.iter_mut().find(|target| target.state == State::Forgotten) {
+            Some(free) => *free = found,
+            None if number_found < MAX_FOUND_PEERS => self.targets.push(found),
+            None => {}
+        }
     }
 
     /// Whether the configuration names `peer`, or named the address behind which it was found.
     pub fn names(&self, peer: &PeerId) -> bool {
-        self.targets.iter().any(|target| target.peer == Some(*peer))
+        self.named().any(|target| target.peer == Some(*peer))
     }
 
-    /// Whether anybody is named.
-    pub fn is_empty(&self) -> bool {
-        self.targets.is_empty()
+    /// Whether the configuration names nobody.
+    pub fn names_nobody(&self) -> bool {
+        self.named().next().is_none()
+    }
+
+    fn named(&self) -> impl Iterator<Item = &Target> {
+        self.targets.iter().filter(|target| target.origin != Origin::Found)
     }
 
     /// Where the named peers are, as the configuration says it.
     pub fn addresses(&self) -> impl Iterator<Item = &Multiaddr> {
-        self.targets.iter().map(|target| &target.address)
+        self.named().map(|target| &target.address)
     }
 
     /// Whom to dial now, while `connected` peers are there. Each counts as being dialled from then on.
     pub fn due(&mut self, now: u64, connected: usize) -> Vec<(TargetNumber, Multiaddr)> {
         let due = self.targets.iter_mut().enumerate().filter(|(_, target)| {
             let is_time = matches!(target.state, State::Rests(until) if until <= now);
-            is_time && (!target.is_bootnode || connected < ENOUGH_PEERS)
+            is_time && (target.origin == Origin::Peer || connected < ENOUGH_PEERS)
         });
         let due = due.map(|(number, target)| {
             target.state = State::Dialling;
@@ -88,10 +119,7 @@ impl Dialer {
     /// An attempt came to nothing.
     pub fn failed(&mut self, now: u64, number: TargetNumber) {
         if let Some(target) = self.targets.get_mut(number.0) {
-            let doubled = 1u64.checked_shl(target.failures).unwrap_or(u64::MAX);
-            let pause = FIRST_PAUSE_MS.saturating_mul(doubled).min(MAX_PAUSE_MS);
-            target.failures = target.failures.saturating_add(1);
-            target.state = State::Rests(now.saturating_add(pause));
+            target.failed(now);
         }
     }
 
@@ -119,15 +147,26 @@ impl Dialer {
 
     /// A peer isn't connected any more.
     pub fn closed(&mut self, now: u64, peer: &PeerId) {
-        let of_peer = |target: &Target| target.peer == Some(*peer);
-        let numbers: Vec<usize> = (0..)
-            .zip(&self.targets)
-            .filter(|(_, target)| of_peer(target))
-            .map(|(n, _)| n)
-            .collect();
-        for number in numbers {
-            self.failed(now, TargetNumber(number));
+        for target in self.targets.iter_mut().filter(|target| target.peer == Some(*peer)) {
+            target.failed(now);
         }
+    }
+}
+
+impl Target {
+    fn new(address: Multiaddr, origin: Origin) -> Self {
+        let peer = peer_of(&address);
+        Self { address, peer, origin, state: State::Rests(0), failures: 0 }
+    }
+
+    fn failed(&mut self, now: u64) {
+        let doubled = 1u64.checked_shl(self.failures).unwrap_or(u64::MAX);
+        let pause = FIRST_PAUSE_MS.saturating_mul(doubled).min(MAX_PAUSE_MS);
+        self.failures = self.failures.saturating_add(1);
+        self.state = match self.origin {
+            Origin::Found => State::Forgotten,
+            Origin::Peer | Origin::Bootnode => State::Rests(now.saturating_add(pause)),
+        };
     }
 }
 
@@ -170,6 +209,37 @@ mod tests {
         }
         assert_eq!(pauses[..4], [500, 1000, 2000, 4000]);
         assert_eq!(pauses[9], MAX_PAUSE_MS);
+    }
+
+    fn found(port: u16, peer: PeerId) -> Multiaddr {
+        address(port).with(Protocol::P2p(peer))
+    }
+
+    #[test]
+    fn whoever_is_found_is_dialled_while_few_are_there_and_forgotten_when_it_is_gone() {
+        let named = PeerId::random();
+        let mut dialer = Dialer::new(vec![found(1, named)], vec![]);
+        dialer.discover(address(9));
+        dialer.discover(found(2, named));
+        assert_eq!(dialer.due(0, 0).len(), 1, "of nobody, and somebody who is known");
+        let peers: Vec<PeerId> = (0..=MAX_FOUND_PEERS).map(|_| PeerId::random()).collect();
+        for peer in &peers {
+            dialer.discover(found(3, *peer));
+            dialer.discover(found(4, *peer));
+        }
+        assert!(!dialer.names(&peers[0]) && dialer.addresses().count() == 1);
+        assert!(dialer.due(0, ENOUGH_PEERS).is_empty());
+        let due = dialer.due(0, 0);
+        assert_eq!(due.len(), MAX_FOUND_PEERS);
+        // The last one had no place; of those that have, one isn't there.
+        dialer.discover(found(5, peers[MAX_FOUND_PEERS]));
+        assert!(dialer.due(MAX_PAUSE_MS, 0).is_empty());
+        dialer.failed(0, due[7].0);
+        assert!(dialer.due(MAX_PAUSE_MS, 0).is_empty());
+        dialer.discover(found(5, peers[MAX_FOUND_PEERS]));
+        let due = dialer.due(MAX_PAUSE_MS, 0);
+        assert_eq!(due.len(), 1);
+        assert_eq!(due[0].1, found(5, peers[MAX_FOUND_PEERS]));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! | `service.rs`, `service/` | the service: it acts on what the pure parts decide |
 //! | `sync.rs`, `sync/` | catching up with peers: decided purely, from event to actions |
 //! | `dialer.rs` | whom to connect to, and when: decided purely |
+//! | `discovery.rs` | finding peers that nobody named |
 //! | `bans.rs` | what is held against peers, and who is banned |
 //! | `wire.rs`, `exchange.rs` | what peers say to each other, byte for byte |
 //! | `behaviour.rs`, `yamux.rs` | connections, and their bounds |
@@ -13,6 +14,7 @@
 mod bans;
 mod behaviour;
 mod dialer;
+mod discovery;
 mod exchange;
 mod gate;
 mod service;
@@ -26,6 +28,7 @@ use std::path::PathBuf;
 pub use bans::{BAN_SCORE, FIRST_BAN_MS, MAX_BAN_MS};
 pub use behaviour::{MAX_CONNECTIONS_TO_A_PEER, MAX_PENDING_CONNECTIONS};
 pub use dialer::{MAX_TARGETS, peer_of};
+pub use discovery::Discovery;
 pub use gate::MAX_INBOUND_FROM_AN_ADDRESS;
 pub use libp2p::identity::Keypair;
 pub use libp2p::{Multiaddr, PeerId};
@@ -46,6 +49,8 @@ pub struct Settings {
     pub peers: Vec<Multiaddr>,
     /// Peers to connect to while too few are.
     pub bootnodes: Vec<Multiaddr>,
+    /// How to find peers that nobody named.
+    pub discovery: BTreeSet<Discovery>,
     /// Who may connect; everybody where there is no list.
     pub allowed: Option<BTreeSet<PeerId>>,
     /// How many may be connected that began the connection, and as many that this node began.

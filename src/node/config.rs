@@ -11,6 +11,7 @@
 //! | `p2p_listen` | `COUNTERFOIL_P2P_LISTEN` | multiaddresses to listen on for peers, such as `["/ip4/0.0.0.0/tcp/4001", "/ip4/0.0.0.0/udp/4001/quic-v1"]` | `[]` |
 //! | `peers` | `COUNTERFOIL_PEERS` | multiaddresses of peers to stay connected to; an authority seals only after one of them was asked what it has | `[]` |
 //! | `bootnodes` | `COUNTERFOIL_BOOTNODES` | multiaddresses of peers to connect to while few are | `[]` |
+//! | `discover` | `COUNTERFOIL_DISCOVER` | how to find peers that nobody named: `"mdns"` on the own network, `"kademlia"` from peer to peer | `[]` |
 //! | `allow_peers` | `COUNTERFOIL_ALLOW_PEERS` | peer ids that may connect; everybody where there are none | `[]` |
 //! | `max_peers` | `COUNTERFOIL_MAX_PEERS` | how many connections others may begin, and as many again this node | `64` |
 //! | `network_key_file` | `COUNTERFOIL_NETWORK_KEY_FILE` | the network key, made where there is none | `network.key` in `dir` |
@@ -32,7 +33,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::published::{MAX_PLACES, Place};
 use super::telemetry::LogFormat;
-use crate::network::{DEFAULT_MAX_PEERS, MAX_TARGETS, Multiaddr, PeerId};
+use crate::network::{DEFAULT_MAX_PEERS, Discovery, MAX_TARGETS, Multiaddr, PeerId};
 
 /// What the names of a node's environment variables begin with.
 pub const ENV_PREFIX: &str = "COUNTERFOIL_";
@@ -66,6 +67,8 @@ pub struct NodeConfig {
     /// Peers to connect to while few are.
     #[serde(deserialize_with = "targets")]
     pub bootnodes: Vec<Multiaddr>,
+    /// How to find peers that nobody named.
+    pub discover: BTreeSet<Discovery>,
     /// Who may connect; everybody where it is empty.
     #[serde(deserialize_with = "peer_ids")]
     pub allow_peers: BTreeSet<PeerId>,
@@ -108,6 +111,9 @@ pub struct Flags {
     /// Overrides [`NodeConfig::bootnodes`], where there are any.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub bootnodes: Vec<String>,
+    /// Overrides [`NodeConfig::discover`], where there are any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub discover: Vec<String>,
     /// Overrides [`NodeConfig::allow_peers`], where there are any.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub allow_peers: Vec<String>,
@@ -146,6 +152,7 @@ pub fn load(file: Option<&Path>, flags: &Flags) -> Result<NodeConfig, ConfigErro
         p2p_listen: [],
         peers: [],
         bootnodes: [],
+        discover: [],
         allow_peers: [],
         max_peers: DEFAULT_MAX_PEERS,
         log_level: "info",
@@ -173,6 +180,7 @@ struct Defaults {
     p2p_listen: [String; 0],
     peers: [String; 0],
     bootnodes: [String; 0],
+    discover: [String; 0],
     allow_peers: [String; 0],
     max_peers: u32,
     log_level: &'static str,

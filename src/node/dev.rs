@@ -4,6 +4,7 @@
 //! interrupted goes on by submitting the same entries again: those that are there already are
 //! found, not repeated.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -178,6 +179,7 @@ pub fn network(directory: &Path, peers: &[Multiaddr]) -> Result<network::Setting
         listen: vec![P2P_LISTEN.parse().expect("a multiaddress")],
         peers: peers.to_vec(),
         bootnodes: Vec::new(),
+        discovery: BTreeSet::new(),
         allowed: None,
         max_peers: network::DEFAULT_MAX_PEERS,
         bans_file: directory.join(files::BANS_FILE),

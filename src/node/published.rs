@@ -14,9 +14,9 @@ use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
 use super::files;
-use crate::ledger::{Health, Hold, Holder, Ledger, Published};
-use crate::protocol::checkpoint::{Checkpoint, CheckpointError, MAX_NOTE_BYTES};
-use crate::protocol::key::PublicKey;
+use crate::ledger::{Health, Hold, Holder, Ledger, Published, contradiction};
+use crate::protocol::checkpoint::{Checkpoint, CheckpointError, MAX_NOTE_BYTES, SignedBy};
+use crate::protocol::evidence::SignedRoot;
 use crate::protocol::succession::{KeyRole, Succession};
 use crate::store::View;
 
@@ -111,8 +111,8 @@ impl std::fmt::Display for Place {
 }
 
 impl Place {
-    /// The checkpoint that is published here, and the key of the ledger's authorities that signed
-    /// it: of those that ever were, or will be by what is recorded.
+    /// The checkpoint that is published here, and by which of the ledger's authorities it is signed:
+    /// of those that ever were, or will be by what is recorded.
     ///
     /// # Errors
     /// [`Silence`].
@@ -120,7 +120,7 @@ impl Place {
         &self,
         origin: &str,
         succession: &Succession,
-    ) -> Result<(Checkpoint, PublicKey), Silence> {
+    ) -> Result<(Checkpoint, SignedBy), Silence> {
         let bytes = match self {
             Self::Url(url) => fetch(url).await?,
             Self::File(path) => {
@@ -219,7 +219,7 @@ async fn ask(ledger: &Ledger, places: &[Place]) -> anyhow::Result<Option<Hold>> 
     let is_new = tip.height == 0;
     let (mut awaited, mut behind) = (Vec::new(), None);
     for (place, answer) in places.iter().zip(answers) {
-        let (checkpoint, key) = match answer {
+        let (checkpoint, SignedBy { key, signature }) = match answer {
             Ok(signed) => signed,
             // Nothing can be published of a ledger that hasn't begun.
             Err(Silence::Nothing) if is_new => continue,
@@ -230,6 +230,7 @@ async fn ask(ledger: &Ledger, places: &[Place]) -> anyhow::Result<Option<Hold>> 
             }
         };
         let place = place.to_string();
+        let signed = SignedRoot::new(&checkpoint, signature);
         let compare = move |view: &View| Published::compare(view, &checkpoint);
         let role = tip.succession.role_of(&key, tip.height.saturating_add(1));
         match ledger.read(compare).await?? {
@@ -241,6 +242,10 @@ async fn ask(ledger: &Ledger, places: &[Place]) -> anyhow::Result<Option<Hold>> 
             }
             Published::Newer { size, own } => behind = Some(Hold::Behind { place, size, own }),
             Published::Contradicts { size, published, own } => {
+                let evidence = ledger.read(move |view| contradiction(view, key, signed)).await??;
+                if let Some(evidence) = evidence {
+                    ledger.accuse(evidence).await?;
+                }
                 return Ok(Some(Hold::Contradicted { place, size, published, own }));
             }
         }

@@ -43,6 +43,13 @@ pub struct SignedRoot {
     pub signature: Signature,
 }
 
+impl SignedRoot {
+    /// That of a checkpoint and a signature on it.
+    pub fn new(checkpoint: &Checkpoint, signature: Signature) -> Self {
+        Self { size: checkpoint.size, root: checkpoint.root, signature }
+    }
+}
+
 /// What a log begins with.
 #[derive(Clone, Debug, PartialEq, Eq, Encode)]
 pub struct Beginning {
@@ -68,6 +75,16 @@ pub enum EvidenceKind {
     TwoRoots,
     /// A log that doesn't begin with the one that was signed before.
     TwoBeginnings,
+}
+
+impl EvidenceKind {
+    /// Its name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::TwoRoots => "two_roots",
+            Self::TwoBeginnings => "two_beginnings",
+        }
+    }
 }
 
 /// Why something is no evidence.
@@ -109,6 +126,14 @@ impl Evidence {
         Self { key, smaller, larger, beginning: None }
     }
 
+    /// What it proves, if it proves anything.
+    pub fn kind(&self) -> EvidenceKind {
+        match self.beginning {
+            None => EvidenceKind::TwoRoots,
+            Some(_) => EvidenceKind::TwoBeginnings,
+        }
+    }
+
     /// Looks whether it proves anything of the log of that origin, whose next block `authority` is to
     /// seal, and what. Of a key that isn't in force any more it proves nothing that matters.
     ///
@@ -132,7 +157,7 @@ impl Evidence {
             checked.map_err(|_| EvidenceError::NotSigned { size })?;
         }
         match beginning {
-            None if smaller.size == larger.size => Ok(EvidenceKind::TwoRoots),
+            None if smaller.size == larger.size => Ok(self.kind()),
             Some(Beginning { root, proof }) if smaller.size < larger.size => {
                 if !tree::is_consistent(smaller.size, *root, larger.size, larger.root, proof) {
                     return Err(EvidenceError::NotConsistent);
@@ -140,7 +165,7 @@ impl Evidence {
                 if *root == smaller.root {
                     return Err(EvidenceError::NothingWrong);
                 }
-                Ok(EvidenceKind::TwoBeginnings)
+                Ok(self.kind())
             }
             _ => Err(EvidenceError::Proof),
         }

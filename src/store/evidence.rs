@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use super::disk::sync_directory;
 use super::error::StoreError;
-use crate::protocol::evidence::{Evidence, EvidenceKind, MAX_EVIDENCE_BYTES};
+use crate::protocol::evidence::{Evidence, MAX_EVIDENCE_BYTES};
 use crate::protocol::verify::Chain;
 
 /// The folder in a data directory.
@@ -63,8 +63,8 @@ impl EvidenceFolder {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn put(&self, evidence: &Evidence, kind: EvidenceKind) -> Result<(), StoreError> {
-        let path = self.path.join(file_name(evidence, kind));
+    pub fn put(&self, evidence: &Evidence) -> Result<(), StoreError> {
+        let path = self.path.join(file_name(evidence));
         std::fs::create_dir_all(&self.path).map_err(StoreError::io("create", &self.path))?;
         let draft = path.with_extension("new");
         let io = |action| StoreError::io(action, &draft);
@@ -80,12 +80,8 @@ impl EvidenceFolder {
     }
 }
 
-fn file_name(evidence: &Evidence, kind: EvidenceKind) -> String {
-    let kind = match kind {
-        EvidenceKind::TwoRoots => "two-roots",
-        EvidenceKind::TwoBeginnings => "two-beginnings",
-    };
-    format!("{}.{kind}", evidence.key)
+fn file_name(evidence: &Evidence) -> String {
+    format!("{}.{}", evidence.key, evidence.kind().as_str())
 }
 
 /// The evidence in a file, or what is wrong with it.

@@ -7,6 +7,8 @@ pub mod chain;
 pub mod disk;
 pub mod faults;
 pub mod home;
+#[cfg(target_os = "linux")]
+pub mod hosts;
 pub mod line;
 pub mod load;
 pub mod network;

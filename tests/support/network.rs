@@ -47,11 +47,19 @@ impl Site {
         self.sealing_with("key", name, more)
     }
 
+    /// The same, which listens for peers only where `more` says.
+    pub fn authority_at(&self, name: &str, more: &[&str]) -> Node {
+        self.node_at(name, &[&self.keys("key").each_ref().map(String::as_str), more].concat())
+    }
+
     /// A node with the key of that name.
     pub fn sealing_with(&self, key: &str, name: &str, more: &[&str]) -> Node {
-        let (key, token) = (self.path(key), self.path("token"));
-        let keys = ["--key-file", &key, "--token-file", &token];
-        self.node(name, &[&keys, more].concat())
+        self.node(name, &[&self.keys(key).each_ref().map(String::as_str), more].concat())
+    }
+
+    fn keys(&self, key: &str) -> [String; 4] {
+        let [key_file, token_file] = ["--key-file", "--token-file"].map(str::to_owned);
+        [key_file, self.path(key), token_file, self.path("token")]
     }
 
     /// A node without it, which stays connected to `peers`.
@@ -70,9 +78,14 @@ impl Site {
     }
 
     pub fn node(&self, name: &str, more: &[&str]) -> Node {
+        self.node_at(name, &[&["--p2p-listen", LISTEN], more].concat())
+    }
+
+    /// A node that listens for peers only where `more` says.
+    pub fn node_at(&self, name: &str, more: &[&str]) -> Node {
         let dir = self.path(name);
         let basics = ["node", "--dir", &dir, "--listen", "127.0.0.1:0", "--json"];
-        Node::start(&[&basics[..], &["--p2p-listen", LISTEN], more].concat())
+        Node::start(&[&basics[..], more].concat())
     }
 
     /// Seals the next `count` entries in blocks of `batch`; all of them must be.

@@ -3,9 +3,10 @@
 use super::blocks::Blocks;
 use super::error::MirrorError;
 use crate::cli::progress;
-use crate::cli::tiles::{LeafContent, PublishedLog, TileError};
-use crate::ledger::{AppendError, Ledger, Published};
-use crate::protocol::checkpoint::{Checkpoint, CheckpointError};
+use crate::cli::tiles::{LeafContent, PublishedCheckpoint, PublishedLog, TileError};
+use crate::ledger::{AppendError, Ledger, Published, contradiction};
+use crate::protocol::checkpoint::{Checkpoint, CheckpointError, SignedBy};
+use crate::protocol::evidence::{Evidence, SignedRoot};
 use crate::protocol::hash::TreeHash;
 use crate::protocol::key::PublicKey;
 use crate::protocol::spec::Limits;
@@ -22,19 +23,23 @@ pub async fn catch_up(
     let keys = head.tip.succession.sealing_keys();
     let claimed = log.checkpoint(&ledger.chain().spec().origin, &keys).await?;
     let checkpoint = claimed.checkpoint.clone();
-    if holds(ledger, &checkpoint).await? {
+    if holds(ledger, &claimed).await? {
         let sealer = sealer_of(ledger, checkpoint.size).await?;
         claimed.check(&sealer).map_err(TileError::from)?;
         return Ok(checkpoint);
     }
     // Before anything is fetched: does it go on from here?
     let (size, own) = (head.size(), head.tip.tree.root());
-    let published = log.root_at(size, &checkpoint).await?;
-    if published != own && !claimed.is_signed {
-        return Err(TileError::from(CheckpointError::NotSigned).into());
-    }
-    if published != own {
-        return Err(two_histories(size, published, own));
+    let beginning = log.beginning(size, &checkpoint).await?;
+    if beginning.root != own {
+        let published = beginning.root;
+        let evidence = |SignedBy { key, signature }| {
+            let (smaller, larger) = (head.signature?, SignedRoot::new(&checkpoint, signature));
+            let smaller = SignedRoot { size, root: own, signature: smaller };
+            Some(Evidence { key, smaller, larger, beginning: Some(beginning) })
+        };
+        let evidence = claimed.signed_by.and_then(evidence);
+        return Err(two_histories(ledger, &claimed, (size, published, own), evidence).await);
     }
     let height = last_height(log, &checkpoint).await?;
     // As large as any chain may allow: what is in force there, the changes that are read on the way tell.
@@ -57,7 +62,7 @@ pub async fn catch_up(
         bar.set_position(end);
     }
     bar.finish_and_clear();
-    if holds(ledger, &checkpoint).await? {
+    if holds(ledger, &claimed).await? {
         let sealer = sealer_of(ledger, checkpoint.size).await?;
         claimed.check(&sealer).map_err(TileError::from)?;
         return Ok(checkpoint);
@@ -73,21 +78,44 @@ async fn sealer_of(ledger: &Ledger, size: u64) -> Result<PublicKey, MirrorError>
 }
 
 /// Whether the ledger has all that the checkpoint covers. It can't have anything else.
-async fn holds(ledger: &Ledger, checkpoint: &Checkpoint) -> Result<bool, MirrorError> {
-    let compared = checkpoint.clone();
+async fn holds(ledger: &Ledger, claimed: &PublishedCheckpoint) -> Result<bool, MirrorError> {
+    let compared = claimed.checkpoint.clone();
     match ledger.read(move |view| Published::compare(view, &compared)).await?? {
         Published::Held => Ok(true),
         Published::Newer { .. } => Ok(false),
-        Published::Contradicts { size, published, own } => Err(two_histories(size, published, own)),
+        Published::Contradicts { size, published, own } => {
+            let evidence = match claimed.signed_by {
+                None => None,
+                Some(SignedBy { key, signature }) => {
+                    let other = SignedRoot::new(&claimed.checkpoint, signature);
+                    ledger.read(move |view| contradiction(view, key, other)).await??
+                }
+            };
+            Err(two_histories(ledger, claimed, (size, published, own), evidence).await)
+        }
     }
 }
 
-fn two_histories(size: u64, published: TreeHash, own: TreeHash) -> MirrorError {
+/// What there is to say where at one size there are two roots, `published` and `own`. Evidence is kept,
+/// if it proves anything of the key that is in force.
+async fn two_histories(
+    ledger: &Ledger,
+    claimed: &PublishedCheckpoint,
+    (size, published, own): (u64, TreeHash, TreeHash),
+    evidence: Option<Evidence>,
+) -> MirrorError {
+    if claimed.signed_by.is_none() {
+        return TileError::from(CheckpointError::NotSigned).into();
+    }
     // Genesis alone follows from the chain spec.
     if size == 1 {
         return MirrorError::OtherChain { published, own };
     }
-    MirrorError::Contradiction { size, published, own }
+    let is_kept = match evidence {
+        Some(evidence) => ledger.accuse(evidence).await.is_ok(),
+        None => false,
+    };
+    MirrorError::Contradiction { size, published, own, is_kept }
 }
 
 /// The height of the last block, by its own header: so many signatures are published.

@@ -23,7 +23,9 @@ pub enum MirrorError {
     },
     /// Two roots at one size, both under the authority's signature.
     #[error(
-        "at size {size} the root here is {own}, in what is published and signed there it is {published}: they are two histories, and one key signed both; keep both and find out why"
+        "at size {size} the root here is {own}, in what is published and signed there it is {published}: they are two histories, and one key signed both; {}",
+        if *is_kept { "the evidence is kept beside the ledger here, which follows that key no more: docs/equivocation.md" }
+        else { "keep both and find out why" }
     )]
     Contradiction {
         /// The size of both.
@@ -32,6 +34,8 @@ pub enum MirrorError {
         published: TreeHash,
         /// The root here.
         own: TreeHash,
+        /// Whether the proof of it is kept.
+        is_kept: bool,
     },
     /// A leaf that can't be read.
     #[error("the leaf at index {index}, read from {path}: {problem}")]

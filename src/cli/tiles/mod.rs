@@ -25,7 +25,7 @@ pub use publish::publish;
 pub use source::looks_published;
 
 use self::source::Source;
-use crate::protocol::checkpoint::{Checkpoint, CheckpointError, MAX_NOTE_BYTES};
+use crate::protocol::checkpoint::{Checkpoint, CheckpointError, MAX_NOTE_BYTES, SignedBy};
 use crate::protocol::hash::{DIGEST_BYTES, TreeHash};
 use crate::protocol::key::PublicKey;
 use crate::protocol::key::{SIGNATURE_BYTES, Signature};
@@ -48,8 +48,8 @@ pub struct PublishedCheckpoint {
     pub checkpoint: Checkpoint,
     /// All of it, with its signatures.
     pub note: String,
-    /// Whether a key signed it that was known to seal.
-    pub is_signed: bool,
+    /// Which of the keys that were known to seal signed it, if any did.
+    pub signed_by: Option<SignedBy>,
 }
 
 impl PublishedCheckpoint {
@@ -166,12 +166,12 @@ impl PublishedLog {
     ) -> Result<PublishedCheckpoint, TileError> {
         let bytes = self.source.read("checkpoint", MAX_NOTE_BYTES).await?;
         let note = String::from_utf8(bytes).map_err(|_| TileError::NotText)?;
-        let (checkpoint, is_signed) = match Checkpoint::open_by_any(&note, origin, keys) {
-            Ok((checkpoint, _)) => (checkpoint, true),
-            Err(CheckpointError::NotSigned) => (Checkpoint::read(&note, origin)?, false),
+        let (checkpoint, signed_by) = match Checkpoint::open_by_any(&note, origin, keys) {
+            Ok((checkpoint, signed_by)) => (checkpoint, Some(signed_by)),
+            Err(CheckpointError::NotSigned) => (Checkpoint::read(&note, origin)?, None),
             Err(error) => return Err(error.into()),
         };
-        Ok(PublishedCheckpoint { checkpoint, note, is_signed })
+        Ok(PublishedCheckpoint { checkpoint, note, signed_by })
     }
 
     /// The first `width` leaves of a bundle.

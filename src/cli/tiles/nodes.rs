@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::hashes::tile_root;
 use super::{PublishedLog, TileError};
 use crate::protocol::checkpoint::Checkpoint;
+use crate::protocol::evidence::Beginning;
 use crate::protocol::hash::TreeHash;
 use crate::protocol::tile_path::{LEVELS_A_TILE, TILE_WIDTH, TileKind, TilePath};
 use crate::protocol::tree::{Frontier, NodeSource, ProofError, consistency_proof, is_consistent};
@@ -13,9 +14,13 @@ use crate::protocol::tree::{Frontier, NodeSource, ProofError, consistency_proof,
 const MAX_PROOF_TILES: usize = 128;
 
 impl PublishedLog {
-    /// The root that the log of `checkpoint` had when it had `size` leaves, which are not more:
-    /// proven, since it leads to the root that was signed.
-    pub async fn root_at(&self, size: u64, checkpoint: &Checkpoint) -> Result<TreeHash, TileError> {
+    /// What the log of `checkpoint` was when it had `size` leaves, which are not more: proven, since it
+    /// leads to the root that was signed.
+    pub async fn beginning(
+        &self,
+        size: u64,
+        checkpoint: &Checkpoint,
+    ) -> Result<Beginning, TileError> {
         let mut nodes = Nodes::default();
         for _ in 0..=MAX_PROOF_TILES {
             let proven = nodes.root_of_first(size).and_then(|root| {
@@ -24,7 +29,7 @@ impl PublishedLog {
             match proven {
                 Ok((root, proof)) => {
                     let holds = is_consistent(size, root, checkpoint.size, checkpoint.root, &proof);
-                    return if holds { Ok(root) } else { Err(TileError::OtherRoot) };
+                    return holds.then_some(Beginning { root, proof }).ok_or(TileError::OtherRoot);
                 }
                 Err(ProofError::Source(Unread { level, number })) => {
                     let items = TileKind::Hashes(level).items(checkpoint.size, 0);

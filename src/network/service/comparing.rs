@@ -3,12 +3,12 @@
 //! A head that is no longer than our log is compared with our root there. Of a longer one the proof is
 //! asked for that its log begins with ours. Where they differ, the two signatures are evidence.
 
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, contradiction};
 use crate::network::wire::SignedHead;
 use crate::protocol::evidence::{Beginning, Evidence, SignedRoot};
 use crate::protocol::hash::TreeHash;
 use crate::protocol::tree;
-use crate::store::{Head, StoreError, View};
+use crate::store::{StoreError, View};
 
 /// What comes of a comparison.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,10 +35,7 @@ pub(super) struct OwnRoot {
 impl OwnRoot {
     /// That of the ledger as it stands now.
     pub(super) fn of(ledger: &Ledger) -> Self {
-        Self::of_head(&ledger.head())
-    }
-
-    fn of_head(head: &Head) -> Self {
+        let head = ledger.head();
         let (size, root) = (head.size(), head.tip.tree.root());
         let signed = head.signature.map(|signature| SignedRoot { size, root, signature });
         Self { size, root, signed }
@@ -47,23 +44,11 @@ impl OwnRoot {
 
 /// Compares a head with a ledger that may be longer.
 pub(super) fn compare(view: &View, other: &SignedHead) -> Result<Compared, StoreError> {
-    let (own, signed) = (OwnRoot::of_head(view.head()), other.signed);
-    if signed.size > own.size {
+    if other.signed.size > view.head().size() {
         return Ok(Compared::Longer);
     }
-    let root = view.root(signed.size)?;
-    let Some(own_signed) = own.signed.filter(|_| root != signed.root) else {
-        return Ok(Compared::Agrees);
-    };
-    let key = other.header.authority;
-    let evidence = if signed.size == own.size {
-        Evidence::of_two_roots(key, signed, own_signed)
-    } else {
-        let proof = view.consistency_proof(signed.size, own.size)?;
-        let beginning = Some(Beginning { root, proof });
-        Evidence { key, smaller: signed, larger: own_signed, beginning }
-    };
-    Ok(Compared::Contradicts(Box::new(evidence)))
+    let evidence = contradiction(view, other.header.authority, other.signed)?;
+    Ok(evidence.map_or(Compared::Agrees, |evidence| Compared::Contradicts(Box::new(evidence))))
 }
 
 /// Compares what a longer log is said to begin with to our own, as it was when that was asked.

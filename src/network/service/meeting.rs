@@ -17,10 +17,10 @@ use super::{Asked, Message, Service};
 use crate::ledger;
 use crate::network::bans::Offence;
 use crate::network::behaviour::BehaviourEvent;
-use crate::network::exchange;
 use crate::network::gate::NotLetIn;
 use crate::network::sync::{Event, Fault};
 use crate::network::wire::{Answer, Question};
+use crate::network::{discovery, exchange};
 use crate::protocol::time::Timestamp;
 
 /// How long a peer may take to say who it is, in milliseconds.
@@ -117,6 +117,8 @@ impl Service {
             },
             BehaviourEvent::Exchange(event) => self.on_exchange(event),
             BehaviourEvent::Gossip(event) => self.on_gossip(event),
+            BehaviourEvent::Mdns(event) => self.discover(discovery::told_by_network(event)),
+            BehaviourEvent::Kademlia(event) => self.discover(discovery::told_by_peers(event)),
             _ => {}
         }
     }
@@ -180,7 +182,18 @@ impl Service {
         }
         tracing::info!(%peer, address = %known.address, inbound = known.is_inbound, "peer is connected");
         self.dialer.introduced(&peer);
+        if let Some(kademlia) = self.swarm.behaviour_mut().kademlia.as_mut() {
+            for address in discovery::addresses_of(peer, &info.listen_addrs) {
+                kademlia.add_address(&peer, address);
+            }
+        }
         self.ask_for_evidence(peer);
+    }
+
+    fn discover(&mut self, addresses: Vec<Multiaddr>) {
+        for address in addresses {
+            self.dialer.discover(address);
+        }
     }
 
     /// What it has against keys is known: now it may be asked for blocks.

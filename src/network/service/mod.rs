@@ -48,7 +48,7 @@ use self::meeting::Peer;
 use self::report::Told;
 use self::sealing::Caution;
 use super::bans::Bans;
-use super::behaviour::{self, Behaviour, Names};
+use super::behaviour::{self, Behaviour, BehaviourEvent, Names};
 use super::dialer::{Dialer, TargetNumber};
 use super::sync::{MAX_HANDED_BLOCKS, Question as SyncQuestion, Sent, Sync};
 use super::wire::{Answer, Question, SignedHead};
@@ -65,7 +65,7 @@ const LISTEN_SECONDS: u64 = 10;
 
 /// The network of a node.
 pub struct Network {
-    service: Service,
+    service: Box<Service>,
     channels: Channels,
 }
 
@@ -135,7 +135,7 @@ impl Network {
     pub async fn start(settings: Settings, ledger: Ledger) -> Result<Self, NetworkError> {
         let names = Names::new(ledger.chain().id());
         let mut swarm = behaviour::swarm(&settings, &names)?;
-        let listens = listen(&mut swarm, &settings.listen).await?;
+        let Listening { addresses, meanwhile } = listen(&mut swarm, &settings.listen).await?;
         let (outbox, messages) = mpsc::channel(MAX_WAITING_MESSAGES);
         let (to_ledger, handed) = mpsc::channel::<Handed<PeerId>>(MAX_HANDED_BLOCKS);
         let (answers, answered) = mpsc::channel(MAX_HANDED_BLOCKS);
@@ -144,10 +144,10 @@ impl Network {
         let dialer = Dialer::new(settings.peers, settings.bootnodes);
         let caution = Caution::new(&ledger, &dialer);
         let evidence = ledger.known_evidence();
-        let service = Service {
+        let service = Box::new(Service {
             swarm,
             names,
-            listens,
+            listens: addresses,
             begun: Instant::now(),
             outbox,
             peers: BTreeMap::new(),
@@ -165,10 +165,13 @@ impl Network {
             caution,
             told: Told::default(),
             ledger,
-        };
+        });
         let channels = Channels { messages, answered, evidence };
         let mut network = Self { service, channels };
         network.service.ban_whom_the_file_names();
+        for event in meanwhile {
+            network.service.on_swarm(event);
+        }
         network.service.tell();
         Ok(network)
     }
@@ -213,16 +216,22 @@ impl Network {
     }
 }
 
-/// Listens on all addresses; what they turn out to be.
+/// Where it listens, and what happened until it did.
+struct Listening {
+    addresses: Vec<Multiaddr>,
+    meanwhile: Vec<SwarmEvent<BehaviourEvent>>,
+}
+
+/// Listens on all addresses, and finds out what they turn out to be.
 async fn listen(
     swarm: &mut Swarm<Behaviour>,
     wanted: &[Multiaddr],
-) -> Result<Vec<Multiaddr>, NetworkError> {
+) -> Result<Listening, NetworkError> {
     let failed = |address: &Multiaddr, problem: String| {
         let address = address.clone();
         NetworkError::Listen { address, problem }
     };
-    let mut found = Vec::new();
+    let (mut addresses, mut meanwhile) = (Vec::new(), Vec::new());
     for address in wanted {
         let began = swarm.listen_on(address.clone());
         let listener = began.map_err(|error| failed(address, error.to_string()))?;
@@ -240,16 +249,16 @@ async fn listen(
                         return Err(reason
                             .map_or_else(|error| error.to_string(), |()| "it closed".to_owned()));
                     }
-                    _ => {}
+                    event => meanwhile.push(event),
                 }
             }
         };
         let patience = Duration::from_secs(LISTEN_SECONDS);
         let listening = tokio::time::timeout(patience, listening).await;
         let listening = listening.unwrap_or_else(|_| Err("it takes too long".to_owned()));
-        found.push(listening.map_err(|problem| failed(address, problem))?);
+        addresses.push(listening.map_err(|problem| failed(address, problem))?);
     }
-    Ok(found)
+    Ok(Listening { addresses, meanwhile })
 }
 
 impl Service {

@@ -30,7 +30,7 @@ impl Caution {
             ledger.health(),
             Health::Sealing | Health::NotAuthority { .. } | Health::Held(_) | Health::Standing(_)
         );
-        let is_awaiting = seals && !dialer.is_empty();
+        let is_awaiting = seals && !dialer.names_nobody();
         if is_awaiting {
             let places = dialer.addresses().map(ToString::to_string).collect();
             ledger.hold(Holder::Peers, Some(Hold::Awaiting(places)));
