@@ -32,7 +32,7 @@ pub const MAX_ASKED_OF_A_PEER: usize = 2;
 /// took, while there is one that has.
 pub const MAX_ASKED_OF_STRANGERS: usize = 2;
 /// How many bytes of blocks are held or on their way, beside an answer that has the next one.
-pub const MAX_HELD_BYTES: usize = 32 * 1024 * 1024;
+pub const MAX_HELD_BYTES: usize = 48 * 1024 * 1024;
 /// How far ahead of the ledger heights are asked for.
 pub const MAX_AHEAD_BLOCKS: u64 = 8 * 1024;
 /// How many blocks are handed to the ledger before it has answered for the first of them.

@@ -249,9 +249,8 @@ async fn work(
     let mut again = tokio::time::interval(REDIAL);
     loop {
         tokio::select! {
-            // On a busy machine a handshake may take too long.
+            // On a busy machine a handshake may take too long, or a ping.
             _ = again.tick() => if let Some(target) = &target
-                && asked.load(Ordering::Relaxed) == 0
                 && swarm.connected_peers().next().is_none()
             {
                 drop(swarm.dial(once(target)));

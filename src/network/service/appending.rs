@@ -3,13 +3,18 @@
 //! Invariants:
 //! - After a block was refused nothing more of its round reaches the ledger.
 //! - Each block is answered once, in the order in which they came.
+//! - Only what was handed over is in memory as entries, which is several times its bytes.
+
+use std::panic::resume_unwind;
 
 use futures::StreamExt;
 use futures::stream::FuturesOrdered;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
-use crate::ledger::{self, AppendError, Ledger};
+use crate::ledger::{self, AppendError, Appending, Ledger};
 use crate::protocol::block::Block;
+use crate::protocol::codec::NotCanonical;
 use crate::protocol::time::Timestamp;
 
 /// How far a block's time may lie ahead of this machine's clock, in milliseconds. What is further
@@ -22,7 +27,8 @@ pub(super) struct Handed<P> {
     pub peer: P,
     pub round: u64,
     pub height: u64,
-    pub block: Block,
+    /// It is being decoded.
+    pub block: JoinHandle<Result<Block, NotCanonical>>,
 }
 
 /// What became of it.
@@ -41,8 +47,15 @@ pub(super) enum NotAppended {
     Refused(AppendError),
     /// It is of a time that this machine's clock hasn't reached.
     Ahead { time: Timestamp, now: Timestamp },
+    /// Its bytes are no block.
+    Garbled(NotCanonical),
     /// One before it wasn't taken.
     Skipped,
+}
+
+/// Decodes a block elsewhere: its entries are hashed on the way.
+pub(super) fn decode(bytes: Vec<u8>) -> JoinHandle<Result<Block, NotCanonical>> {
+    tokio::task::spawn_blocking(move || Block::decode(&bytes))
 }
 
 /// Hands blocks to the ledger until nobody sends any more.
@@ -67,15 +80,14 @@ pub(super) async fn append_in_order<P: Copy>(
             }
             handed = blocks.recv() => {
                 let Some(Handed { peer, round, height, block }) = handed else { return };
-                let now = ledger::now();
                 let given = if refused >= Some(round) {
                     Err(NotAppended::Skipped)
-                } else if is_ahead(block.header.time, now) {
-                    refused = Some(round);
-                    Err(NotAppended::Ahead { time: block.header.time, now })
                 } else {
-                    ledger.hand_over(block).await.map_err(NotAppended::Refused)
+                    give(&ledger, block).await
                 };
+                if given.is_err() {
+                    refused = refused.max(Some(round));
+                }
                 in_hand.push_back(async move {
                     let result = match given {
                         Ok(appending) => appending.outcome().await.map_err(NotAppended::Refused),
@@ -86,6 +98,20 @@ pub(super) async fn append_in_order<P: Copy>(
             }
         }
     }
+}
+
+/// Gives a block to the ledger.
+async fn give(
+    ledger: &Ledger,
+    block: JoinHandle<Result<Block, NotCanonical>>,
+) -> Result<Appending, NotAppended> {
+    let decoded = block.await.unwrap_or_else(|error| resume_unwind(error.into_panic()));
+    let block = decoded.map_err(NotAppended::Garbled)?;
+    let (time, now) = (block.header.time, ledger::now());
+    if is_ahead(time, now) {
+        return Err(NotAppended::Ahead { time, now });
+    }
+    ledger.hand_over(block).await.map_err(NotAppended::Refused)
 }
 
 fn is_ahead(time: Timestamp, now: Timestamp) -> bool {

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use libp2p::PeerId;
 use tokio::sync::mpsc;
 
-use super::appending::{Answered, Handed, NotAppended};
-use super::{Asked, Message, Service};
+use super::appending::{Answered, Handed, NotAppended, decode};
+use super::{Asked, Service};
 use crate::ledger::{AppendError, Health};
 use crate::network::bans::Offence;
 use crate::network::sync::{Action, Event, Question as SyncQuestion, Sent};
 use crate::network::wire::{BlockBytes, Question};
-use crate::protocol::block::Block;
+use crate::protocol::block::Header;
+use crate::protocol::codec;
 use crate::protocol::verify::Invalid;
 
 /// How long it may take to find out whether a block that doesn't follow ours is of another history that
@@ -63,7 +64,7 @@ impl CatchingUp {
 
 impl Service {
     /// Tells the machine what happened, and does what it says.
-    pub(super) fn drive(&mut self, event: Event<PeerId, Block>) {
+    pub(super) fn drive(&mut self, event: Event<PeerId, Vec<u8>>) {
         let now = self.now_ms();
         for action in self.machine.on(now, event) {
             match action {
@@ -74,6 +75,7 @@ impl Service {
                 // What is on its way can't be called back; it is ignored when it comes.
                 Action::Cancel { .. } => {}
                 Action::Append { peer, round, height, block } => {
+                    let block = decode(block);
                     self.catching_up.overflow.push(Handed { peer, round, height, block });
                 }
                 Action::Blame { peer, fault } => self.hold_against(peer, Offence::Answering(fault)),
@@ -98,32 +100,21 @@ impl Service {
         overflow.extend(waiting);
     }
 
-    /// Decodes blocks elsewhere: their entries are hashed on the way.
-    pub(super) fn decode(&mut self, peer: PeerId, question: SyncQuestion, blocks: BlockBytes) {
+    /// Takes in blocks that were asked for. They stay bytes until it is their turn.
+    pub(super) fn on_blocks(&mut self, peer: PeerId, question: SyncQuestion, blocks: BlockBytes) {
         let bytes: usize = blocks.0.iter().map(Vec::len).sum();
         let (count, bytes) = (blocks.0.len() as u64, bytes as u64);
         self.with_peer(peer, |peer| {
             peer.blocks_received = peer.blocks_received.saturating_add(count);
             peer.bytes_received = peer.bytes_received.saturating_add(bytes);
         });
-        self.elsewhere(async move {
-            let decoded = tokio::task::spawn_blocking(move || decode_all(&blocks)).await;
-            match decoded {
-                Ok((blocks, is_garbled)) => {
-                    Some(Message::Decoded { peer, question, blocks, is_garbled })
-                }
-                Err(error) => std::panic::resume_unwind(error.into_panic()),
-            }
+        let sent = blocks.0.into_iter().map(|block| {
+            let height = height_of(&block)?;
+            Some(Sent { height, bytes: block.len(), block })
         });
-    }
-
-    pub(super) fn on_decoded(
-        &mut self,
-        peer: PeerId,
-        question: SyncQuestion,
-        blocks: Vec<Sent<Block>>,
-        is_garbled: bool,
-    ) {
+        let sent: Vec<Option<Sent<Vec<u8>>>> = sent.collect();
+        let is_garbled = sent.iter().any(Option::is_none);
+        let blocks = sent.into_iter().map_while(|block| block).collect();
         self.drive(Event::Answered { peer, question, blocks, is_garbled });
     }
 
@@ -137,6 +128,10 @@ impl Service {
             Err(NotAppended::Ahead { time, now }) => {
                 self.say("clock", format!("block {height} is of {time}, this machine's clock says {now}: one of the two clocks is wrong; the block waits"));
                 self.wait_after(round, height, RETRY_MS);
+            }
+            Err(NotAppended::Garbled(error)) => {
+                tracing::warn!(%peer, height, "block refused: {error}");
+                self.drive(Event::Refused { round, height, is_a_lie: true });
             }
             Err(NotAppended::Refused(AppendError::Invalid(invalid))) => {
                 self.on_invalid(peer, (round, height), &invalid);
@@ -260,17 +255,8 @@ impl Service {
     }
 }
 
-/// The blocks, as far as they can be read, and whether something can't.
-fn decode_all(blocks: &BlockBytes) -> (Vec<Sent<Block>>, bool) {
-    let mut decoded = Vec::new();
-    for bytes in &blocks.0 {
-        match Block::decode(bytes) {
-            Ok(block) => {
-                let (height, bytes) = (block.header.height, bytes.len());
-                decoded.push(Sent { height, bytes, block });
-            }
-            Err(_) => return (decoded, true),
-        }
-    }
-    (decoded, false)
+/// The height of a block, by the header that it begins with.
+fn height_of(block: &[u8]) -> Option<u64> {
+    let (header, _) = codec::decode_beginning::<Header>(block).ok()?;
+    Some(header.height)
 }

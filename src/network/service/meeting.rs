@@ -372,7 +372,7 @@ impl Service {
     fn on_answer(&mut self, peer: PeerId, asked: Asked, answer: Answer) {
         match (asked, answer) {
             (Asked::Blocks(question), Answer::Blocks(blocks)) => {
-                self.decode(peer, question, blocks);
+                self.on_blocks(peer, question, blocks);
             }
             (Asked::Blocks(question), Answer::Busy) => self.drive(Event::Busy { peer, question }),
             (Asked::Head, Answer::Head(head)) => self.on_head(peer, head),

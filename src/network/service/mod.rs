@@ -50,11 +50,10 @@ use self::sealing::Caution;
 use super::bans::Bans;
 use super::behaviour::{self, Behaviour, BehaviourEvent, Names};
 use super::dialer::{Dialer, TargetNumber};
-use super::sync::{MAX_HANDED_BLOCKS, Question as SyncQuestion, Sent, Sync};
+use super::sync::{MAX_HANDED_BLOCKS, Question as SyncQuestion, Sync};
 use super::wire::{Answer, Question, SignedHead};
 use super::{NetworkError, Settings};
 use crate::ledger::{KnownEvidence, Ledger};
-use crate::protocol::block::Block;
 
 /// How often time goes on for the pure parts, in milliseconds.
 const TICK_MS: u64 = 100;
@@ -80,8 +79,6 @@ struct Channels {
 enum Message {
     /// An answer is ready.
     Answer { id: InboundRequestId, channel: ResponseChannel<Answer>, answer: Answer },
-    /// Blocks were decoded.
-    Decoded { peer: PeerId, question: SyncQuestion, blocks: Vec<Sent<Block>>, is_garbled: bool },
     /// A head was compared with the ledger.
     Compared { peer: PeerId, head: Box<SignedHead>, compared: Compared },
     /// Where two histories part is looked for: the own block to compare next.
@@ -117,7 +114,8 @@ struct Service {
     asked: HashMap<OutboundRequestId, (PeerId, Asked)>,
     answering: Answering,
     being_answered: HashMap<InboundRequestId, (PeerId, Question)>,
-    machine: Sync<PeerId, Block>,
+    /// Blocks that wait for their turn are bytes.
+    machine: Sync<PeerId, Vec<u8>>,
     catching_up: CatchingUp,
     waiting_heads: WaitingHeads,
     /// Since when it is looked for where two histories part, in milliseconds.
@@ -270,9 +268,6 @@ impl Service {
     fn on_message(&mut self, message: Message) {
         match message {
             Message::Answer { id, channel, answer } => self.send_answer(id, channel, answer),
-            Message::Decoded { peer, question, blocks, is_garbled } => {
-                self.on_decoded(peer, question, blocks, is_garbled);
-            }
             Message::Compared { peer, head, compared } => self.on_compared(peer, *head, compared),
             Message::Parting { peer, parting, own } => self.on_parting(peer, *parting, own),
             Message::Welcome(peer) => self.welcome(peer),
