@@ -21,8 +21,10 @@ use counterfoil::network::wire::{Answer, BlockBytes, EvidenceList, Question};
 use counterfoil::protocol::block::Block;
 use counterfoil::protocol::evidence::{Evidence, SignedRoot};
 use counterfoil::protocol::hash::ChainId;
+use counterfoil::protocol::spec::Currencies;
 use counterfoil::protocol::verify::Chain;
 use market::cases::{Case, cases};
+use market::changes::change;
 use market::{Market, NOW, another_key, key, sale, terms};
 use serde_json::{Value, json};
 use support::binary::{Node, path, run};
@@ -243,6 +245,27 @@ fn whoever_sends_what_no_honest_peer_sends_is_banned_and_the_honest_are_heard() 
     assert_eq!(victim.report()["banned"], banned);
     let _honest = victim.teller(tale);
     victim.wait_until("the honest blocks are here", || victim.height() == 4);
+    victim.check();
+}
+
+#[test]
+fn rules_that_are_not_known_yet_stop_a_replica_and_nobody_is_to_blame() {
+    let mut victim = Victim::new();
+    let (market, tale) = honest(2);
+    let newer =
+        change(1, |body| (body.rules_version, body.currencies) = (Some(2), Currencies::default()));
+    let blocks = [tale.blocks, vec![market.forge(&[newer], |_| ())]].concat();
+    let teller = victim.teller(Tale::new(market.chain.genesis(), blocks));
+    victim.wait_until("tried", || victim.refused("unknown-rules-version") > 0);
+    assert_eq!(victim.height(), 2);
+    assert!(victim.report()["banned"].as_array().unwrap().is_empty(), "{}", victim.report());
+    // What it has it serves, and it stays in touch.
+    let report = victim.report();
+    assert_eq!((report["sync"]["lag_blocks"].as_u64(), teller.times_asked() > 1), (Some(1), true));
+    assert_eq!(report["peers"][0]["id"], teller.id.to_string(), "{report}");
+    let stopped = victim.node.take().unwrap().stop();
+    assert!(stopped.err.contains("install a newer one"), "{}", stopped.err);
+    victim.start();
     victim.check();
 }
 

@@ -158,6 +158,7 @@ impl Service {
             self.count(refusal.rule());
         }
         if let Invalid::UnknownRules { version, .. } = invalid {
+            self.count("unknown-rules-version");
             self.say("rules", format!("block {height} is of rules version {version}, which this program doesn't know: install a newer one"));
             return self.wait_after(round, height, RETRY_OF_DOUBTFUL_MS);
         }
