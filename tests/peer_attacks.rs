@@ -19,12 +19,13 @@ use std::time::{Duration, Instant};
 use counterfoil::network::PeerId;
 use counterfoil::network::wire::{Answer, BlockBytes, EvidenceList, Question};
 use counterfoil::protocol::block::Block;
+use counterfoil::protocol::entry::Entry;
 use counterfoil::protocol::evidence::{Evidence, SignedRoot};
 use counterfoil::protocol::hash::ChainId;
 use counterfoil::protocol::spec::Currencies;
 use counterfoil::protocol::verify::Chain;
 use market::cases::{Case, cases};
-use market::changes::change;
+use market::changes::{GOVERNING, change, signed};
 use market::{Market, NOW, another_key, key, sale, terms};
 use serde_json::{Value, json};
 use support::binary::{Node, path, run};
@@ -254,11 +255,18 @@ fn rules_that_are_not_known_yet_stop_a_replica_and_nobody_is_to_blame() {
     let (market, tale) = honest(2);
     let newer =
         change(1, |body| (body.rules_version, body.currencies) = (Some(2), Currencies::default()));
-    let blocks = [tale.blocks, vec![market.forge(&[newer], |_| ())]].concat();
-    let teller = victim.teller(Tale::new(market.chain.genesis(), blocks));
+    let told = |change: Entry| {
+        let blocks = [tale.blocks.clone(), vec![market.forge(&[change], |_| ())]].concat();
+        Tale::new(market.chain.genesis(), blocks)
+    };
+    // Those who govern say so, or it is a lie.
+    let liar = victim.teller(told(signed(newer.clone(), &GOVERNING[..1])));
+    victim.wait_for_ban("signed by one", &liar, "invalid_block");
+    assert_eq!(victim.refused("below-quorum"), 1);
+    let teller = victim.teller(told(newer));
     victim.wait_until("tried", || victim.refused("unknown-rules-version") > 0);
     assert_eq!(victim.height(), 2);
-    assert!(victim.report()["banned"].as_array().unwrap().is_empty(), "{}", victim.report());
+    assert!(!victim.is_banned(&teller, "invalid_block"), "{}", victim.report());
     // What it has it serves, and it stays in touch.
     let report = victim.report();
     assert_eq!((report["sync"]["lag_blocks"].as_u64(), teller.times_asked() > 1), (Some(1), true));

@@ -14,7 +14,7 @@ use super::entry::{Body, Entry, Kind, LEDGER_TENANT, SpecChange};
 use super::hash::{ChainId, EntryId, HeaderHash};
 use super::key::PublicKey;
 use super::rules::Refusal;
-use super::spec::{ChainSpec, SpecError};
+use super::spec::{ChainSpec, RULES_VERSION};
 
 /// The most bytes that the leaves of all changes of a ledger have together. Receipts carry them.
 pub const MAX_SPEC_CHANGES_BYTES: usize = 1024 * 1024;
@@ -173,6 +173,10 @@ impl Succession {
         }
         let spec = self.changed(change)?;
         self.check_signatures(encoded.entry(), change)?;
+        // Last: anybody can write down a version, but only those who govern make one wait for it.
+        if spec.rules_version != RULES_VERSION {
+            return Err(Refusal::UnknownRules { version: spec.rules_version });
+        }
         let mut periods = self.periods.clone();
         periods.retain(|period| period.from_height <= change.from_height);
         let same = |period: &Period| period.from_height == change.from_height;
@@ -227,11 +231,8 @@ impl Succession {
         if spec == **before {
             return Err(Refusal::ChangesNothing);
         }
-        match spec.check() {
-            Ok(()) => Ok(spec),
-            Err(SpecError::UnknownRules(version)) => Err(Refusal::UnknownRules { version }),
-            Err(error) => Err(Refusal::BadSpec { error }),
-        }
+        spec.check_bounds().map_err(|error| Refusal::BadSpec { error })?;
+        Ok(spec)
     }
 
     /// Checks that enough of those who govern when it takes effect have signed.

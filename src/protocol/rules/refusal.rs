@@ -503,12 +503,6 @@ rules! {
     /// A change changes something.
     #[error("the spec would be the same as before")]
     "changes-nothing", None => ChangesNothing;
-    /// A program can't follow rules that it doesn't know.
-    #[error("body.rules_version: this program knows version {RULES_VERSION}, not {version}")]
-    "unknown-rules-version", Some("body.rules_version") => UnknownRules {
-        /// The version.
-        version: u16,
-    };
     /// What a change leads to could stand in a chain spec file.
     #[error("the spec would be none: {error}")]
     "bad-spec", None => BadSpec {
@@ -537,6 +531,12 @@ rules! {
     "bad-governance-signature", Some("body.signatures") => BadGovernanceSignature {
         /// The key.
         key: PublicKey,
+    };
+    /// A program can't follow rules that it doesn't know.
+    #[error("body.rules_version: this program knows version {RULES_VERSION}, not {version}")]
+    "unknown-rules-version", Some("body.rules_version") => UnknownRules {
+        /// The version.
+        version: u16,
     };
 }
 
