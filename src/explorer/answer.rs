@@ -7,7 +7,7 @@ use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 
-use super::assets::{LOGO, STYLE};
+use super::assets::{DIRECTORY, LOGO, STYLE};
 use super::values::{Digest, Moment};
 use crate::ledger::{self, Ledger, NotOpen};
 use crate::protocol::money::MoneyError;
@@ -33,6 +33,7 @@ pub(super) struct Site {
     pub(super) chain_id: Digest,
     pub(super) style: &'static str,
     pub(super) logo: &'static str,
+    pub(super) verifier: String,
 }
 
 /// Where a page stands: how its relative links begin.
@@ -51,6 +52,7 @@ pub(super) enum Section {
     Blocks,
     Entries,
     Search,
+    Verify,
 }
 
 /// What surrounds a page.
@@ -107,6 +109,7 @@ impl Explorer {
             chain_id: Digest::new(chain.id()),
             style: &STYLE.path,
             logo: &LOGO.path,
+            verifier: format!("{}/verify", *DIRECTORY),
         };
         Self { site: Arc::new(site), ledger }
     }

@@ -7,6 +7,8 @@ use axum::Router;
 use axum::http::header;
 use axum::routing::get;
 
+use super::verifier;
+
 /// Hexadecimal digits of the hash in an asset's name.
 const NAME_HASH_DIGITS: usize = 16;
 /// A year: as long as caches keep anything.
@@ -36,9 +38,30 @@ impl Asset {
     }
 }
 
+/// Where the verifier's files are: modules import each other by relative paths, so the hash of all of
+/// them stands in the directory's name.
+pub(super) static DIRECTORY: LazyLock<String> = LazyLock::new(|| {
+    let mut hasher = blake3::Hasher::new();
+    for (path, content) in verifier::files() {
+        for part in [path.as_str(), content] {
+            hasher.update(&(part.len() as u64).to_le_bytes()).update(part.as_bytes());
+        }
+    }
+    let hash = hasher.finalize().to_hex();
+    format!("assets/{}", hash.get(..NAME_HASH_DIGITS).expect("64 digits of ASCII"))
+});
+
 /// Serves every asset.
 pub(super) fn router() -> Router {
-    [&*STYLE, &*LOGO].into_iter().fold(Router::new(), |router, asset| {
+    let files = verifier::files().fold(Router::new(), |router, (path, content)| {
+        let media_type = match path.ends_with(".css") {
+            true => "text/css; charset=utf-8",
+            false => "text/javascript; charset=utf-8",
+        };
+        let headers = [(header::CONTENT_TYPE, media_type), (header::CACHE_CONTROL, CACHE_CONTROL)];
+        router.route(&format!("/{}/{path}", *DIRECTORY), get(async move || (headers, content)))
+    });
+    [&*STYLE, &*LOGO].into_iter().fold(files, |router, asset| {
         let headers =
             [(header::CONTENT_TYPE, asset.media_type), (header::CACHE_CONTROL, CACHE_CONTROL)];
         router.route(&format!("/{}", asset.path), get(async move || (headers, asset.content)))

@@ -17,6 +17,7 @@
 //! | `lines.rs` | blocks and entries as lines of a list |
 //! | `sentence.rs`, `values.rs` | entries, times, amounts and hashes as people read them |
 //! | `answer.rs` | from a reading to a response, errors included |
+//! | `verifier.rs`, `assets/verify/` | the verifier for browsers, and the page that takes files |
 //! | `assets.rs` | the style sheet and the logo, by the hash of what they hold |
 
 mod answer;
@@ -34,6 +35,7 @@ mod search;
 mod sentence;
 mod standing;
 mod values;
+mod verifier;
 
 use axum::Router;
 use axum::http::{HeaderName, HeaderValue, header};
@@ -41,11 +43,13 @@ use axum::routing::get;
 use tower::ServiceBuilder;
 use tower_http::set_header::SetResponseHeaderLayer;
 
+pub use verifier::{offline_hash, offline_page};
+
 use crate::ledger::Ledger;
 
 /// What a page may load: its own style sheet and images, nothing inline, nothing of others.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; \
-    script-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+    script-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// The headers of every response.
 const SECURITY_HEADERS: [(HeaderName, &str); 3] = [
@@ -63,6 +67,8 @@ pub fn router(ledger: Ledger) -> Router {
         .route("/entries", get(entries::list))
         .route("/entries/{name}", get(entry::page))
         .route("/search", get(search::page))
+        .route("/verify", get(verifier::page))
+        .route("/verify/offline.html", get(verifier::offline))
         .with_state(answer::Explorer::new(ledger));
     SECURITY_HEADERS.into_iter().fold(pages.merge(assets::router()), |router, (name, value)| {
         let value = HeaderValue::from_static(value);

@@ -256,7 +256,7 @@ async function checkVectors(base, files) {
   let count = 0;
   for (const [file, text] of Object.entries(files)) {
     // JSON's numbers are JavaScript's only up to 2^53.
-    const vectors = JSON.parse(text.replace(/: (\d{16,})(?=[,\s])/g, ': "$1"'));
+    const vectors = JSON.parse(text.replace(/: (\d{17,}|9[1-9]\d{14})(?=[,\s])/g, ': "$1"'));
     if (CHECKS[file] === undefined) wrong.push(`${file}: unknown`);
     for (const one of CHECKS[file] ? vectors.cases : []) {
       count += 1;

@@ -9,7 +9,7 @@ import { ENTRY } from './entry.js';
 import { DIGEST, KEY, TIME, U16, U32, U64, decode, struct } from './types.js';
 
 /** The longest leaf, in bytes. */
-const MAX_LEAF_BYTES = 65535;
+export const MAX_LEAF_BYTES = 65535;
 
 /** A header, without the leaf's number. */
 export const HEADER = struct({

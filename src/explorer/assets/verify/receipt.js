@@ -4,14 +4,13 @@
  */
 
 import { fromBase64, fromUtf8, hex, require, same, within } from './bytes.js';
-import { decodeLeaf, entryId, headerIndex } from './header.js';
+import { MAX_LEAF_BYTES, decodeLeaf, entryId, headerIndex } from './header.js';
 import { parseJson } from './json.js';
 import { fold, follow, leafHash } from './merkle.js';
 import { VERSION } from './spec.js';
 import { succeeded } from './succession.js';
 
 export const MAX_RECEIPT_BYTES = 2097152;
-const MAX_LEAF_BYTES = 65535;
 const MEMBERS = ['format', 'chain_id', 'entry_id', 'spec_changes', 'entry', 'header', 'checkpoint'];
 
 /** Whether bytes look like a receipt rather than anything else. @param {Uint8Array} bytes */
