@@ -113,6 +113,14 @@ impl Browser {
         );
     }
 
+    /// Takes the network away.
+    pub fn cut_off(&mut self) {
+        let nothing = json!({
+            "offline": true, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0,
+        });
+        self.command("Network.emulateNetworkConditions", nothing);
+    }
+
     /// Opens `address` and waits until it is loaded.
     pub fn open(&mut self, address: &str) {
         self.complaints.clear();
