@@ -33,10 +33,12 @@ impl Verdict {
         Self(browser.evaluate(VERIFY))
     }
 
+    /// `passed`, `failed` or `unchecked`.
     pub fn outcome(&self) -> &str {
         self.0["outcome"].as_str().unwrap()
     }
 
+    /// What stands above the page until the visitor decides.
     pub fn alarm(&self) -> Option<&str> {
         self.0["alarm"].as_str()
     }
@@ -49,6 +51,7 @@ impl Verdict {
         failed.map(|step| (step["title"].as_str().unwrap(), step["said"].as_str().unwrap())).collect()
     }
 
+    /// Stops the test unless everything was checked and holds.
     pub fn assert_passed(&self, page: &str) {
         assert_eq!(self.outcome(), "passed", "{page}: {:#}", self.0);
     }

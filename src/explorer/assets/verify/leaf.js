@@ -171,7 +171,8 @@ export async function verifyBlock(log, { name, index, page, language }) {
   if (note !== null) await steps.try(say('The block’s own checkpoint'), () => checkNote(log, block, note.textContent ?? ''));
   await steps.try(say('What this page shows'), async () => {
     const comparison = new Comparison(scalesAt(log, block.header), language);
-    compareFields(page, comparison, blockFacts(block));
+    const root = { path: 'block.root', say: 'bytes', value: await log.tiles.rootAt(index + 1n) };
+    compareFields(page, comparison, [...blockFacts(block), root]);
     for (const line of page.querySelectorAll('[data-entry]')) await compareLine(log, block, comparison, line);
     return comparison.ended();
   });

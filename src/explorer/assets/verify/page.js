@@ -135,9 +135,14 @@ export class Comparison {
     for (const [selector, kind] of [['.money', 'amount'], ['time', 'time'], ['.hash', 'bytes']]) {
       for (const element of part.querySelectorAll(selector)) {
         // A relative time is made by the browser from the attribute.
-        if (element.closest('[data-sum], [data-said], [data-field], .ago') || 'ago' in element.dataset) continue;
-        this.compared += 1;
+        if (element.closest('[data-said], [data-field], .ago') || 'ago' in element.dataset) continue;
         const shown = visible(element);
+        // What is reckoned from several entries.
+        if (element.closest('[data-sum]')) {
+          this.unproven.add(shown);
+          continue;
+        }
+        this.compared += 1;
         if (!facts.some((fact) => fact.say === kind && this.isShown(shown, fact))) {
           this.problems.add(this.stranger(kind, shown, facts));
         }
@@ -173,6 +178,10 @@ export class Comparison {
       this.problems.add(where + say('the sentence shows “{shown}” and not {written}, which the leaf says', {
         shown: shown.join(', '), written: this.written(fact),
       }));
+    }
+    for (const text of Array.from(sentence.querySelectorAll('time'), visible)) {
+      if (facts.some((fact) => fact.say === 'time' && this.isShown(text, fact))) continue;
+      this.problems.add(where + this.stranger('time', text, facts));
     }
     for (const text of shown) {
       if (amounts.some((fact) => this.isShown(text, fact))) continue;
