@@ -8,23 +8,23 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use askama::Template;
-use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use sha2::{Digest as _, Sha256};
 
-use super::answer::{Answer, Explorer, Frame, Place, Section};
+use super::answer::{Frame, Section, Visitor};
+use super::messages::filters;
 
-macro_rules! modules {
+macro_rules! files {
     ($($name:literal),+ $(,)?) => {
-        &[$(($name, include_str!(concat!("assets/verify/", $name)))),+]
+        &[$((concat!("verify/", $name), include_str!(concat!("assets/verify/", $name)))),+]
     };
 }
 
-/// The modules, by their names.
-const MODULES: &[(&str, &str)] = modules![
+/// The modules and their words in other languages, by their paths among the assets.
+pub(super) const FILES: &[(&str, &str)] = files![
     "blake3.js",
     "bytes.js",
     "checkpoint.js",
@@ -52,19 +52,23 @@ const MODULES: &[(&str, &str)] = modules![
     "toml.js",
     "types.js",
     "words.js",
+    "words/ar.json",
+    "words/de.json",
+    "words/en.json",
 ];
 /// Where everything begins.
 const ENTRANCE: &str = "main.js";
 const STYLES: [&str; 2] = [include_str!("assets/style.css"), include_str!("assets/verify.css")];
 
+/// The modules, by their names.
+fn modules() -> Vec<(&'static str, &'static str)> {
+    let modules = FILES.iter().filter(|(path, _)| path.ends_with(".js"));
+    let named = modules.map(|(path, text)| (path.trim_start_matches("verify/"), *text));
+    named.collect()
+}
+
 /// What the one file is called when it is kept.
 const OFFLINE_NAME: &str = "attachment; filename=\"counterfoil-verify.html\"";
-
-/// The files to serve beside the pages: paths below one directory, and what is in them.
-pub(super) fn files() -> impl Iterator<Item = (String, &'static str)> {
-    let modules = MODULES.iter().map(|(name, text)| (format!("verify/{name}"), *text));
-    modules.chain([("verify/verify.css".to_owned(), STYLES[1])])
-}
 
 #[derive(Template)]
 #[template(path = "verify.html")]
@@ -74,10 +78,11 @@ struct VerifyPage<'a> {
 }
 
 /// `GET /verify`
-pub(super) async fn page(State(explorer): State<Explorer>) -> Response {
-    explorer
-        .answer(Place::Top, |reader| {
-            Answer::page(&VerifyPage { frame: reader.frame(Section::Verify), hash: offline_hash() })
+pub(super) async fn page(visitor: Visitor) -> Response {
+    visitor
+        .answer(|reader| {
+            let frame = reader.frame(Section::Verify);
+            reader.page(&VerifyPage { frame, hash: offline_hash() })
         })
         .await
 }
@@ -102,7 +107,7 @@ pub fn offline_hash() -> String {
 pub fn offline_page() -> &'static str {
     static PAGE: LazyLock<String> = LazyLock::new(|| {
         let style = STYLES.concat();
-        let script = bundle(MODULES, ENTRANCE);
+        let script = bundle(&modules(), ENTRANCE);
         let source = |text: &str| format!("'sha256-{}'", BASE64_STANDARD.encode(Sha256::digest(text)));
         include_str!("assets/verify/offline.html")
             .replace("@STYLE_SOURCE@", &source(&style))
@@ -200,7 +205,7 @@ mod tests {
     #[test]
     fn modules_keep_to_the_habits_of_bundling() {
         let mut names = BTreeSet::new();
-        for (module, text) in MODULES {
+        for (module, text) in modules() {
             let (_, rest) = parts(text);
             for line in rest.lines() {
                 assert!(!line.starts_with("export"), "{module}: {line}");
@@ -215,8 +220,8 @@ mod tests {
             assert!(!text.contains(" as ") || !text.contains("import { as"), "{module}");
             assert!(!text.to_ascii_lowercase().contains("</script"), "{module} ends a script");
         }
-        let script = bundle(MODULES, ENTRANCE);
-        let used = MODULES.iter().all(|(_, text)| script.contains(parts(text).1.as_str()));
+        let script = bundle(&modules(), ENTRANCE);
+        let used = modules().iter().all(|(_, text)| script.contains(parts(text).1.as_str()));
         assert!(used, "a module that nobody imports");
     }
 

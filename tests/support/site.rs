@@ -10,6 +10,7 @@ use counterfoil::protocol::text;
 use reqwest::{Client, Response, Url, redirect};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
 
 use super::chain::{chain, key};
 
@@ -47,8 +48,14 @@ impl Site {
     pub async fn start_below(prefix: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let (ledger, _) = Ledger::open(directory.path(), chain("books"), Some(key())).unwrap();
-        let api = Api { ledger: ledger.clone(), access: SubmitAccess::Open, genesis_note: None };
+        let api = Api {
+            ledger: ledger.clone(),
+            access: SubmitAccess::Open,
+            genesis_note: None,
+            stopping: CancellationToken::new(),
+        };
         let pages = http::router(api, explorer::router(ledger.clone()));
+        let pages = explorer::refusals_as_pages(pages, ledger.clone());
         let router = match prefix.trim_end_matches('/') {
             "" => pages,
             // What a proxy that takes its prefix away comes to.

@@ -9,7 +9,7 @@
  */
 
 import { Wrong, hex, require } from './bytes.js';
-import { readAmount, readNumber, readTime, sameNumber, visible } from './shown.js';
+import { plain, readAmount, readNumber, readTime, sameNumber, visible } from './shown.js';
 import { decimal, readableAmount, writtenTime } from './text.js';
 import { say } from './words.js';
 
@@ -132,7 +132,7 @@ export class Comparison {
    * @param {Element} part @param {Fact[]} facts
    */
   part(part, facts) {
-    for (const [selector, kind] of [['.money', 'amount'], ['time', 'time'], ['.hash', 'bytes']]) {
+    for (const [selector, kind] of [['.money', 'amount'], ['time', 'time'], ['.hash', 'bytes'], ['[data-id]', 'text']]) {
       for (const element of part.querySelectorAll(selector)) {
         // A relative time is made by the browser from the attribute.
         if (element.closest('[data-said], [data-field], .ago') || 'ago' in element.dataset) continue;
@@ -148,6 +148,17 @@ export class Comparison {
         }
       }
     }
+    this.percents(part, facts, '');
+  }
+
+  /** Rates in per cent, which have no element of their own. @param {Element} part @param {Fact[]} facts */
+  percents(part, facts, where) {
+    const rates = facts.filter((fact) => fact.path.includes('ppm')).map((fact) => decimal(BigInt(fact.value), 4));
+    for (const [shown, number] of plain(part.textContent ?? '').matchAll(/(\d[\d.,]*) ?[%٪]/gu)) {
+      this.compared += 1;
+      if (rates.some((rate) => sameNumber(readNumber(number, this.language), rate))) continue;
+      this.problems.add(where + say('the page shows the rate {shown}, which the leaf doesn’t have', { shown }));
+    }
   }
 
   /** @param {string} kind @param {string} shown @param {Fact[]} facts */
@@ -158,6 +169,7 @@ export class Comparison {
       amount: 'the page shows the amount {shown}, which the leaf doesn’t have; it has {known}',
       time: 'the page shows the time {shown}, which neither leaf nor block has; they have {known}',
       bytes: 'the page shows the hash {shown}, which neither leaf nor block has',
+      text: 'the page shows the name {shown}, which the leaf doesn’t have',
     };
     return say(texts[kind], { shown, known });
   }
@@ -179,6 +191,7 @@ export class Comparison {
         shown: shown.join(', '), written: this.written(fact),
       }));
     }
+    this.percents(sentence, facts, where);
     for (const text of Array.from(sentence.querySelectorAll('time'), visible)) {
       if (facts.some((fact) => fact.say === 'time' && this.isShown(text, fact))) continue;
       this.problems.add(where + this.stranger('time', text, facts));

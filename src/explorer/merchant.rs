@@ -1,0 +1,203 @@
+//! A merchant: what it owes, how it decides beside all others, and with whom it deals.
+
+use askama::Template;
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query};
+use axum::response::Response;
+use serde::Deserialize;
+
+use super::answer::{ExplorerError, Frame, Reader, Section, Visitor, repeated};
+use super::balances::Balances;
+use super::chart::scaled;
+use super::lines::EntryLine;
+use super::messages::{Said, filters, say};
+use super::query::{ids, query, value};
+use super::sentence::{ReasonText, StateName};
+use super::values::{Count, Money, Number, Share};
+use crate::protocol::entry::Kind;
+use crate::protocol::id::Id;
+use crate::protocol::money::Currency;
+use crate::query::{
+    self as questions, AffiliateOfMerchant, AsOf, Measure, PageOf, PerformanceRow, When,
+};
+use crate::store::{Direction, Filter};
+
+/// How many of a merchant's affiliates a page lists.
+const AFFILIATES_A_PAGE: usize = 50;
+/// How many affiliates the chart of the largest has.
+const LARGEST: usize = 8;
+/// How many of the latest entries are listed.
+const LATEST_ENTRIES: usize = 8;
+/// How many of a merchant's programs are listed.
+const MAX_PROGRAMS: usize = 20;
+/// The length of a bar, in units of its own.
+const BAR_UNITS: u64 = 200;
+/// All of something, in parts per million.
+const WHOLE_PPM: u128 = 1_000_000;
+
+/// What `/merchants/{tenant}/{merchant}` can be asked for.
+#[derive(Deserialize)]
+pub(super) struct MerchantQuery {
+    /// The position of the last affiliate of the page before.
+    after: Option<String>,
+}
+
+/// How a merchant does in one currency.
+struct Performance {
+    currency: Currency,
+    measures: Vec<MeasureLine>,
+}
+
+/// One measure, beside the same of all merchants together.
+struct MeasureLine {
+    row: PerformanceRow,
+    name: Said<'static>,
+    /// The lengths of both rates in a bar of [`BAR_UNITS`].
+    bars: Option<[u64; 2]>,
+}
+
+/// An affiliate that stands out by what it earned.
+struct Large {
+    affiliate: Id,
+    stated: Money,
+    length: u64,
+}
+
+#[derive(Template)]
+#[template(path = "merchant.html")]
+struct MerchantPage<'a> {
+    frame: Frame<'a>,
+    tenant: Id,
+    merchant: Id,
+    balances: Vec<Balances>,
+    performance: Vec<Performance>,
+    programs: Vec<Id>,
+    largest: Vec<Large>,
+    affiliates: Vec<AffiliateOfMerchant>,
+    newer: Option<String>,
+    older: Option<String>,
+    entries: Vec<EntryLine>,
+}
+
+/// `GET /merchants/{tenant}/{merchant}`
+pub(super) async fn page(
+    visitor: Visitor,
+    names: Result<Path<(String, String)>, PathRejection>,
+    asked: Result<Query<MerchantQuery>, QueryRejection>,
+) -> Response {
+    visitor
+        .answer(move |reader| {
+            let (Path((tenant, merchant)), Query(asked)) = (names?, asked?);
+            let [tenant, merchant] = ids([&tenant, &merchant])?;
+            let after = value("after", asked.after.as_deref())?;
+            reader.page(&merchant_page(reader, tenant, merchant, after)?)
+        })
+        .await
+}
+
+fn merchant_page<'a>(
+    reader: &Reader<'a>,
+    tenant: Id,
+    merchant: Id,
+    after: Option<u64>,
+) -> Result<MerchantPage<'a>, ExplorerError> {
+    let view = reader.view;
+    let at = AsOf::resolve(view, When::Now)?;
+    let filter = Filter {
+        tenant: Some(tenant.clone()),
+        merchant: Some(merchant.clone()),
+        ..Filter::default()
+    };
+    let latest = view.search(&filter, Direction::NewestFirst, None, LATEST_ENTRIES)?;
+    if latest.hits.is_empty() && latest.next.is_none() {
+        return Err(ExplorerError::NoSuchName { name: repeated(merchant.as_str()) });
+    }
+    let owed = questions::merchant_liabilities(view, &at, &tenant, &merchant)?;
+    let page = PageOf { after, limit: AFFILIATES_A_PAGE };
+    let affiliates = questions::merchant_affiliates(view, &at, &tenant, &merchant, page)?;
+    Ok(MerchantPage {
+        frame: reader.frame(Section::Entries),
+        balances: owed.iter().map(Balances::of_merchant).collect(),
+        performance: performance(questions::merchant_performance(view, &at, &tenant, &merchant)?),
+        programs: programs(reader, &filter)?,
+        largest: largest(&affiliates.rows),
+        newer: after.map(|_| query(&[])),
+        older: affiliates.next.map(|next| query(&[("after", Some(next.to_string()))])),
+        affiliates: affiliates.rows,
+        entries: reader.entry_lines(&latest.hits)?,
+        tenant,
+        merchant,
+    })
+}
+
+/// The programs that a merchant's latest terms are of.
+fn programs(reader: &Reader<'_>, filter: &Filter) -> Result<Vec<Id>, ExplorerError> {
+    use crate::protocol::entry::Body;
+    let filter = Filter { kind: Some(Kind::ProgramTerms), ..filter.clone() };
+    let terms = reader.view.search(&filter, Direction::NewestFirst, None, MAX_PROGRAMS)?;
+    let mut programs: Vec<Id> = Vec::new();
+    for hit in terms.hits {
+        if let Body::ProgramTerms(terms) = &hit.entry.entry().body
+            && !programs.contains(&terms.program)
+        {
+            programs.push(terms.program.clone());
+        }
+    }
+    Ok(programs)
+}
+
+fn performance(rows: Vec<PerformanceRow>) -> Vec<Performance> {
+    let mut all: Vec<Performance> = Vec::new();
+    for row in rows {
+        let line = MeasureLine::new(row);
+        match all.last_mut().filter(|last| last.currency == line.row.currency) {
+            Some(last) => last.measures.push(line),
+            None => {
+                all.push(Performance { currency: line.row.currency, measures: vec![line] });
+            }
+        }
+    }
+    all
+}
+
+impl MeasureLine {
+    fn new(row: PerformanceRow) -> Self {
+        let name = match row.measure {
+            Measure::Stated => say("Commissions stated"),
+            Measure::Imported => say("Commissions brought in"),
+            Measure::Deviations => say("Deviations from the terms"),
+            Measure::Declined => say("Declined"),
+            Measure::Reversed => say("Taken back"),
+            Measure::Reopened => say("Reopened after an inquiry"),
+            Measure::Locked => say("Locked"),
+            Measure::Paid => say("Paid"),
+        };
+        let compared =
+            matches!(row.measure, Measure::Deviations | Measure::Declined | Measure::Reversed);
+        let length = |ppm: Option<i64>| {
+            let ppm = ppm.and_then(|ppm| u128::try_from(ppm).ok()).unwrap_or(0);
+            scaled(ppm, WHOLE_PPM, BAR_UNITS)
+        };
+        let bars = compared.then(|| [row.count_ppm, row.network_count_ppm].map(length));
+        Self { row, name, bars }
+    }
+}
+
+/// Those of a page that earned most, in the currency that most of them earn in.
+fn largest(affiliates: &[AffiliateOfMerchant]) -> Vec<Large> {
+    let Some(currency) = affiliates.iter().map(|one| one.currency).max_by_key(|currency| {
+        affiliates.iter().filter(|one| one.currency == *currency).count()
+    }) else {
+        return Vec::new();
+    };
+    let mut sorted: Vec<_> = affiliates.iter().filter(|one| one.currency == currency).collect();
+    sorted.sort_by_key(|one| std::cmp::Reverse(one.stated.units()));
+    let units = |one: &AffiliateOfMerchant| u128::try_from(one.stated.units()).unwrap_or(0);
+    let most = sorted.first().map_or(0, |one| units(one));
+    let largest = sorted.into_iter().take(LARGEST).map(|one| Large {
+        affiliate: one.affiliate.clone(),
+        stated: Money::of(currency, one.stated),
+        length: scaled(units(one), most, BAR_UNITS),
+    });
+    largest.collect()
+}
