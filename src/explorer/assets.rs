@@ -8,6 +8,8 @@ use axum::Router;
 use axum::http::header;
 use axum::routing::get;
 
+use super::verifier;
+
 /// Hexadecimal digits of the hash in the address.
 const HASH_DIGITS: usize = 16;
 /// A year: as long as caches keep anything.
@@ -16,6 +18,7 @@ const CACHE_CONTROL: &str = "public, max-age=31536000, immutable";
 /// The files: each by its path below `assets/`, and what is in it.
 const FILES: &[(&str, &str)] = &[
     ("style.css", include_str!("assets/style.css")),
+    ("verify.css", include_str!("assets/verify.css")),
     ("logo.svg", include_str!("assets/logo.svg")),
     ("page.js", include_str!("assets/page.js")),
     ("page/copy.js", include_str!("assets/page/copy.js")),
@@ -29,13 +32,14 @@ const MEDIA_TYPES: &[(&str, &str)] = &[
     (".css", "text/css; charset=utf-8"),
     (".html", "text/html; charset=utf-8"),
     (".js", "text/javascript; charset=utf-8"),
+    (".json", "application/json"),
     (".svg", "image/svg+xml"),
 ];
 
 /// Where all assets are, relative to the explorer's root, without a slash at the end.
 pub(super) static DIRECTORY: LazyLock<String> = LazyLock::new(|| {
     let mut hasher = blake3::Hasher::new();
-    for (path, content) in FILES {
+    for (path, content) in files() {
         for part in [path, content] {
             hasher.update(&(part.len() as u64).to_le_bytes()).update(part.as_bytes());
         }
@@ -46,12 +50,17 @@ pub(super) static DIRECTORY: LazyLock<String> = LazyLock::new(|| {
 
 /// Serves every asset below `base`, which ends with a slash.
 pub(super) fn router(base: &str) -> Router {
-    FILES.iter().fold(Router::new(), |router, (path, content)| {
+    files().fold(Router::new(), |router, (path, content)| {
         let headers =
             [(header::CONTENT_TYPE, media_type(path)), (header::CACHE_CONTROL, CACHE_CONTROL)];
         let path = format!("{base}{}/{path}", *DIRECTORY);
-        router.route(&path, get(async move || (headers, *content)))
+        router.route(&path, get(async move || (headers, content)))
     })
+}
+
+/// All files, those of the verifier included.
+fn files() -> impl Iterator<Item = (&'static str, &'static str)> {
+    FILES.iter().chain(verifier::FILES).copied()
 }
 
 fn media_type(path: &str) -> &'static str {
@@ -65,7 +74,7 @@ mod tests {
 
     #[test]
     fn every_file_has_a_media_type() {
-        for (path, _) in FILES {
+        for (path, _) in files() {
             assert!(!media_type(path).is_empty());
         }
     }

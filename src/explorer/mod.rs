@@ -24,6 +24,7 @@
 //! | `messages.rs`, `language.rs` | what is said, and how numbers and dates are written, in each language |
 //! | `answer.rs` | from a request to a reading, and from that to a response, errors included |
 //! | `refusal.rs` | errors that others made, as pages |
+//! | `verifier.rs`, `assets/verify/` | the verifier for browsers, and the page that takes files |
 //! | `assets.rs` | style sheet, logo and modules, by the hash of what they hold |
 
 mod activity;
@@ -55,6 +56,7 @@ mod statement;
 mod status;
 mod transparency;
 mod values;
+mod verifier;
 
 use axum::Router;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -64,6 +66,7 @@ use axum::routing::get;
 
 use self::language::Language;
 pub use self::refusal::refusals_as_pages;
+pub use self::verifier::{offline_hash, offline_page};
 use crate::ledger::Ledger;
 
 /// What a page may load: its own style sheet and images, nothing inline, nothing of others.
@@ -115,6 +118,8 @@ fn pages(base: &str) -> Router<answer::Explorer> {
         .route(&at("merchants/{tenant}/{merchant}"), get(merchant::page))
         .route(&at("programs/{tenant}/{merchant}/{program}"), get(program::page))
         .route(&at("search"), get(search::page))
+        .route(&at("verify"), get(verifier::page))
+        .route(&at("verify/offline.html"), get(verifier::offline))
         .route(&at("transparency"), get(transparency::page))
         .route(&at("status"), get(status::page))
 }

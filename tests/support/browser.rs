@@ -113,6 +113,14 @@ impl Browser {
         );
     }
 
+    /// Takes the network away.
+    pub fn cut_off(&mut self) {
+        let nothing = json!({
+            "offline": true, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0,
+        });
+        self.command("Network.emulateNetworkConditions", nothing);
+    }
+
     /// Opens `address` and waits until it is loaded.
     pub fn open(&mut self, address: &str) {
         self.complaints.clear();
@@ -126,9 +134,10 @@ impl Browser {
         &self.complaints
     }
 
-    /// The value of an expression in the page.
+    /// The value of an expression in the page; of a promise, what it comes to.
     pub fn evaluate(&mut self, expression: &str) -> Value {
-        let asked = json!({"expression": expression, "returnByValue": true});
+        let asked =
+            json!({"expression": expression, "returnByValue": true, "awaitPromise": true});
         let answer = self.command("Runtime.evaluate", asked);
         assert!(answer.get("exceptionDetails").is_none(), "{expression}: {answer}");
         answer["result"]["value"].clone()
