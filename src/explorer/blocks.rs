@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::answer::{ExplorerError, Frame, Reader, Section, Visitor, repeated};
 use super::entries::ENTRIES_A_PAGE;
 use super::lines::{BlockLine, EntryLine};
+use super::language::Language;
 use super::messages::filters;
 use super::query::{query as address, value};
 use super::values::{Count, Day, Digest, Moment, Span};

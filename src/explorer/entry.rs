@@ -10,6 +10,7 @@ use axum::response::Response;
 use super::answer::{ExplorerError, Frame, Reader, Section, Visitor, repeated};
 use super::lines::EntryLine;
 use super::marks::Named;
+use super::language::Language;
 use super::messages::{Said, filters, say};
 use super::paid::{LineName, Paid};
 use super::query::path;
