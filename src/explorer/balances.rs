@@ -91,7 +91,8 @@ impl Balances {
             x += width;
         }
         let beside = beside.into_iter().filter(|(_, figure)| figure.units() != 0);
-        let beside = beside.map(|(name, figure)| Beside { name, amount: Money::of(currency, figure) });
+        let beside =
+            beside.map(|(name, figure)| Beside { name, amount: Money::of(currency, figure) });
         Self { currency, states: of_states, beside: beside.collect() }
     }
 

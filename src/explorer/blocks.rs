@@ -8,8 +8,8 @@ use serde::Deserialize;
 
 use super::answer::{ExplorerError, Frame, Reader, Section, Visitor, repeated};
 use super::entries::ENTRIES_A_PAGE;
-use super::lines::{BlockLine, EntryLine};
 use super::language::Language;
+use super::lines::{BlockLine, EntryLine};
 use super::messages::filters;
 use super::query::{query as address, value};
 use super::values::{Count, Day, Digest, Moment, Span};
@@ -44,7 +44,8 @@ pub(super) async fn list(
     visitor: Visitor,
     asked: Result<Query<ListQuery>, QueryRejection>,
 ) -> Response {
-    visitor.answer(move |reader| {
+    visitor
+        .answer(move |reader| {
             let Query(asked) = asked?;
             let from = value("from", asked.from.as_deref())?;
             let day: Option<query::Day> = value("day", asked.day.as_deref())?;
@@ -106,7 +107,8 @@ pub(super) async fn page(
     name: Result<Path<String>, PathRejection>,
     asked: Result<Query<PageQuery>, QueryRejection>,
 ) -> Response {
-    visitor.answer(move |reader| {
+    visitor
+        .answer(move |reader| {
             let (Path(name), Query(asked)) = (name?, asked?);
             let stored = find(reader, &name)?;
             let page = value("page", asked.page.as_deref())?.unwrap_or(1);

@@ -185,9 +185,11 @@ impl MeasureLine {
 
 /// Those of a page that earned most, in the currency that most of them earn in.
 fn largest(affiliates: &[AffiliateOfMerchant]) -> Vec<Large> {
-    let Some(currency) = affiliates.iter().map(|one| one.currency).max_by_key(|currency| {
-        affiliates.iter().filter(|one| one.currency == *currency).count()
-    }) else {
+    let Some(currency) = affiliates
+        .iter()
+        .map(|one| one.currency)
+        .max_by_key(|currency| affiliates.iter().filter(|one| one.currency == *currency).count())
+    else {
         return Vec::new();
     };
     let mut sorted: Vec<_> = affiliates.iter().filter(|one| one.currency == currency).collect();

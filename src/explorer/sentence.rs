@@ -223,7 +223,9 @@ impl Sentence {
                 say(", a share of {share} %,").with("share", Percent(*share_ppm))
             }
             Role::Direct { .. } => nothing(),
-            Role::Override { level, .. } => say(" as upline of level {level}").with("level", *level),
+            Role::Override { level, .. } => {
+                say(" as upline of level {level}").with("level", *level)
+            }
         };
         let source = match &self.context {
             Context::Order { merchant, order_ref } => {
@@ -418,10 +420,8 @@ fn of_terms(terms: &ProgramTerms<Decimal>) -> Said<'_> {
             Reward::Percent { ppm } => {
                 say("<b>{percent} %</b> of each transaction").with("percent", Percent(*ppm))
             }
-            Reward::Fixed { currency, amount } => {
-                say("<b>{amount}</b> for each transaction")
-                    .with("amount", Money::new(*currency, amount))
-            }
+            Reward::Fixed { currency, amount } => say("<b>{amount}</b> for each transaction")
+                .with("amount", Money::new(*currency, amount)),
             Reward::CountTiers { counts, .. } => counted(
                 counts.len() as u64,
                 "by the number of sales, in {count} tier,",
@@ -449,7 +449,9 @@ fn of_terms(terms: &ProgramTerms<Decimal>) -> Said<'_> {
 
 fn of_transaction(sale: &Transaction<Decimal>) -> Said<'_> {
     match (sale.action, Money::is_none(&sale.amount)) {
-        (Action::Sale, _) => say("<b>{merchant}</b> sells for <b>{amount}</b>: order <b>{order}</b>"),
+        (Action::Sale, _) => {
+            say("<b>{merchant}</b> sells for <b>{amount}</b>: order <b>{order}</b>")
+        }
         (Action::Subscription, _) => {
             say("<b>{merchant}</b> sells a subscription for <b>{amount}</b>: order <b>{order}</b>")
         }

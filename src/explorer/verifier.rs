@@ -108,7 +108,8 @@ pub fn offline_page() -> &'static str {
     static PAGE: LazyLock<String> = LazyLock::new(|| {
         let style = STYLES.concat();
         let script = bundle(&modules(), ENTRANCE);
-        let source = |text: &str| format!("'sha256-{}'", BASE64_STANDARD.encode(Sha256::digest(text)));
+        let source =
+            |text: &str| format!("'sha256-{}'", BASE64_STANDARD.encode(Sha256::digest(text)));
         include_str!("assets/verify/offline.html")
             .replace("@STYLE_SOURCE@", &source(&style))
             .replace("@SCRIPT_SOURCE@", &source(&script))
@@ -224,6 +225,26 @@ mod tests {
         let script = bundle(&modules(), ENTRANCE);
         let used = modules().iter().all(|(_, text)| script.contains(parts(text).1.as_str()));
         assert!(used, "a module that nobody imports");
+    }
+
+    #[test]
+    fn every_language_says_everything_and_nothing_else() {
+        let said: BTreeSet<String> = modules()
+            .iter()
+            .flat_map(|(_, text)| text.split("say('").skip(1))
+            .map(|rest| rest.split('\'').next().unwrap().to_owned())
+            .collect();
+        assert!(said.len() > 100, "{} texts were found", said.len());
+        let places = |text: &str| -> BTreeSet<String> {
+            text.split('{').skip(1).map(|rest| rest.split('}').next().unwrap().to_owned()).collect()
+        };
+        for (path, text) in FILES.iter().filter(|(path, _)| path.ends_with(".json")) {
+            let words: BTreeMap<String, String> = serde_json::from_str(text).unwrap();
+            assert_eq!(words.keys().cloned().collect::<BTreeSet<_>>(), said, "{path}");
+            for (english, translated) in words {
+                assert_eq!(places(&english), places(&translated), "{path}: {translated}");
+            }
+        }
     }
 
     #[test]

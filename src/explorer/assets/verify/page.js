@@ -167,13 +167,13 @@ export class Comparison {
   stranger(kind, shown, facts) {
     const own = facts.filter((fact) => fact.say === kind).map((fact) => this.written(fact));
     const known = own.length > 0 ? own.slice(0, 8).join(', ') : say('none');
-    const texts = {
-      amount: 'the page shows the amount {shown}, which the leaf doesn’t have; it has {known}',
-      time: 'the page shows the time {shown}, which neither leaf nor block has; they have {known}',
-      bytes: 'the page shows the hash {shown}, which neither leaf nor block has',
-      text: 'the page shows the name {shown}, which the leaf doesn’t have',
-    };
-    return say(texts[kind], { shown, known });
+    const values = { shown, known };
+    switch (kind) {
+      case 'amount': return say('the page shows the amount {shown}, which the leaf doesn’t have; it has {known}', values);
+      case 'time': return say('the page shows the time {shown}, which neither leaf nor block has; they have {known}', values);
+      case 'bytes': return say('the page shows the hash {shown}, which neither leaf nor block has', values);
+      default: return say('the page shows the name {shown}, which the leaf doesn’t have', values);
+    }
   }
 
   /**
