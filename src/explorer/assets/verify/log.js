@@ -174,4 +174,3 @@ export class Log {
     throw new Wrong(problem);
   }
 }
-
