@@ -48,7 +48,9 @@ impl Verdict {
         let text = |step: &'_ Value, name: &str| step[name].as_str().unwrap().to_owned();
         let steps = self.0["steps"].as_array().unwrap().iter();
         let failed = steps.filter(|step| text(step, "ended") == "failed");
-        failed.map(|step| (step["title"].as_str().unwrap(), step["said"].as_str().unwrap())).collect()
+        failed
+            .map(|step| (step["title"].as_str().unwrap(), step["said"].as_str().unwrap()))
+            .collect()
     }
 
     /// Stops the test unless everything was checked and holds.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::answer::{ExplorerError, Reader};
 use super::chart::{Columns, Value, number};
 use super::sentence::KindName;
-use super::values::{Count, Money, Number};
+use super::values::{Count, Day as OnDay, Money, Number};
 use crate::protocol::entry::Kind;
 use crate::protocol::money::Currency;
 use crate::protocol::time::{DAY_MS, Timestamp};
@@ -14,6 +14,7 @@ use crate::store::NameFamily;
 
 /// How many days are looked back.
 pub(super) const DAYS: u64 = 30;
+const _: () = assert!(DAYS > 1, "there is something to see");
 /// How many tenants' totals are added up; a ledger seldom has more than one.
 const MAX_TENANTS: usize = 4;
 /// The most rows of a tenant's totals.
@@ -23,6 +24,8 @@ const MAX_BLOCKS_TIMED: u64 = 100;
 
 /// The last days.
 pub(super) struct Activity {
+    /// The last of them.
+    pub(super) until: OnDay,
     pub(super) kinds: Vec<KindTotal>,
     /// Entries by day.
     pub(super) entries: Option<Columns>,
@@ -54,21 +57,20 @@ struct Sums {
 }
 
 impl Reader<'_> {
-    /// What happened in the last days before the head, by event time.
-    pub(super) fn activity(&self, at: &AsOf) -> Result<Activity, ExplorerError> {
-        let today = at.time.as_millis() / DAY_MS;
-        let days: Vec<Day> = (today.saturating_sub(DAYS - 1)..=today + 1).map(day).collect();
-        let (Some(first), Some((end, days))) = (days.first(), days.split_last()) else {
-            return Ok(Activity { kinds: Vec::new(), entries: None, sales: None });
-        };
-        let span = Span::new(*first, *end)?;
+    /// What happened in the days up to that of `latest`, the newest entry, by event time.
+    pub(super) fn activity(&self, at: &AsOf, latest: Timestamp) -> Result<Activity, ExplorerError> {
+        // History that is recorded afterwards is looked at where it happened.
+        let today = latest.min(at.time).as_millis() / DAY_MS;
+        let first = today.saturating_sub(DAYS - 1);
+        let days: Vec<Day> = (first..=today).map(day).collect();
+        let span = Span::new(day(first), day(today + 1))?;
         let mut sums = Sums::default();
         for tenant in self.view.names(NameFamily::Tenant, "", MAX_TENANTS)? {
             let page = PageOf { after: None, limit: MAX_ROWS };
             let page = query::totals(self.view, at, &tenant.name, (TotalsBy::Day, span), page)?;
             page.rows.iter().for_each(|row| sums.add(row));
         }
-        Ok(self.drawn(sums, days))
+        Ok(self.drawn(sums, &days))
     }
 
     fn drawn(&self, sums: Sums, days: &[Day]) -> Activity {
@@ -99,7 +101,8 @@ impl Reader<'_> {
                 .collect();
             Some((currency, Columns::new(&values)?))
         });
-        Activity { kinds: kinds.collect(), entries: Columns::new(&entries), sales }
+        let until = OnDay(days.last().map_or(Timestamp::MAX, |day| day.start()));
+        Activity { until, kinds: kinds.collect(), entries: Columns::new(&entries), sales }
     }
 
     /// How fast entries came in the latest blocks; nothing for less than two.

@@ -254,7 +254,8 @@ impl<'a> Frame<'a> {
 
     /// The same page in every language: its name, and where it is.
     pub(super) fn languages(&self) -> impl Iterator<Item = (Language, String)> {
-        let address = |language: Language| format!("{}{}/{}", self.node, language.code(), self.path);
+        let address =
+            |language: Language| format!("{}{}/{}", self.node, language.code(), self.path);
         Language::ALL.into_iter().map(move |language| (language, address(language)))
     }
 }

@@ -7,6 +7,8 @@ use crate::protocol::money::Currency;
 use crate::protocol::rules::CommissionState as State;
 use crate::query::{AffiliateBalance, Figure, MerchantLiabilities};
 
+/// The most currencies that a page shows balances in.
+pub(super) const MAX_CURRENCIES: usize = 8;
 /// The length of a bar, in units of its own.
 const BAR_UNITS: u64 = 1_000;
 
@@ -91,7 +93,8 @@ impl Balances {
             x += width;
         }
         let beside = beside.into_iter().filter(|(_, figure)| figure.units() != 0);
-        let beside = beside.map(|(name, figure)| Beside { name, amount: Money::of(currency, figure) });
+        let beside =
+            beside.map(|(name, figure)| Beside { name, amount: Money::of(currency, figure) });
         Self { currency, states: of_states, beside: beside.collect() }
     }
 

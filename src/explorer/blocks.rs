@@ -43,7 +43,8 @@ pub(super) async fn list(
     visitor: Visitor,
     asked: Result<Query<ListQuery>, QueryRejection>,
 ) -> Response {
-    visitor.answer(move |reader| {
+    visitor
+        .answer(move |reader| {
             let Query(asked) = asked?;
             let from = value("from", asked.from.as_deref())?;
             let day: Option<query::Day> = value("day", asked.day.as_deref())?;
@@ -105,7 +106,8 @@ pub(super) async fn page(
     name: Result<Path<String>, PathRejection>,
     asked: Result<Query<PageQuery>, QueryRejection>,
 ) -> Response {
-    visitor.answer(move |reader| {
+    visitor
+        .answer(move |reader| {
             let (Path(name), Query(asked)) = (name?, asked?);
             let stored = find(reader, &name)?;
             let page = value("page", asked.page.as_deref())?.unwrap_or(1);

@@ -52,9 +52,12 @@ impl Condition {
                 say("It is {blocks} blocks behind, and nothing came for a while.")
                     .with("blocks", Count(peers.sync.lag_blocks)),
             ),
-            SyncState::Halted => {
-                (Mood::Ill, say("It takes nothing more from its peers: there is evidence below, or the node’s log says why."))
-            }
+            SyncState::Halted => (
+                Mood::Ill,
+                say(
+                    "It takes nothing more from its peers: there is evidence below, or the node’s log says why.",
+                ),
+            ),
         };
         let mood = match (mood, keeping) {
             (Mood::Ill, _) | (_, Mood::Ill) => Mood::Ill,

@@ -1,16 +1,16 @@
 //! All entries, or those that fit a filter.
 
 use askama::Template;
-use axum::extract::rejection::QueryRejection;
 use axum::extract::Query;
+use axum::extract::rejection::QueryRejection;
 use axum::response::Response;
 use serde::Deserialize;
 
 use super::answer::{ExplorerError, Frame, Reader, Section, Visitor};
 use super::lines::EntryLine;
+use super::messages::filters;
 use super::query::{query, value};
 use super::sentence::KindName;
-use super::messages::filters;
 use crate::protocol::entry::{Kind, ReferenceKind};
 use crate::protocol::id::{Id, MAX_ID_BYTES};
 use crate::store::{Direction, Filter, Page};
@@ -71,7 +71,8 @@ pub(super) async fn list(
     visitor: Visitor,
     asked: Result<Query<ListQuery>, QueryRejection>,
 ) -> Response {
-    visitor.answer(move |reader| {
+    visitor
+        .answer(move |reader| {
             let Query(asked) = asked?;
             reader.page(&entry_list(reader, &asked)?)
         })

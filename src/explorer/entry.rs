@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use askama::Template;
-use axum::extract::rejection::PathRejection;
 use axum::extract::Path;
+use axum::extract::rejection::PathRejection;
 use axum::response::Response;
 
 use super::answer::{ExplorerError, Frame, Reader, Section, Visitor, repeated};
@@ -67,11 +67,9 @@ struct EntryPage<'a> {
 }
 
 /// `GET /entries/{id or index}`
-pub(super) async fn page(
-    visitor: Visitor,
-    name: Result<Path<String>, PathRejection>,
-) -> Response {
-    visitor.answer(move |reader| {
+pub(super) async fn page(visitor: Visitor, name: Result<Path<String>, PathRejection>) -> Response {
+    visitor
+        .answer(move |reader| {
             let Path(name) = name?;
             let EntryHit { index, entry } = find(reader, &name)?;
             reader.page(&entry_page(reader, index, &entry)?)

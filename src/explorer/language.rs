@@ -94,14 +94,9 @@ impl Language {
     pub(super) const fn plurals(self) -> &'static [Plural] {
         match self {
             Self::English | Self::German => &[Plural::One, Plural::Other],
-            Self::Arabic => &[
-                Plural::Zero,
-                Plural::One,
-                Plural::Two,
-                Plural::Few,
-                Plural::Many,
-                Plural::Other,
-            ],
+            Self::Arabic => {
+                &[Plural::Zero, Plural::One, Plural::Two, Plural::Few, Plural::Many, Plural::Other]
+            }
         }
     }
 
@@ -168,8 +163,18 @@ const GERMAN_MONTHS: [&str; 12] = [
     "Jan.", "Feb.", "März", "Apr.", "Mai", "Juni", "Juli", "Aug.", "Sept.", "Okt.", "Nov.", "Dez.",
 ];
 const ARABIC_MONTHS: [&str; 12] = [
-    "يناير", "فبراير", "مارس", "أبريل", "مايو", "يونيو", "يوليو", "أغسطس", "سبتمبر", "أكتوبر",
-    "نوفمبر", "ديسمبر",
+    "يناير",
+    "فبراير",
+    "مارس",
+    "أبريل",
+    "مايو",
+    "يونيو",
+    "يوليو",
+    "أغسطس",
+    "سبتمبر",
+    "أكتوبر",
+    "نوفمبر",
+    "ديسمبر",
 ];
 
 #[cfg(test)]

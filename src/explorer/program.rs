@@ -11,9 +11,7 @@ use super::lines::EntryLine;
 use super::messages::filters;
 use super::query::{ids, value};
 use super::values::{Day, Moment};
-use crate::query::{
-    self as questions, AsOf, ProgramName, TermsDifference, TermsVersion, When,
-};
+use crate::query::{self as questions, AsOf, ProgramName, TermsDifference, TermsVersion, When};
 
 /// How many versions are listed, the newest ones.
 const MAX_VERSIONS: usize = 50;

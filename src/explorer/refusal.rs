@@ -29,7 +29,9 @@ async fn replace(State(explorer): State<Explorer>, request: Request, next: Next)
     }
     let error = match response.status() {
         StatusCode::NOT_FOUND => ExplorerError::NoSuchPage,
-        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => ExplorerError::Overloaded,
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+            ExplorerError::Overloaded
+        }
         _ => return response,
     };
     let mut page = visitor.refuse(&error);

@@ -175,7 +175,8 @@ impl Name {
             FoundType::Payment => entries("payment_ref"),
             FoundType::Entry | FoundType::Block => entries("external_id"),
         };
-        let day = if kind == FoundType::Day { format!("{name}T00:00:00Z").parse().ok() } else { None };
+        let day =
+            if kind == FoundType::Day { format!("{name}T00:00:00Z").parse().ok() } else { None };
         Self { kind, name, day, merchant, tenant, address }
     }
 }

@@ -19,7 +19,7 @@ use crate::query::{
 };
 
 /// How many rows of a statement a page has.
-const ROWS_A_PAGE: usize = 100;
+const ROWS_A_PAGE: usize = 50;
 
 /// What a statement can be asked for.
 #[derive(Deserialize)]
@@ -97,8 +97,10 @@ fn statement_page<'a>(
     let page = PageOf { after, limit: ROWS_A_PAGE };
     let of = (&tenant, &affiliate, currency);
     let found = questions::affiliate_statement(view, &at, of, period, page)?;
-    let line = |row: AffiliateStatementRow| {
-        StatementLine { recorded: reader.moment(row.recorded_at), parts: parts(&row), row }
+    let line = |row: AffiliateStatementRow| StatementLine {
+        recorded: reader.moment(row.recorded_at),
+        parts: parts(&row),
+        row,
     };
     let (closing, rows): (Vec<_>, Vec<_>) =
         found.rows.into_iter().partition(|row| row.row == RowType::Closing);
@@ -157,9 +159,9 @@ fn parts(row: &AffiliateStatementRow) -> Vec<(Said<'static>, Money)> {
         (say("Kept for later payouts"), row.carried_forward, row.carried_forward_change),
     ];
     let moves = row.row == RowType::Line;
-    let shown = figures.into_iter().map(|(name, balance, change)| {
-        (name, if moves { change } else { balance })
-    });
+    let shown = figures
+        .into_iter()
+        .map(|(name, balance, change)| (name, if moves { change } else { balance }));
     shown
         .filter(|(_, figure)| figure.units() != 0)
         .map(|(name, figure)| (name, Money::of(row.currency, figure)))

@@ -55,7 +55,8 @@ fn status<'a>(reader: &Reader<'a>) -> Result<StatusPage<'a>, ExplorerError> {
             entries.push(Value { of: of.clone(), units: count.into(), shown });
             if height > 1 {
                 let gap = stored.time.as_millis().saturating_sub(before.as_millis());
-                let shown = format!("{} s", language.number(&format!("{}.{:03}", gap / 1000, gap % 1000)));
+                let shown =
+                    format!("{} s", language.number(&format!("{}.{:03}", gap / 1000, gap % 1000)));
                 gaps.push(Value { of, units: gap.into(), shown });
             }
         }

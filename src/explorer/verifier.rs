@@ -108,7 +108,8 @@ pub fn offline_page() -> &'static str {
     static PAGE: LazyLock<String> = LazyLock::new(|| {
         let style = STYLES.concat();
         let script = bundle(&modules(), ENTRANCE);
-        let source = |text: &str| format!("'sha256-{}'", BASE64_STANDARD.encode(Sha256::digest(text)));
+        let source =
+            |text: &str| format!("'sha256-{}'", BASE64_STANDARD.encode(Sha256::digest(text)));
         include_str!("assets/verify/offline.html")
             .replace("@STYLE_SOURCE@", &source(&style))
             .replace("@SCRIPT_SOURCE@", &source(&script))

@@ -185,9 +185,7 @@ fn timed_routes() -> OpenApiRouter<Shared> {
 
 /// Routes that may take as long as the ledger is.
 fn untimed_routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new()
-        .routes(routes!(verify::verify_ledger))
-        .routes(routes!(live::stream_blocks))
+    OpenApiRouter::new().routes(routes!(verify::verify_ledger)).routes(routes!(live::stream_blocks))
 }
 
 /// Routes that are answered however busy the node is.

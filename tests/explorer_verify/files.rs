@@ -60,11 +60,10 @@ fn try_files(browser: &mut Browser, files: &Files) {
 
     let found = drop_files(browser, &[("receipt.json", receipt)]);
     assert_eq!(outcome(&found, 0), "failed", "nobody is trusted yet: {found}");
-    let found = drop_files(browser, &[
-        ("receipt.json", receipt),
-        ("books.cfx", export),
-        ("chain-spec.toml", spec.as_bytes()),
-    ]);
+    let found = drop_files(
+        browser,
+        &[("receipt.json", receipt), ("books.cfx", export), ("chain-spec.toml", spec.as_bytes())],
+    );
     assert_eq!((outcome(&found, 0), outcome(&found, 1)), ("passed", "unchecked"), "{found:#}");
     assert!(found["text"].as_str().unwrap().contains("123.45"), "{found:#}");
     assert!(found["text"].as_str().unwrap().contains("2 blocks with 27 entries"), "{found:#}");

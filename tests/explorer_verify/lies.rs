@@ -89,7 +89,9 @@ fn altering(
 
 /// Gives a checkpoint in the place of the node's own.
 fn checkpoint(note: String) -> Box<dyn Fn(&str, Vec<u8>) -> Vec<u8> + Send + Sync> {
-    Box::new(move |path, bytes| if path == "checkpoint" { note.clone().into_bytes() } else { bytes })
+    Box::new(
+        move |path, bytes| if path == "checkpoint" { note.clone().into_bytes() } else { bytes },
+    )
 }
 
 fn signed(size: u64, root: [u8; 32], key: &SealingKey) -> String {
@@ -107,7 +109,8 @@ fn lies_of_leaves(time: u64, shown: &str) -> Vec<Case> {
     let case = |name, page, lie, said| Case { name, page, lie, said, alarm: false };
     let (amount, other) = ([0xfb, 0x39, 0x30], [0xfb, 0x3a, 0x30]);
     let encoded = |time: u64| [&[0xfd][..], &time.to_le_bytes()].concat();
-    let late = shown.replace(':', ":5").replace(":55", ":54").get(..shown.len()).unwrap().to_owned();
+    let late =
+        shown.replace(':', ":5").replace(":55", ":54").get(..shown.len()).unwrap().to_owned();
     let tile = "tile/entries";
     let both = move |path: &str, bytes: Vec<u8>| {
         let bytes = if path.contains(tile) { replaced(&bytes, &amount, &other) } else { bytes };
@@ -115,28 +118,65 @@ fn lies_of_leaves(time: u64, shown: &str) -> Vec<Case> {
     };
     let (showing, showing_late) = (format!(">{shown}<"), format!(">{late}<"));
     vec![
-        case("an amount, in the page", ENTRY, altering("entries/4", "123.45", "923.45"),
-            ("What this page shows", "923.45")),
-        case("an amount, in the tile", ENTRY, altering(tile, amount, other),
-            ("It is in the log", "leaf 4, as this node serves it")),
-        case("an amount, in both", ENTRY, Box::new(both),
-            ("It is in the log", "leaf 4, as this node serves it")),
-        case("the time of an entry's block, in the page", ENTRY,
-            altering("entries/4", showing.clone(), showing_late.clone()), ("What this page shows", "block.time")),
-        case("the time of a block, in the page", BLOCK, altering("blocks/1", showing, showing_late),
-            ("What this page shows", "block.time")),
-        case("the time of a block, in the tile", BLOCK, altering(tile, encoded(time), encoded(time + 1)),
-            ("Its header is in the log", "as this node serves it")),
-        case("a name in a list", BLOCK, altering("blocks/1", "affiliate-1", "affiliate-7"),
-            ("What this page shows", "")),
-        case("an amount in a list", BLOCK, altering("blocks/1", ">123.45 EUR", ">723.45 EUR"),
-            ("What this page shows", "723.45")),
-        case("a hash of the tree", ENTRY, Box::new(|path, mut bytes| {
-            if path.contains("tile/0/") {
-                bytes[4 * 32 + 7] ^= 1;
-            }
-            bytes
-        }), ("It is in the log", "the tree has")),
+        case(
+            "an amount, in the page",
+            ENTRY,
+            altering("entries/4", "123.45", "923.45"),
+            ("What this page shows", "923.45"),
+        ),
+        case(
+            "an amount, in the tile",
+            ENTRY,
+            altering(tile, amount, other),
+            ("It is in the log", "leaf 4, as this node serves it"),
+        ),
+        case(
+            "an amount, in both",
+            ENTRY,
+            Box::new(both),
+            ("It is in the log", "leaf 4, as this node serves it"),
+        ),
+        case(
+            "the time of an entry's block, in the page",
+            ENTRY,
+            altering("entries/4", showing.clone(), showing_late.clone()),
+            ("What this page shows", "block.time"),
+        ),
+        case(
+            "the time of a block, in the page",
+            BLOCK,
+            altering("blocks/1", showing, showing_late),
+            ("What this page shows", "block.time"),
+        ),
+        case(
+            "the time of a block, in the tile",
+            BLOCK,
+            altering(tile, encoded(time), encoded(time + 1)),
+            ("Its header is in the log", "as this node serves it"),
+        ),
+        case(
+            "a name in a list",
+            BLOCK,
+            altering("blocks/1", "affiliate-1", "affiliate-7"),
+            ("What this page shows", ""),
+        ),
+        case(
+            "an amount in a list",
+            BLOCK,
+            altering("blocks/1", ">123.45 EUR", ">723.45 EUR"),
+            ("What this page shows", "723.45"),
+        ),
+        case(
+            "a hash of the tree",
+            ENTRY,
+            Box::new(|path, mut bytes| {
+                if path.contains("tile/0/") {
+                    bytes[4 * 32 + 7] ^= 1;
+                }
+                bytes
+            }),
+            ("It is in the log", "the tree has"),
+        ),
     ]
 }
 
@@ -147,19 +187,48 @@ fn lies_of_checkpoints(size: u64, note: &str, old: String) -> Vec<Case> {
     let end = forged.split_off(forged.len() - 20);
     let forged = format!("{forged}{}\n", end.chars().rev().collect::<String>().replace('=', "A"));
     vec![
-        case("a signature", checkpoint(forged.replace("AA\n", "A=\n")), ("Its signature", ""), false),
-        case("a root, signed by nobody", checkpoint(note.replacen(&note.lines().nth(2).unwrap()[..4], "AAAA", 1)),
-            ("Its signature", "the signature is wrong"), false),
-        case("an old checkpoint", checkpoint(old),
-            ("It goes on from what you saw before", "It is an old one"), false),
-        case("another history of this size", checkpoint(signed(size, [9; 32], &key())),
-            ("It goes on from what you saw before", "one history"), true),
-        case("another history, longer", checkpoint(signed(size + 5, [9; 32], &key())),
-            ("It goes on from what you saw before", "one history"), true),
-        case("another history, shorter", checkpoint(signed(size - 2, [9; 32], &key())),
-            ("It goes on from what you saw before", "one history"), true),
-        case("another key", checkpoint(signed(size, [9; 32], &seeded(99))),
-            ("Its signature", "not signed by"), true),
+        case(
+            "a signature",
+            checkpoint(forged.replace("AA\n", "A=\n")),
+            ("Its signature", ""),
+            false,
+        ),
+        case(
+            "a root, signed by nobody",
+            checkpoint(note.replacen(&note.lines().nth(2).unwrap()[..4], "AAAA", 1)),
+            ("Its signature", "the signature is wrong"),
+            false,
+        ),
+        case(
+            "an old checkpoint",
+            checkpoint(old),
+            ("It goes on from what you saw before", "It is an old one"),
+            false,
+        ),
+        case(
+            "another history of this size",
+            checkpoint(signed(size, [9; 32], &key())),
+            ("It goes on from what you saw before", "one history"),
+            true,
+        ),
+        case(
+            "another history, longer",
+            checkpoint(signed(size + 5, [9; 32], &key())),
+            ("It goes on from what you saw before", "one history"),
+            true,
+        ),
+        case(
+            "another history, shorter",
+            checkpoint(signed(size - 2, [9; 32], &key())),
+            ("It goes on from what you saw before", "one history"),
+            true,
+        ),
+        case(
+            "another key",
+            checkpoint(signed(size, [9; 32], &seeded(99))),
+            ("Its signature", "not signed by"),
+            true,
+        ),
     ]
 }
 
@@ -192,7 +261,8 @@ async fn every_lie_is_caught_and_named() {
             let verdict = Verdict::of(&mut browser, address.as_str());
             assert_eq!(verdict.outcome(), "failed", "{}: {verdict}", case.name);
             let (title, said) = case.said;
-            let named = verdict.failed().iter().any(|step| step.0 == title && step.1.contains(said));
+            let named =
+                verdict.failed().iter().any(|step| step.0 == title && step.1.contains(said));
             assert!(named, "{}: {verdict}", case.name);
             assert_eq!(verdict.alarm().is_some(), case.alarm, "{}: {verdict}", case.name);
             liar.repent();

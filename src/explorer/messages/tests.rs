@@ -18,7 +18,8 @@ fn files(directory: &Path, found: &mut Vec<PathBuf>) {
         let name = path.to_string_lossy().into_owned();
         if path.is_dir() {
             files(&path, found);
-        } else if name.ends_with(".html") || (name.ends_with(".rs") && !name.ends_with("tests.rs")) {
+        } else if name.ends_with(".html") || (name.ends_with(".rs") && !name.ends_with("tests.rs"))
+        {
             found.push(path);
         }
     }
@@ -41,8 +42,10 @@ fn used() -> BTreeMap<String, Use> {
             used.insert(before[begin + 1..].to_owned(), Use::Plain);
         }
         for (place, called) in text.match_indices("say(") {
-            let is_name = text[..place].ends_with(|last: char| last.is_alphanumeric() || last == '_');
-            if let (false, Some(said)) = (is_name, literals(&text[place + called.len()..]).first()) {
+            let is_name =
+                text[..place].ends_with(|last: char| last.is_alphanumeric() || last == '_');
+            if let (false, Some(said)) = (is_name, literals(&text[place + called.len()..]).first())
+            {
                 used.insert(said.clone(), Use::Plain);
             }
         }
