@@ -23,6 +23,8 @@ use support::site::{HOSTILE, Page, Site, hostile_lives, lives, unescape};
 /// Where the API stands beside the explorer.
 const OF_THE_API: [&str; 7] =
     ["v1/", "docs", "checkpoint", "openapi.json", "readyz", "livez", "metrics"];
+/// The verifier as one file.
+const OFFLINE_PAGE: &str = "verify/offline.html";
 /// How addresses begin that ask for a language.
 const LANGUAGES: [&str; 3] = ["en/", "de/", "ar/"];
 /// The most bytes of a page, before it is compressed.
@@ -361,7 +363,9 @@ async fn crawl(site: &Site, base: &str) -> usize {
         assert_eq!(response.status(), 200, "{address}");
         let below = address.as_str().strip_prefix(site.root.as_str()).unwrap();
         let other_language = LANGUAGES.iter().any(|code| below.starts_with(code) && base != *code);
-        if other_language || OF_THE_API.iter().any(|path| below.starts_with(path)) {
+        // A page to keep, which brings all that it needs with it.
+        let is_file = below.ends_with(OFFLINE_PAGE);
+        if is_file || other_language || OF_THE_API.iter().any(|path| below.starts_with(path)) {
             continue;
         }
         assert!(below.starts_with(base), "{address} isn't in the language of {base}");

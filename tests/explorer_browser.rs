@@ -90,12 +90,13 @@ fn shown<'a>(
 /// The pages of an affiliate and of a merchant of the sample marketplace.
 fn busiest(site: &Site) -> (String, String) {
     let view = site.ledger.view().expect("it is open");
-    let name = |family| {
-        let names = view.names(family, "", 20).expect("it can be read");
-        let sampled = names.into_iter().find(|listed| listed.tenant.as_str() != "acme");
-        sampled.map(|listed| format!("{}/{}", listed.tenant, listed.name)).unwrap_or_default()
+    let name = |family, begin| {
+        let names = view.names(family, begin, 1).expect("it can be read");
+        let listed = names.first().expect("the sample has some");
+        format!("{}/{}", listed.tenant, listed.name)
     };
-    let [affiliate, merchant] = [NameFamily::Affiliate, NameFamily::Merchant].map(name);
+    let affiliate = name(NameFamily::Affiliate, "aff-b");
+    let merchant = name(NameFamily::Merchant, "m-n");
     (format!("affiliates/{affiliate}"), format!("merchants/{merchant}"))
 }
 

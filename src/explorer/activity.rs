@@ -7,6 +7,7 @@ use super::chart::{Columns, Value, number};
 use super::sentence::KindName;
 use super::values::{Count, Day as OnDay, Money, Number};
 use crate::protocol::entry::Kind;
+use crate::protocol::id::Id;
 use crate::protocol::money::Currency;
 use crate::protocol::time::{DAY_MS, Timestamp};
 use crate::query::{self, AsOf, Day, Figure, PageOf, Span, TotalsBy, TotalsRow};
@@ -17,6 +18,8 @@ pub(super) const DAYS: u64 = 30;
 const _: () = assert!(DAYS > 1, "there is something to see");
 /// How many tenants' totals are added up; a ledger seldom has more than one.
 const MAX_TENANTS: usize = 4;
+/// What an id may begin with: all that ASCII has to show.
+const FIRST_LETTERS: std::ops::RangeInclusive<u8> = b'!'..=b'~';
 /// The most rows of a tenant's totals.
 const MAX_ROWS: usize = 4_000;
 /// How many blocks the throughput is of.
@@ -65,12 +68,27 @@ impl Reader<'_> {
         let days: Vec<Day> = (first..=today).map(day).collect();
         let span = Span::new(day(first), day(today + 1))?;
         let mut sums = Sums::default();
-        for tenant in self.view.names(NameFamily::Tenant, "", MAX_TENANTS)? {
+        for tenant in self.tenants()? {
             let page = PageOf { after: None, limit: MAX_ROWS };
-            let page = query::totals(self.view, at, &tenant.name, (TotalsBy::Day, span), page)?;
+            let page = query::totals(self.view, at, &tenant, (TotalsBy::Day, span), page)?;
             page.rows.iter().for_each(|row| sums.add(row));
         }
         Ok(self.drawn(sums, &days))
+    }
+
+    /// Some tenants. Names are found by how they begin, so every first letter is tried.
+    fn tenants(&self) -> Result<Vec<Id>, ExplorerError> {
+        let mut tenants = Vec::new();
+        for letter in FIRST_LETTERS {
+            let begin = char::from(letter).to_string();
+            let listed = self.view.names(NameFamily::Tenant, &begin, MAX_TENANTS)?;
+            tenants.extend(listed.into_iter().map(|listed| listed.name));
+            if tenants.len() >= MAX_TENANTS {
+                break;
+            }
+        }
+        tenants.truncate(MAX_TENANTS);
+        Ok(tenants)
     }
 
     fn drawn(&self, sums: Sums, days: &[Day]) -> Activity {

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::answer::{ExplorerError, Frame, Reader, Section, Visitor, repeated};
 use super::entries::ENTRIES_A_PAGE;
+use super::language::Language;
 use super::lines::{BlockLine, EntryLine};
 use super::messages::filters;
 use super::query::{query as address, value};

@@ -8,6 +8,7 @@ use axum::extract::rejection::PathRejection;
 use axum::response::Response;
 
 use super::answer::{ExplorerError, Frame, Reader, Section, Visitor, repeated};
+use super::language::Language;
 use super::lines::EntryLine;
 use super::marks::Named;
 use super::messages::{Said, filters, say};

@@ -22,7 +22,7 @@ async fn a_page_speaks_the_language_that_is_asked_for() {
         ("entries/3", "fr", "en", "earns 123.45 EUR from order order-1 at shop"),
         ("entries/3", "de-AT,en;q=0.5", "de", "verdient 123,45 EUR aus der Bestellung order-1"),
         ("entries/3", "ar", "ar", "يكسب المسوّق affiliate-1"),
-        ("de/entries/3", "ar", "de", "Die Provision heute"),
+        ("de/entries/4", "ar", "de", "Die Provision heute"),
         ("ar/", "en", "ar", "أحدث القيود"),
         ("en/", "de", "en", "Latest entries"),
         ("de/entries/unknown", "en", "de", "Es gibt keinen Eintrag unknown"),

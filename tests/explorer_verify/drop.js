@@ -1,5 +1,8 @@
 // Drops files, given by name with their bytes in base64, and waits until all are verified.
 (files) => new Promise((done) => {
+  if (document.querySelector('.drop') === null) {
+    throw new Error('the page takes no files');
+  }
   const dropped = new DataTransfer();
   for (const [name, text] of files) {
     const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));

@@ -140,6 +140,7 @@ async fn files_are_verified_without_any_request() {
         let mut browser = Browser::start();
         browser.cut_off();
         browser.open(&format!("file://{}", path.display()));
+        assert!(browser.complaints().is_empty(), "{:?}", browser.complaints());
         try_files(&mut browser, &files);
         assert_eq!(browser.evaluate(requests), json!(0), "it loads nothing at all");
         let refused = "fetch('http://127.0.0.1:9/').then(() => 'sent', () => 'refused')";

@@ -1,6 +1,13 @@
 // Presses the button of a page and waits for the verdict.
 new Promise((done) => {
-  document.querySelector('.verify-button').click();
+  const press = () => {
+    const button = document.querySelector('.verify-button');
+    if (button === null) setTimeout(press, 5);
+    else {
+      button.click();
+      look();
+    }
+  };
   const look = () => {
     const verdict = document.querySelector('.verdict');
     if (verdict === null || verdict.dataset.outcome === 'running') {
@@ -15,5 +22,5 @@ new Promise((done) => {
     const alarm = document.querySelector('#alarm')?.innerText ?? null;
     done({ outcome: verdict.dataset.outcome, said: verdict.textContent, steps, alarm });
   };
-  look();
+  press();
 })

@@ -146,7 +146,9 @@ export async function verifyEntry(log, { name, index, page, language }) {
     const comparison = new Comparison(scalesAt(log, block.header), language);
     const facts = [...entryFacts(leaf, entry, index), ...blockFacts(block)];
     compareFields(page, comparison, facts);
-    for (const sentence of page.querySelectorAll('[data-said]')) comparison.sentence(sentence, entry, facts);
+    const sentences = Array.from(page.querySelectorAll('[data-said]'));
+    require(sentences.length > 0, say('the page shows nothing that could be compared'));
+    for (const sentence of sentences) comparison.sentence(sentence, entry, facts);
     return comparison.ended();
   });
 }

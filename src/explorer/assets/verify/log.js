@@ -98,13 +98,13 @@ export class Log {
     const leaf = await this.tiles.leaf(this.size - 1n);
     this.head = decodeLeaf(leaf).header;
     require(this.head !== undefined, 'the log doesn’t end with a header');
+    const indexes = await this.node.changes();
+    const changes = await Promise.all(indexes.map((index) => this.tiles.leaf(index)));
+    this.succession = await succeeded(this.spec, changes);
     const proof = await this.tiles.inclusion(this.size - 1n);
     const { root } = follow(leafHash(leaf), this.size - 1n, this.size, proof);
     require(same(root, this.root), 'the header that the log ends with doesn’t lead to the checkpoint’s root');
     this.headProven = true;
-    const indexes = await this.node.changes();
-    const changes = await Promise.all(indexes.map((index) => this.tiles.leaf(index)));
-    this.succession = await succeeded(this.spec, changes);
     const key = this.keyAt(this.head.height);
     if (!same(key.key, this.head.authority)) {
       this.alarm(say('Block {height} names the key {found}, but the key in force is {expected}: no valid change of the spec put another in its place.', {

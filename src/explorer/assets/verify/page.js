@@ -38,16 +38,18 @@ export function factsOf(type, value, path = '', currency = undefined) {
   return [{ path, say: type.say, value, currency }];
 }
 
-/** The amounts that an entry's sentence can't do without, by kind. */
+/** What an entry's sentence can't do without, by kind. */
 const PRINCIPAL = {
-  transaction: ['body.amount'],
-  commission: ['body.amount'],
+  program_terms: ['body.program', 'body.merchant'],
+  transaction: ['body.amount', 'body.merchant', 'body.order_ref'],
+  commission: ['body.amount', 'body.affiliate'],
   amendment: ['body.old', 'body.new'],
   reversal: ['body.amount'],
-  adjustment: ['body.amount'],
-  inquiry: ['body.amount'],
-  funding: ['body.received'],
-  payout: ['body.total'],
+  adjustment: ['body.amount', 'body.affiliate'],
+  inquiry: ['body.amount', 'body.affiliate'],
+  funding: ['body.received', 'body.merchant'],
+  payout: ['body.total', 'body.affiliate'],
+  affiliate_upline: ['body.affiliate'],
   opening_balance: ['body.balance.amount', 'body.amount'],
 };
 /** The kinds whose sentence tells amounts of the entry that it is about, too. */
@@ -165,13 +167,13 @@ export class Comparison {
   stranger(kind, shown, facts) {
     const own = facts.filter((fact) => fact.say === kind).map((fact) => this.written(fact));
     const known = own.length > 0 ? own.slice(0, 8).join(', ') : say('none');
-    const texts = {
-      amount: 'the page shows the amount {shown}, which the leaf doesn’t have; it has {known}',
-      time: 'the page shows the time {shown}, which neither leaf nor block has; they have {known}',
-      bytes: 'the page shows the hash {shown}, which neither leaf nor block has',
-      text: 'the page shows the name {shown}, which the leaf doesn’t have',
-    };
-    return say(texts[kind], { shown, known });
+    const values = { shown, known };
+    switch (kind) {
+      case 'amount': return say('the page shows the amount {shown}, which the leaf doesn’t have; it has {known}', values);
+      case 'time': return say('the page shows the time {shown}, which neither leaf nor block has; they have {known}', values);
+      case 'bytes': return say('the page shows the hash {shown}, which neither leaf nor block has', values);
+      default: return say('the page shows the name {shown}, which the leaf doesn’t have', values);
+    }
   }
 
   /**
@@ -181,14 +183,17 @@ export class Comparison {
   sentence(sentence, entry, facts, name) {
     const kind = entry.body.kind;
     const shown = Array.from(sentence.querySelectorAll('.money'), visible);
+    const names = Array.from(sentence.querySelectorAll('b'), visible);
     const amounts = facts.filter((fact) => fact.say === 'amount');
     const where = name === undefined ? '' : `${name}: `;
     this.compared += shown.length;
     for (const path of PRINCIPAL[kind] ?? []) {
-      const fact = amounts.find((known) => known.path === path);
-      if (fact === undefined || fact.value === 0n || shown.some((text) => this.isShown(text, fact))) continue;
+      const fact = facts.find((known) => known.path === path);
+      if (fact === undefined || fact.value === 0n) continue;
+      const told = fact.say === 'amount' ? shown : names;
+      if (told.some((text) => this.isShown(text, fact))) continue;
       this.problems.add(where + say('the sentence shows “{shown}” and not {written}, which the leaf says', {
-        shown: shown.join(', '), written: this.written(fact),
+        shown: told.join(', '), written: this.written(fact),
       }));
     }
     this.percents(sentence, facts, where);

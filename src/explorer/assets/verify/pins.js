@@ -54,11 +54,10 @@ export class Pins {
 
   /** The visitor, or the first visit, decides whom to trust. @param {Omit<Trust, 'since'>} trust */
   rely(trust) {
-    const same = this.kept.trust?.chainId === trust.chainId;
     this.kept = {
       trust: { ...trust, since: now() },
       // A checkpoint of another chain says nothing of this one.
-      seen: same ? this.kept.seen : null,
+      seen: this.kept.trust !== null && isOfOneLog(this.kept.trust, trust) ? this.kept.seen : null,
       alarm: this.kept.alarm,
     };
     this.write();
@@ -100,6 +99,13 @@ export function pinsAt(place) {
     // A browser may refuse; then nothing is remembered.
   }
   return new Pins(storage, place);
+}
+
+/** Whether two may be trusted for the same log; a key alone knows its origin only. */
+function isOfOneLog(one, other) {
+  const origins = [one, other].map(({ key }) => key.split('+')[0]);
+  const chains = one.chainId === null || other.chainId === null || one.chainId === other.chainId;
+  return origins[0] === origins[1] && chains;
 }
 
 function now() {

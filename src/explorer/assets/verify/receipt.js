@@ -96,7 +96,7 @@ export async function checkReceipt(receipt, trusted, step) {
   const key = found.spec?.verifierKey ?? trusted.key;
   const checkpoint = await step('signature', () => key.open(receipt.checkpoint));
   found.checkpoint = checkpoint;
-  found.headerWay = await step('header', () => checkHeader(receipt, header, checkpoint, key));
+  found.headerWay = await step('header', () => checkSigned(receipt, header, checkpoint, key));
   found.entryWay = await step('inclusion', () => {
     const way = proven(receipt.entry, 'entry', checkpoint);
     const inside = receipt.entry.index >= header.first_index && receipt.entry.index < receipt.header.index;
@@ -123,7 +123,7 @@ async function specInForce(receipt, spec, header) {
   return succession.at(header.height);
 }
 
-function checkHeader(receipt, header, checkpoint, key) {
+function checkSigned(receipt, header, checkpoint, key) {
   const way = proven(receipt.header, 'header', checkpoint);
   const { index } = receipt.header;
   require(header.format_version === VERSION, 'header: another format version');
