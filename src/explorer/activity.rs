@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use super::answer::{ExplorerError, Reader};
 use super::chart::{Columns, Value, number};
 use super::sentence::KindName;
-use super::values::{Count, Money, Number};
+use super::values::{Count, Day as OnDay, Money, Number};
 use crate::protocol::entry::Kind;
+use crate::protocol::id::Id;
 use crate::protocol::money::Currency;
 use crate::protocol::time::{DAY_MS, Timestamp};
 use crate::query::{self, AsOf, Day, Figure, PageOf, Span, TotalsBy, TotalsRow};
@@ -14,8 +15,11 @@ use crate::store::NameFamily;
 
 /// How many days are looked back.
 pub(super) const DAYS: u64 = 30;
+const _: () = assert!(DAYS > 1, "there is something to see");
 /// How many tenants' totals are added up; a ledger seldom has more than one.
 const MAX_TENANTS: usize = 4;
+/// What an id may begin with: all that ASCII has to show.
+const FIRST_LETTERS: std::ops::RangeInclusive<u8> = b'!'..=b'~';
 /// The most rows of a tenant's totals.
 const MAX_ROWS: usize = 4_000;
 /// How many blocks the throughput is of.
@@ -23,6 +27,8 @@ const MAX_BLOCKS_TIMED: u64 = 100;
 
 /// The last days.
 pub(super) struct Activity {
+    /// The last of them.
+    pub(super) until: OnDay,
     pub(super) kinds: Vec<KindTotal>,
     /// Entries by day.
     pub(super) entries: Option<Columns>,
@@ -54,21 +60,35 @@ struct Sums {
 }
 
 impl Reader<'_> {
-    /// What happened in the last days before the head, by event time.
-    pub(super) fn activity(&self, at: &AsOf) -> Result<Activity, ExplorerError> {
-        let today = at.time.as_millis() / DAY_MS;
-        let days: Vec<Day> = (today.saturating_sub(DAYS - 1)..=today + 1).map(day).collect();
-        let (Some(first), Some((end, days))) = (days.first(), days.split_last()) else {
-            return Ok(Activity { kinds: Vec::new(), entries: None, sales: None });
-        };
-        let span = Span::new(*first, *end)?;
+    /// What happened in the days up to that of `latest`, the newest entry, by event time.
+    pub(super) fn activity(&self, at: &AsOf, latest: Timestamp) -> Result<Activity, ExplorerError> {
+        // History that is recorded afterwards is looked at where it happened.
+        let today = latest.min(at.time).as_millis() / DAY_MS;
+        let first = today.saturating_sub(DAYS - 1);
+        let days: Vec<Day> = (first..=today).map(day).collect();
+        let span = Span::new(day(first), day(today + 1))?;
         let mut sums = Sums::default();
-        for tenant in self.view.names(NameFamily::Tenant, "", MAX_TENANTS)? {
+        for tenant in self.tenants()? {
             let page = PageOf { after: None, limit: MAX_ROWS };
-            let page = query::totals(self.view, at, &tenant.name, (TotalsBy::Day, span), page)?;
+            let page = query::totals(self.view, at, &tenant, (TotalsBy::Day, span), page)?;
             page.rows.iter().for_each(|row| sums.add(row));
         }
-        Ok(self.drawn(sums, days))
+        Ok(self.drawn(sums, &days))
+    }
+
+    /// Some tenants. Names are found by how they begin, so every first letter is tried.
+    fn tenants(&self) -> Result<Vec<Id>, ExplorerError> {
+        let mut tenants = Vec::new();
+        for letter in FIRST_LETTERS {
+            let begin = char::from(letter).to_string();
+            let listed = self.view.names(NameFamily::Tenant, &begin, MAX_TENANTS)?;
+            tenants.extend(listed.into_iter().map(|listed| listed.name));
+            if tenants.len() >= MAX_TENANTS {
+                break;
+            }
+        }
+        tenants.truncate(MAX_TENANTS);
+        Ok(tenants)
     }
 
     fn drawn(&self, sums: Sums, days: &[Day]) -> Activity {
@@ -99,7 +119,8 @@ impl Reader<'_> {
                 .collect();
             Some((currency, Columns::new(&values)?))
         });
-        Activity { kinds: kinds.collect(), entries: Columns::new(&entries), sales }
+        let until = OnDay(days.last().map_or(Timestamp::MAX, |day| day.start()));
+        Activity { until, kinds: kinds.collect(), entries: Columns::new(&entries), sales }
     }
 
     /// How fast entries came in the latest blocks; nothing for less than two.

@@ -6,7 +6,7 @@ use axum::extract::rejection::PathRejection;
 use axum::response::Response;
 
 use super::answer::{ExplorerError, Frame, Reader, Section, Visitor, repeated};
-use super::balances::Balances;
+use super::balances::{Balances, MAX_CURRENCIES};
 use super::chart::{Columns, Value};
 use super::lines::EntryLine;
 use super::messages::filters;
@@ -24,8 +24,6 @@ use crate::store::{Direction, Filter};
 
 /// How many months of earnings are shown.
 const MONTHS: usize = 12;
-/// The most currencies that earnings are drawn in.
-const MAX_CURRENCIES: usize = 4;
 /// How many levels down those are shown who stand below.
 const DOWNLINE_DEPTH: u8 = 3;
 /// How many of them are shown.
@@ -92,7 +90,7 @@ fn affiliate_page<'a>(
     let Downline { tenant, affiliate, .. } = of;
     Ok(AffiliatePage {
         frame: reader.frame(Section::Entries),
-        balances: balances.iter().map(Balances::of_affiliate).collect(),
+        balances: balances.iter().take(MAX_CURRENCIES).map(Balances::of_affiliate).collect(),
         earnings: earnings(reader, &at, &tenant, &affiliate)?,
         above: view.uplines(&tenant, &affiliate)?,
         below,

@@ -7,6 +7,8 @@ use crate::protocol::money::Currency;
 use crate::protocol::rules::CommissionState as State;
 use crate::query::{AffiliateBalance, Figure, MerchantLiabilities};
 
+/// The most currencies that a page shows balances in.
+pub(super) const MAX_CURRENCIES: usize = 8;
 /// The length of a bar, in units of its own.
 const BAR_UNITS: u64 = 1_000;
 

@@ -96,12 +96,14 @@ pub(super) async fn latest_page(visitor: Visitor) -> Response {
 fn home<'a>(reader: &Reader<'a>, host: String) -> Result<Home<'a>, ExplorerError> {
     let at = AsOf::resolve(reader.view, When::Now)?;
     let spec = reader.view.spec();
+    let latest = latest(reader)?;
+    let newest = latest.entries.first().map_or(at.time, |newest| newest.event);
     Ok(Home {
         frame: reader.frame(Section::Home),
-        latest: latest(reader)?,
+        latest,
         condition: Condition::of(reader.ledger),
         vkey: checkpoint::vkey(&spec.origin, &spec.authority()),
-        activity: reader.activity(&at)?,
+        activity: reader.activity(&at, newest)?,
         host,
         example_time: reader.view.head().header.time,
     })

@@ -7,7 +7,7 @@ use axum::response::Response;
 use serde::Deserialize;
 
 use super::answer::{ExplorerError, Frame, Reader, Section, Visitor, repeated};
-use super::balances::Balances;
+use super::balances::{Balances, MAX_CURRENCIES};
 use super::chart::scaled;
 use super::lines::EntryLine;
 use super::messages::{Said, filters, say};
@@ -40,12 +40,8 @@ const WHOLE_PPM: u128 = 1_000_000;
 pub(super) struct MerchantQuery {
     /// The position of the last affiliate of the page before.
     after: Option<String>,
-}
-
-/// How a merchant does in one currency.
-struct Performance {
-    currency: Currency,
-    measures: Vec<MeasureLine>,
+    /// In which currency to compare the merchant with others.
+    currency: Option<String>,
 }
 
 /// One measure, beside the same of all merchants together.
@@ -70,7 +66,9 @@ struct MerchantPage<'a> {
     tenant: Id,
     merchant: Id,
     balances: Vec<Balances>,
-    performance: Vec<Performance>,
+    /// The currency of the measures, if anything ever moved in one.
+    currency: Option<Currency>,
+    measures: Vec<MeasureLine>,
     programs: Vec<Id>,
     largest: Vec<Large>,
     affiliates: Vec<AffiliateOfMerchant>,
@@ -90,16 +88,17 @@ pub(super) async fn page(
             let (Path((tenant, merchant)), Query(asked)) = (names?, asked?);
             let [tenant, merchant] = ids([&tenant, &merchant])?;
             let after = value("after", asked.after.as_deref())?;
-            reader.page(&merchant_page(reader, tenant, merchant, after)?)
+            let currency = value("currency", asked.currency.as_deref())?;
+            reader.page(&merchant_page(reader, (tenant, merchant), after, currency)?)
         })
         .await
 }
 
 fn merchant_page<'a>(
     reader: &Reader<'a>,
-    tenant: Id,
-    merchant: Id,
+    (tenant, merchant): (Id, Id),
     after: Option<u64>,
+    currency: Option<Currency>,
 ) -> Result<MerchantPage<'a>, ExplorerError> {
     let view = reader.view;
     let at = AsOf::resolve(view, When::Now)?;
@@ -113,12 +112,18 @@ fn merchant_page<'a>(
         return Err(ExplorerError::NoSuchName { name: repeated(merchant.as_str()) });
     }
     let owed = questions::merchant_liabilities(view, &at, &tenant, &merchant)?;
+    let currency = currency.or_else(|| owed.first().map(|owed| owed.currency));
     let page = PageOf { after, limit: AFFILIATES_A_PAGE };
     let affiliates = questions::merchant_affiliates(view, &at, &tenant, &merchant, page)?;
     Ok(MerchantPage {
         frame: reader.frame(Section::Entries),
-        balances: owed.iter().map(Balances::of_merchant).collect(),
-        performance: performance(questions::merchant_performance(view, &at, &tenant, &merchant)?),
+        balances: owed.iter().take(MAX_CURRENCIES).map(Balances::of_merchant).collect(),
+        currency,
+        measures: questions::merchant_performance(view, &at, &tenant, &merchant)?
+            .into_iter()
+            .filter(|row| Some(row.currency) == currency)
+            .map(MeasureLine::new)
+            .collect(),
         programs: programs(reader, &filter)?,
         largest: largest(&affiliates.rows),
         newer: after.map(|_| query(&[])),
@@ -144,20 +149,6 @@ fn programs(reader: &Reader<'_>, filter: &Filter) -> Result<Vec<Id>, ExplorerErr
         }
     }
     Ok(programs)
-}
-
-fn performance(rows: Vec<PerformanceRow>) -> Vec<Performance> {
-    let mut all: Vec<Performance> = Vec::new();
-    for row in rows {
-        let line = MeasureLine::new(row);
-        match all.last_mut().filter(|last| last.currency == line.row.currency) {
-            Some(last) => last.measures.push(line),
-            None => {
-                all.push(Performance { currency: line.row.currency, measures: vec![line] });
-            }
-        }
-    }
-    all
 }
 
 impl MeasureLine {

@@ -20,7 +20,7 @@
 //! | `paid.rs` | what a payout pays, by type |
 //! | `marks.rs` | what must be seen wherever something is shown: deviations, amendments, imports |
 //! | `lines.rs` | blocks and entries as lines of a list |
-//! | `sentence.rs`, `values.rs` | entries, times, amounts and hashes as people read them |
+//! | `sentence.rs`, `telling.rs`, `values.rs` | entries, times, amounts and hashes as people read them |
 //! | `messages.rs`, `language.rs` | what is said, and how numbers and dates are written, in each language |
 //! | `answer.rs` | from a request to a reading, and from that to a response, errors included |
 //! | `refusal.rs` | errors that others made, as pages |
@@ -54,6 +54,7 @@ mod sentence;
 mod standing;
 mod statement;
 mod status;
+mod telling;
 mod transparency;
 mod values;
 mod verifier;

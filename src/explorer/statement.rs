@@ -19,7 +19,7 @@ use crate::query::{
 };
 
 /// How many rows of a statement a page has.
-const ROWS_A_PAGE: usize = 100;
+const ROWS_A_PAGE: usize = 50;
 
 /// What a statement can be asked for.
 #[derive(Deserialize)]
