@@ -60,7 +60,7 @@ pub(super) fn router(base: &str) -> Router {
 
 /// All files, those of the verifier included.
 fn files() -> impl Iterator<Item = (&'static str, &'static str)> {
-    FILES.iter().chain(verifier::FILES).copied()
+    FILES.iter().copied().chain(verifier::files())
 }
 
 fn media_type(path: &str) -> &'static str {

@@ -24,8 +24,8 @@ macro_rules! files {
     };
 }
 
-/// The modules and their words in other languages, by their paths among the assets.
-pub(super) const FILES: &[(&str, &str)] = files![
+/// The modules, by their paths among the assets.
+const MODULES: &[(&str, &str)] = files![
     "blake3.js",
     "bytes.js",
     "checkpoint.js",
@@ -53,18 +53,21 @@ pub(super) const FILES: &[(&str, &str)] = files![
     "toml.js",
     "types.js",
     "words.js",
-    "words/ar.json",
-    "words/de.json",
 ];
+/// What they say in other languages.
+const WORDS: &[(&str, &str)] = files!["words/ar.json", "words/de.json"];
 /// Where everything begins.
 const ENTRANCE: &str = "main.js";
 const STYLES: [&str; 2] = [include_str!("assets/style.css"), include_str!("assets/verify.css")];
 
+/// What is served among the assets: paths, and what is there.
+pub(super) fn files() -> impl Iterator<Item = (&'static str, &'static str)> {
+    MODULES.iter().chain(WORDS).copied()
+}
+
 /// The modules, by their names.
 fn modules() -> Vec<(&'static str, &'static str)> {
-    let modules = FILES.iter().filter(|(path, _)| path.ends_with(".js"));
-    let named = modules.map(|(path, text)| (path.trim_start_matches("verify/"), *text));
-    named.collect()
+    MODULES.iter().map(|(path, text)| (path.trim_start_matches("verify/"), *text)).collect()
 }
 
 /// What the one file is called when it is kept.
@@ -147,7 +150,7 @@ fn append<'a>(
     if done.contains(&name) {
         return;
     }
-    let text = modules.get(name).unwrap_or_else(|| panic!("there is no module {name}"));
+    let text = modules.get(name).expect("each import is of a module that is there");
     let (imports, rest) = parts(text);
     above.push(name);
     for import in imports {
@@ -238,7 +241,7 @@ mod tests {
         let places = |text: &str| -> BTreeSet<String> {
             text.split('{').skip(1).map(|rest| rest.split('}').next().unwrap().to_owned()).collect()
         };
-        for (path, text) in FILES.iter().filter(|(path, _)| path.ends_with(".json")) {
+        for (path, text) in WORDS {
             let words: BTreeMap<String, String> = serde_json::from_str(text).unwrap();
             assert_eq!(words.keys().cloned().collect::<BTreeSet<_>>(), said, "{path}");
             for (english, translated) in words {

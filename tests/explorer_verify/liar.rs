@@ -10,25 +10,26 @@ use axum::response::Response;
 use reqwest::{Client, Url};
 
 /// From what the node answers at a path to what the liar says.
-pub type Lie = Arc<dyn Fn(&str, Vec<u8>) -> Vec<u8> + Send + Sync>;
+pub type Lie = Box<dyn Fn(&str, Vec<u8>) -> Vec<u8> + Send + Sync>;
+type Told = Arc<Mutex<Option<Arc<Lie>>>>;
 
 /// A proxy that lies.
 pub struct Liar {
     pub root: Url,
-    lie: Arc<Mutex<Option<Lie>>>,
+    lie: Told,
 }
 
 #[derive(Clone)]
 struct Shared {
     node: Url,
     client: Client,
-    lie: Arc<Mutex<Option<Lie>>>,
+    lie: Told,
 }
 
 impl Liar {
     /// One before the node at `node`, which is honest at first.
     pub async fn start(node: Url) -> Self {
-        let lie = Arc::new(Mutex::new(None));
+        let lie = Told::default();
         let client = Client::builder().no_proxy().build().unwrap();
         let shared = Shared { node, client, lie: lie.clone() };
         let router = Router::new().fallback(pass).with_state(shared);
@@ -39,7 +40,7 @@ impl Liar {
     }
 
     /// Tells it what to say from now on.
-    pub fn tell(&self, lie: impl Fn(&str, Vec<u8>) -> Vec<u8> + Send + Sync + 'static) {
+    pub fn tell(&self, lie: Lie) {
         *self.lie.lock().unwrap() = Some(Arc::new(lie));
     }
 

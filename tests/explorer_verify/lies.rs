@@ -6,7 +6,7 @@ use counterfoil::protocol::key::SealingKey;
 use counterfoil::protocol::spec::Currencies;
 use serde_json::json;
 
-use crate::liar::Liar;
+use crate::liar::{Liar, Lie};
 use crate::support::browser::Browser;
 use crate::support::chain::{chain, currency, key, sale, seeded, spec_change, stated};
 use crate::support::site::{Site, lives};
@@ -71,7 +71,7 @@ async fn honest_pages_pass_and_what_they_show_counts() {
 struct Case {
     name: &'static str,
     page: &'static str,
-    lie: Box<dyn Fn(&str, Vec<u8>) -> Vec<u8> + Send + Sync>,
+    lie: Lie,
     /// Of which step, and in which words.
     said: (&'static str, &'static str),
     /// Whether it is one that stays until the visitor decides.
@@ -92,15 +92,16 @@ fn altering(
     part: &'static str,
     from: impl AsRef<[u8]> + Send + Sync + 'static,
     to: impl AsRef<[u8]> + Send + Sync + 'static,
-) -> Box<dyn Fn(&str, Vec<u8>) -> Vec<u8> + Send + Sync> {
-    Box::new(move |path, bytes| match path.contains(part) {
-        true => replaced(&bytes, from.as_ref(), to.as_ref()),
-        false => bytes,
-    })
+) -> Lie {
+    Box::new(
+        move |path, bytes| {
+            if path.contains(part) { replaced(&bytes, from.as_ref(), to.as_ref()) } else { bytes }
+        },
+    )
 }
 
 /// Gives a checkpoint in the place of the node's own.
-fn checkpoint(note: String) -> Box<dyn Fn(&str, Vec<u8>) -> Vec<u8> + Send + Sync> {
+fn checkpoint(note: String) -> Lie {
     Box::new(
         move |path, bytes| if path == "checkpoint" { note.clone().into_bytes() } else { bytes },
     )
