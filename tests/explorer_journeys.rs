@@ -98,7 +98,7 @@ async fn everything_is_there_without_javascript() {
             ("search?q=affiliate", "What begins so"),
             ("commissions/acme/commission-1", "It is paid."),
             ("affiliates/acme/affiliate-1", "Earnings by month"),
-            ("transparency?old=1&new=3", "The log of 3 leaves begins with the log of 1 leaves."),
+            ("transparency?old=1&new=3", "The log of size 3 begins with the log of size 1."),
         ] {
             browser.open(site.root.join(path).unwrap().as_str());
             says(&mut browser, said);

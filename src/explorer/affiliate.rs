@@ -38,6 +38,15 @@ struct Earnings {
     months: Vec<EarningsRow>,
 }
 
+/// Somebody who stands below.
+struct Below {
+    affiliate: Id,
+    level: u8,
+    since: OnDay,
+    /// What it earned for good, in each currency.
+    earned: Vec<Money>,
+}
+
 #[derive(Template)]
 #[template(path = "affiliate.html")]
 struct AffiliatePage<'a> {
@@ -48,7 +57,7 @@ struct AffiliatePage<'a> {
     earnings: Vec<Earnings>,
     /// Who stands above, the nearest first.
     above: Vec<Id>,
-    below: Vec<DownlineMember>,
+    below: Vec<Below>,
     /// Whether more stand below than are shown.
     below_more: bool,
     entries: Vec<EntryLine>,
@@ -93,12 +102,31 @@ fn affiliate_page<'a>(
         balances: balances.iter().take(MAX_CURRENCIES).map(Balances::of_affiliate).collect(),
         earnings: earnings(reader, &at, &tenant, &affiliate)?,
         above: view.uplines(&tenant, &affiliate)?,
-        below,
+        below: by_affiliate(below),
         below_more: more.is_some(),
         entries: reader.entry_lines(&latest.hits)?,
         tenant,
         affiliate,
     })
+}
+
+/// Members of a downline, each once whatever the number of its currencies.
+fn by_affiliate(members: Vec<DownlineMember>) -> Vec<Below> {
+    let mut below: Vec<Below> = Vec::new();
+    for member in members {
+        let earned = member.currency.zip(member.earned);
+        let earned = earned.map(|(currency, earned)| Money::of(currency, earned));
+        match below.last_mut().filter(|last| last.affiliate == member.affiliate) {
+            Some(last) => last.earned.extend(earned),
+            None => below.push(Below {
+                affiliate: member.affiliate,
+                level: member.level,
+                since: OnDay(member.since),
+                earned: earned.into_iter().collect(),
+            }),
+        }
+    }
+    below
 }
 
 /// The earnings of the last months, in each currency that there are any in.

@@ -64,8 +64,8 @@ impl Language {
     /// What somebody prefers of what there is, by an `Accept-Language` header.
     pub(super) fn accepted(header: &str) -> Option<Self> {
         let wished = header.split(',').take(MAX_ACCEPTED_LANGUAGES).filter_map(|wish| {
-            let (code, weight) = wish.split_once(";q=").unwrap_or((wish, "1"));
-            let weight: f32 = weight.trim().parse().ok()?;
+            let (code, weight) = wish.split_once(';').unwrap_or((wish, "q=1"));
+            let weight: f32 = weight.trim().strip_prefix("q=")?.parse().ok()?;
             Self::with_code(code.trim()).filter(|_| weight > 0.0).map(|known| (weight, known))
         });
         // Of those that weigh the same the first counts.
@@ -187,6 +187,7 @@ mod tests {
             ("de", Some(Language::German)),
             ("fr, de-CH;q=0.8, en;q=0.5", Some(Language::German)),
             ("en;q=0.5,ar-EG;q=0.9", Some(Language::Arabic)),
+            ("en; q=0.5 , de ; q=0.7", Some(Language::German)),
             ("de;q=0, en", Some(Language::English)),
             ("EN-gb,de", Some(Language::English)),
             ("fr", None),

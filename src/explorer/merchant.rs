@@ -1,5 +1,7 @@
 //! A merchant: what it owes, how it decides beside all others, and with whom it deals.
 
+use std::collections::BTreeMap;
+
 use askama::Template;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query};
@@ -18,7 +20,7 @@ use crate::protocol::entry::Kind;
 use crate::protocol::id::Id;
 use crate::protocol::money::Currency;
 use crate::query::{
-    self as questions, AffiliateOfMerchant, AsOf, Measure, PageOf, PerformanceRow, When,
+    self as questions, AffiliateOfMerchant, AsOf, Figure, Measure, PageOf, PerformanceRow, When,
 };
 use crate::store::{Direction, Filter};
 
@@ -32,8 +34,6 @@ const LATEST_ENTRIES: usize = 8;
 const MAX_PROGRAMS: usize = 20;
 /// The length of a bar, in units of its own.
 const BAR_UNITS: u64 = 200;
-/// All of something, in parts per million.
-const WHOLE_PPM: u128 = 1_000_000;
 
 /// What `/merchants/{tenant}/{merchant}` can be asked for.
 #[derive(Deserialize)]
@@ -119,11 +119,10 @@ fn merchant_page<'a>(
         frame: reader.frame(Section::Entries),
         balances: owed.iter().take(MAX_CURRENCIES).map(Balances::of_merchant).collect(),
         currency,
-        measures: questions::merchant_performance(view, &at, &tenant, &merchant)?
-            .into_iter()
-            .filter(|row| Some(row.currency) == currency)
-            .map(MeasureLine::new)
-            .collect(),
+        measures: measures(
+            questions::merchant_performance(view, &at, &tenant, &merchant)?,
+            currency,
+        ),
         programs: programs(reader, &filter)?,
         largest: largest(&affiliates.rows),
         newer: after.map(|_| query(&[])),
@@ -151,8 +150,29 @@ fn programs(reader: &Reader<'_>, filter: &Filter) -> Result<Vec<Id>, ExplorerErr
     Ok(programs)
 }
 
+/// The measures in a currency, with bars that are as long as the largest rate needs.
+fn measures(rows: Vec<PerformanceRow>, currency: Option<Currency>) -> Vec<MeasureLine> {
+    let rows: Vec<_> = rows.into_iter().filter(|row| Some(row.currency) == currency).collect();
+    let rates = rows.iter().filter(|row| is_compared(row));
+    let most = rates.flat_map(|row| [row.count_ppm, row.network_count_ppm]).flatten().max();
+    let most = most.and_then(|most| u128::try_from(most).ok()).unwrap_or(0);
+    rows.into_iter().map(|row| MeasureLine::new(row, most)).collect()
+}
+
+/// Whether a measure is one of those in which merchants are compared.
+fn is_compared(row: &PerformanceRow) -> bool {
+    matches!(row.measure, Measure::Deviations | Measure::Declined | Measure::Reversed)
+}
+
+/// Days to the first decimal.
+fn days(days: Figure) -> Number {
+    let text = days.to_string();
+    let end = text.find('.').map_or(text.len(), |point| point + 2);
+    Number(text.get(..end).unwrap_or(&text).to_owned())
+}
+
 impl MeasureLine {
-    fn new(row: PerformanceRow) -> Self {
+    fn new(row: PerformanceRow, most: u128) -> Self {
         let name = match row.measure {
             Measure::Stated => say("Commissions stated"),
             Measure::Imported => say("Commissions brought in"),
@@ -163,13 +183,11 @@ impl MeasureLine {
             Measure::Locked => say("Locked"),
             Measure::Paid => say("Paid"),
         };
-        let compared =
-            matches!(row.measure, Measure::Deviations | Measure::Declined | Measure::Reversed);
         let length = |ppm: Option<i64>| {
             let ppm = ppm.and_then(|ppm| u128::try_from(ppm).ok()).unwrap_or(0);
-            scaled(ppm, WHOLE_PPM, BAR_UNITS)
+            scaled(ppm, most, BAR_UNITS)
         };
-        let bars = compared.then(|| [row.count_ppm, row.network_count_ppm].map(length));
+        let bars = is_compared(&row).then(|| [row.count_ppm, row.network_count_ppm].map(length));
         Self { row, name, bars }
     }
 }
@@ -183,14 +201,20 @@ fn largest(affiliates: &[AffiliateOfMerchant]) -> Vec<Large> {
     else {
         return Vec::new();
     };
-    let mut sorted: Vec<_> = affiliates.iter().filter(|one| one.currency == currency).collect();
-    sorted.sort_by_key(|one| std::cmp::Reverse(one.stated.units()));
-    let units = |one: &AffiliateOfMerchant| u128::try_from(one.stated.units()).unwrap_or(0);
-    let most = sorted.first().map_or(0, |one| units(one));
-    let largest = sorted.into_iter().take(LARGEST).map(|one| Large {
-        affiliate: one.affiliate.clone(),
-        stated: Money::of(currency, one.stated),
-        length: scaled(units(one), most, BAR_UNITS),
+    // One under several programs counts once.
+    let mut sums: BTreeMap<&Id, Figure> = BTreeMap::new();
+    for one in affiliates.iter().filter(|one| one.currency == currency) {
+        let sum = sums.entry(&one.affiliate).or_insert(Figure::new(0, 0));
+        *sum = one.stated.plus(*sum);
+    }
+    let mut sorted: Vec<_> = sums.into_iter().collect();
+    sorted.sort_by_key(|(_, stated)| std::cmp::Reverse(stated.units()));
+    let units = |figure: Figure| u128::try_from(figure.units()).unwrap_or(0);
+    let most = sorted.first().map_or(0, |(_, stated)| units(*stated));
+    let largest = sorted.into_iter().take(LARGEST).map(|(affiliate, stated)| Large {
+        affiliate: affiliate.clone(),
+        stated: Money::of(currency, stated),
+        length: scaled(units(stated), most, BAR_UNITS),
     });
     largest.collect()
 }

@@ -139,7 +139,7 @@ async fn consistency_is_proven_between_any_two_sizes() {
     let size = site.ledger.head().size();
     for (old, new) in [(1, size), (3, 17), (8, 8), (size, size)] {
         let page = site.page(&format!("transparency?old={old}&new={new}")).await;
-        let said = format!("The log of {new} leaves begins with the log of {old} leaves.");
+        let said = format!("The log of size {new} begins with the log of size {old}.");
         assert!(page.text().contains(&said), "{said}: {}", page.text());
         let view = site.ledger.view().unwrap();
         for hash in view.consistency_proof(old, new).unwrap() {
