@@ -14,13 +14,14 @@ use std::os::unix::fs::PermissionsExt;
 
 use support::binary::{Node, counterfoil, json, operated, operator, path, run, seal};
 
-const VERBS: [&[&str]; 23] = [
+const VERBS: [&[&str]; 24] = [
     &["dev"],
     &["init"],
     &["node"],
     &["submit"],
     &["query"],
     &["verify"],
+    &["verify-page"],
     &["inspect"],
     &["export"],
     &["import"],

@@ -8,6 +8,10 @@ mod support;
 
 #[path = "explorer/kinds.rs"]
 mod kinds;
+#[path = "explorer/languages.rs"]
+mod languages;
+#[path = "explorer/parties.rs"]
+mod parties;
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -17,7 +21,14 @@ use support::chain::{commission, decision, reversal, sale, terms};
 use support::site::{HOSTILE, Page, Site, hostile_lives, lives, unescape};
 
 /// Where the API stands beside the explorer.
-const OF_THE_API: [&str; 4] = ["v1/", "docs", "checkpoint", "openapi.json"];
+const OF_THE_API: [&str; 7] =
+    ["v1/", "docs", "checkpoint", "openapi.json", "readyz", "livez", "metrics"];
+/// The verifier as one file.
+const OFFLINE_PAGE: &str = "verify/offline.html";
+/// How addresses begin that ask for a language.
+const LANGUAGES: [&str; 3] = ["en/", "de/", "ar/"];
+/// The most bytes of a page, before it is compressed.
+const MAX_PAGE_BYTES: usize = 100 * 1024;
 /// The most pages that a crawl looks at.
 const MAX_CRAWLED_PAGES: usize = 400;
 
@@ -172,8 +183,14 @@ async fn the_search_knows_what_was_typed() {
         (&block, "./blocks/1"),
         (&block.to_uppercase(), "./blocks/1"),
         ("0", "./blocks/0"),
-        ("affiliate-2", "./entries?affiliate=affiliate-2"),
-        ("shop", "./entries?merchant=shop"),
+        ("affiliate-2", "./affiliates/acme/affiliate-2"),
+        ("shop", "./merchants/acme/shop"),
+        ("program", "./programs/acme/shop/program"),
+        ("order-1", "./orders/acme/order-1"),
+        ("SPRING", "./entries?tenant=acme&voucher=SPRING"),
+        ("invoice-6", "./entries?tenant=acme&payment_ref=invoice-6"),
+        // The beginning of a name that is the only one to begin so.
+        ("affiliate-9", "./affiliates/acme/affiliate-9"),
     ];
     for (typed, target) in redirects {
         let response = site.get(&format!("search?q={typed}")).await;
@@ -190,10 +207,10 @@ async fn the_search_knows_what_was_typed() {
     let no_hits = [
         ("sale-99", "Nothing found for sale-99"),
         ("999999", "Nothing found for 999999"),
-        ("two%20words", "visible ASCII characters without blanks"),
-        ("caf%C3%A9", "visible ASCII characters without blanks"),
+        ("two%20words", "1 to 128 visible characters without spaces"),
+        ("caf%C3%A9", "1 to 128 visible characters without spaces"),
         ("", "Type what you know"),
-        (&"x".repeat(3000), "at most 128 characters"),
+        (&"x".repeat(3000), "1 to 128 visible characters"),
         (&"f".repeat(64), "Nothing found"),
     ];
     for (typed, said) in no_hits {
@@ -253,16 +270,18 @@ async fn every_response_is_guarded() {
     site.seal(lives()).await;
     let home = site.page("").await;
     let mut assets = 0;
-    for path in ["", "blocks", "blocks/1", "entries", "entries/1", "search?q=sale-1", "blocks/x"] {
+    for path in ["", "de/", "blocks", "blocks/1", "entries", "entries/1", "search?q=1", "blocks/x"]
+    {
         let response = site.get(path).await;
         let headers = response.headers();
         assert_eq!(
             headers["content-security-policy"],
             "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; \
-             form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+             connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
         );
         assert_eq!(headers["x-content-type-options"], "nosniff");
         let html = response.text().await.unwrap();
+        let html = html.replace("<script type=\"module\" src=\"", "");
         for inline in ["<script", "<style", " style=", " onclick=", " onload="] {
             assert!(!html.contains(inline), "{path}: {inline}");
         }
@@ -274,7 +293,7 @@ async fn every_response_is_guarded() {
         assert!(caching.contains("immutable"), "{link}: {caching}");
         assets += 1;
     }
-    assert!(assets >= 2, "a style sheet and a logo");
+    assert!(assets >= 3, "a style sheet, a logo and a module");
 }
 
 #[tokio::test]
@@ -286,15 +305,18 @@ async fn hostile_ids_are_text_and_nothing_else() {
             let page = site.page(&format!("entries/{}", position.id)).await;
             assert!(page.text().contains(name), "{name}: {}", page.text());
         }
-        // From the commission to all entries of its affiliate: exactly its own are there.
+        // From the commission to its affiliate, and to all entries of that: exactly its own are there.
         let commission = site.page(&format!("entries/{}", own[2].id)).await;
-        let of_party = |field: &str| {
+        for (field, pages, count) in [("affiliate", "affiliates", 1), ("merchant", "merchants", 3)]
+        {
+            let party = site.path(&[pages, "acme", name]);
+            assert!(commission.links().contains(&party), "{name}: {party}");
+            let party = site.page(party.as_str()).await;
+            assert!(party.text().contains(name), "{name}: {}", party.text());
             let wanted =
                 |link: &Url| link.query_pairs().any(|pair| pair == (field.into(), (*name).into()));
-            commission.links().into_iter().find(wanted).unwrap_or_else(|| panic!("{name}: {field}"))
-        };
-        for (field, count) in [("affiliate", 1), ("merchant", 3)] {
-            let list = site.page(of_party(field).as_str()).await;
+            let all = party.links().into_iter().find(wanted);
+            let list = site.page(all.unwrap_or_else(|| panic!("{name}: {field}")).as_str()).await;
             let mut found = entry_links(&list);
             found.sort();
             let mut expected: Vec<_> =
@@ -302,22 +324,33 @@ async fn hostile_ids_are_text_and_nothing_else() {
             expected.sort();
             assert_eq!(found, expected, "{name}: {field}");
         }
+        for names in [
+            ["commissions", "acme", name].as_slice(),
+            &["orders", "acme", name],
+            &["programs", "acme", name, name],
+            &["affiliates", "acme", name, "statement"],
+        ] {
+            let page = site.page(site.path(names).as_str()).await;
+            assert!(page.text().contains(name), "{names:?}: {}", page.text());
+        }
         let mut search = site.root.join("search").unwrap();
         search.query_pairs_mut().append_pair("q", name);
         let found = site.page(search.as_str()).await;
         assert!(found.text().contains(name), "{name}");
+        assert!(found.links().contains(&site.path(&["affiliates", "acme", name])), "{name}");
         for own in own {
             assert!(entry_links(&found).contains(&own.id.to_string()), "{name}");
         }
     }
-    crawl(&site).await;
+    crawl(&site, "").await;
 }
 
-/// Follows every link from the first page; each must lead somewhere on this site. What the API
-/// answers isn't read any further.
-async fn crawl(site: &Site) -> usize {
-    let mut waiting = VecDeque::from([site.root.clone()]);
-    let mut seen = BTreeSet::from([site.root.clone()]);
+/// Follows every link from the first page below `base`; each must lead somewhere on this site. What
+/// the API answers isn't read any further, nor are the pages in other languages.
+async fn crawl(site: &Site, base: &str) -> usize {
+    let first = site.root.join(base).unwrap();
+    let mut waiting = VecDeque::from([first.clone()]);
+    let mut seen = BTreeSet::from([first]);
     let mut pages = 0;
     while let Some(address) = waiting.pop_front() {
         let response = site.client.get(address.clone()).send().await.unwrap();
@@ -329,9 +362,13 @@ async fn crawl(site: &Site) -> usize {
         }
         assert_eq!(response.status(), 200, "{address}");
         let below = address.as_str().strip_prefix(site.root.as_str()).unwrap();
-        if OF_THE_API.iter().any(|path| below.starts_with(path)) {
+        let other_language = LANGUAGES.iter().any(|code| below.starts_with(code) && base != *code);
+        // A page to keep, which brings all that it needs with it.
+        let is_file = below.ends_with(OFFLINE_PAGE);
+        if is_file || other_language || OF_THE_API.iter().any(|path| below.starts_with(path)) {
             continue;
         }
+        assert!(below.starts_with(base), "{address} isn't in the language of {base}");
         let kind = response.headers()["content-type"].to_str().unwrap().to_owned();
         let html = response.text().await.unwrap();
         if !kind.starts_with("text/html") {
@@ -340,7 +377,8 @@ async fn crawl(site: &Site) -> usize {
         }
         pages += 1;
         assert!(pages <= MAX_CRAWLED_PAGES, "the pages end");
-        let lowered = html.to_ascii_lowercase();
+        assert!(html.len() <= MAX_PAGE_BYTES, "{address}: {} bytes", html.len());
+        let lowered = html.to_ascii_lowercase().replace("<script type=\"module\" src=\"", "");
         for foreign in ["<script", "<img/", "<iframe", " onmouseover", "javascript:alert(1)\""] {
             assert!(!lowered.contains(foreign), "{address}: {foreign}");
         }
@@ -362,14 +400,16 @@ async fn every_link_leads_somewhere() {
     for number in 10..70 {
         site.seal(vec![sale(number, 5)]).await;
     }
-    assert!(crawl(&site).await > 100);
+    assert!(crawl(&site, "").await > 100);
 }
 
 #[tokio::test]
 async fn works_behind_a_path_prefix() {
     let site = Site::start_below("/some/where/").await;
     site.seal(lives()).await;
-    assert!(crawl(&site).await > 20);
+    for base in ["", "de/", "ar/"] {
+        assert!(crawl(&site, base).await > 40, "{base}");
+    }
     let response = site.get("search?q=sale-1").await;
     let target = response.url().join(response.headers()["location"].to_str().unwrap()).unwrap();
     assert!(target.as_str().starts_with(site.root.join("entries/").unwrap().as_str()), "{target}");

@@ -4,7 +4,7 @@
 //! looked at.
 
 #![cfg(feature = "node")]
-#![expect(clippy::indexing_slicing, reason = "a test fails by it")]
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test fails by it")]
 
 mod support;
 
@@ -13,6 +13,9 @@ use std::path::PathBuf;
 use counterfoil::ledger::{self, Position};
 use counterfoil::protocol::block::EncodedEntry;
 use counterfoil::sample::{Marketplace, Profile};
+use counterfoil::store::NameFamily;
+use serde_json::json;
+use support::axe;
 use support::browser::Browser;
 use support::site::{HOSTILE, Site, hostile_lives, lives};
 
@@ -23,10 +26,16 @@ const CHECK: &str = include_str!("support/page_check.js");
 /// What a window looks like: name, width and height in pixels, dark or not.
 const WINDOWS: [(&str, u32, u32, bool); 4] = [
     ("desktop", 1280, 900, false),
+    ("phone-dark", 375, 812, true),
     ("desktop-dark", 1280, 900, true),
     ("phone", 375, 812, false),
-    ("phone-dark", 375, 812, true),
 ];
+/// How many of these are looked at where nobody looks at pictures.
+const WINDOWS_WITHOUT_PICTURES: usize = 2;
+/// The languages beside English.
+const LANGUAGES: [&str; 2] = ["ar", "de"];
+/// The pages that are looked at in these, too, where nobody looks at pictures.
+const IN_EVERY_LANGUAGE: [&str; 5] = ["home", "commission", "affiliate", "entry-terms", "status"];
 
 /// Where pictures of the pages go, to be looked at; else they are made and thrown away.
 const PICTURES_VARIABLE: &str = "COUNTERFOIL_PICTURES";
@@ -38,6 +47,7 @@ fn shown<'a>(
     lives: &[Position],
     hostile: &Position,
 ) -> Vec<(&'a Site, &'static str, String, &'static str)> {
+    let (affiliate, merchant) = busiest(site);
     let life = |member: usize| format!("entries/{}", lives[member].id);
     vec![
         (site, "home", String::new(), "Latest entries"),
@@ -65,13 +75,34 @@ fn shown<'a>(
         (site, "search", "search?q=2".to_owned(), "Results for 2"),
         (site, "search-none", "search?q=nothing".to_owned(), "Nothing found for nothing"),
         (site, "not-found", "entries/unknown".to_owned(), "There is no entry unknown"),
+        (site, "commission", "commissions/acme/commission-1".to_owned(), "step by step"),
+        (site, "order", "orders/acme/order-1".to_owned(), "Its commissions today"),
+        (site, "affiliate", affiliate, "Earnings by month"),
+        (site, "statement", "affiliates/acme/affiliate-1/statement".to_owned(), "There was before"),
+        (site, "merchant", merchant, "How it decides"),
+        (site, "program", "programs/acme/shop/program".to_owned(), "Version 1"),
+        (site, "transparency", "transparency".to_owned(), "begins with the log"),
+        (site, "status", "status".to_owned(), "Seals blocks"),
+        (site, "search-many", "search?q=affiliate".to_owned(), "What begins so"),
     ]
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn looks_right_in_a_browser() {
+/// The pages of an affiliate and of a merchant of the sample marketplace.
+fn busiest(site: &Site) -> (String, String) {
+    let view = site.ledger.view().expect("it is open");
+    let name = |family, begin| {
+        let names = view.names(family, begin, 1).expect("it can be read");
+        let listed = names.first().expect("the sample has some");
+        format!("{}/{}", listed.tenant, listed.name)
+    };
+    let affiliate = name(NameFamily::Affiliate, "aff-b");
+    let merchant = name(NameFamily::Merchant, "m-n");
+    (format!("affiliates/{affiliate}"), format!("merchants/{merchant}"))
+}
+
+/// A site on which everything that can happen has happened, and an empty one.
+async fn sites() -> (Site, Site, Vec<Position>, Vec<Position>) {
     let site = Site::start().await;
-    let empty = Site::start().await;
     let now = ledger::now();
     let currencies = site.ledger.chain().spec().currencies.clone();
     let sample = Marketplace::new(Profile::history(7, 1_500, now), &currencies).unwrap();
@@ -82,43 +113,92 @@ async fn looks_right_in_a_browser() {
     for block in sample.chunks(100) {
         site.seal(block.to_vec()).await;
     }
-    let shown = shown(&site, &empty, &lives, &hostile[2]);
-    let shown = shown.into_iter();
-    let shown: Vec<_> = shown
-        .map(|(site, name, path, said)| (site.root.join(&path).unwrap(), name, said))
-        .collect();
+    (site, Site::start().await, lives, hostile)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn looks_right_in_a_browser() {
+    let (site, empty, lives, hostile) = sites().await;
+    let shown = shown(&site, &empty, &lives, &hostile[2]).into_iter();
+    let shown: Vec<_> =
+        shown.map(|(site, name, path, said)| (site.root.clone(), name, path, said)).collect();
     tokio::task::spawn_blocking(move || {
-        let thrown_away = tempfile::tempdir().unwrap();
-        let pictures = std::env::var_os(PICTURES_VARIABLE)
-            .map_or_else(|| thrown_away.path().to_owned(), PathBuf::from);
-        let mut browser = Browser::start();
-        browser.open("data:text/html,<script>console.error('heard')</script>");
-        assert!(
-            browser.complaints().iter().any(|said| said.contains("heard")),
-            "it is listened to"
-        );
-        for (window, width, height, dark) in WINDOWS {
-            browser.show_as(width, height, dark);
-            for (address, name, said) in &shown {
-                browser.open(address.as_str());
-                let text = browser.evaluate("document.body.innerText").to_string();
-                let text = text.replace('\u{a0}', " ");
-                assert!(text.contains(said), "{address}: {said} is not in {text}");
-                let faults = browser.evaluate(CHECK);
-                assert_eq!(faults, serde_json::json!([]), "{address} ({window})");
-                let made =
-                    "document.querySelectorAll('script,iframe,main img,[onmouseover]').length";
-                assert_eq!(browser.evaluate(made), 0, "{address}: nothing but text comes of an id");
-                let complaints: Vec<_> = browser
-                    .complaints()
-                    .iter()
-                    .filter(|complaint| !(*name == "not-found" && complaint.contains("404")))
-                    .collect();
-                assert!(complaints.is_empty(), "{address}: {complaints:?}");
-                browser.picture(&pictures.join(format!("{name}-{window}.png")));
+        let wanted = std::env::var_os(PICTURES_VARIABLE).map(PathBuf::from);
+        let mut look =
+            Look { browser: Browser::start(), axe: axe::script(), wanted, faults: Vec::new() };
+        look.listens();
+        let all = look.wanted.is_some();
+        let windows = if all { WINDOWS.len() } else { WINDOWS_WITHOUT_PICTURES };
+        for (window, width, height, dark) in WINDOWS.into_iter().take(windows) {
+            look.browser.show_as(width, height, dark);
+            for (root, name, path, said) in &shown {
+                look.at(root.join(path).unwrap().as_str(), &format!("{name}-{window}"), said);
+            }
+            // A language for each window, and all of them for somebody who looks at pictures.
+            for (code, of_window) in LANGUAGES.into_iter().zip(["phone-dark", "desktop"]) {
+                let some = |name: &str| IN_EVERY_LANGUAGE.contains(&name) && window == of_window;
+                for (root, name, path, _) in &shown {
+                    if all || some(name) {
+                        let address = root.join(&format!("{code}/{path}")).unwrap();
+                        look.at(address.as_str(), &format!("{name}-{code}-{window}"), "");
+                    }
+                }
             }
         }
+        assert!(look.faults.is_empty(), "{}", look.faults.join("\n"));
     })
     .await
     .unwrap();
+}
+
+/// Somebody who looks at pages.
+struct Look {
+    browser: Browser,
+    axe: String,
+    /// Where pictures go, if they are wanted.
+    wanted: Option<PathBuf>,
+    /// What was wrong so far: one run shows all of it.
+    faults: Vec<String>,
+}
+
+impl Look {
+    /// What a page complains about is heard.
+    fn listens(&mut self) {
+        self.browser.open("data:text/html,<script>console.error('heard')</script>");
+        let complaints = self.browser.complaints();
+        assert!(complaints.iter().any(|said| said.contains("heard")), "it is listened to");
+    }
+
+    fn expect(&mut self, fine: bool, fault: impl FnOnce() -> String) {
+        if !fine {
+            self.faults.push(fault());
+        }
+    }
+
+    /// Opens a page, and notes what is wrong with it.
+    fn at(&mut self, address: &str, name: &str, said: &str) {
+        self.browser.open(address);
+        let text = self.browser.evaluate("document.body.innerText").to_string();
+        let text = text.replace('\u{a0}', " ");
+        self.expect(text.contains(said), || format!("{name}: {said} is not in {text}"));
+        let wrong = self.browser.evaluate(CHECK);
+        self.expect(wrong == json!([]), || format!("{name}: {wrong}"));
+        let made = "document.querySelectorAll('script:not([type=module]),iframe,main img,[onmouseover]').length";
+        let made = self.browser.evaluate(made);
+        self.expect(made == 0, || format!("{name}: something else than text comes of an id"));
+        let complaints: Vec<_> = self
+            .browser
+            .complaints()
+            .iter()
+            .filter(|complaint| !(name.starts_with("not-found") && complaint.contains("404")))
+            .collect();
+        let complaints = complaints.into_iter().cloned().collect::<Vec<_>>().join(", ");
+        self.expect(complaints.is_empty(), || format!("{name}: {complaints}"));
+        if let Some(wanted) = &self.wanted {
+            self.browser.picture(&wanted.join(format!("{name}.png")));
+        }
+        self.browser.evaluate(&self.axe);
+        let barriers = self.browser.evaluate(axe::RUN);
+        self.expect(barriers == json!([]), || format!("{name}: {barriers}"));
+    }
 }

@@ -25,6 +25,7 @@ mod submit;
 mod tiles;
 mod token;
 mod verify;
+mod verify_page;
 
 use std::process::ExitCode;
 
@@ -88,6 +89,7 @@ enum Verb {
     Submit(submit::Arguments),
     Query(query::Arguments),
     Verify(verify::Arguments),
+    VerifyPage(verify_page::Arguments),
     Inspect(inspect::Arguments),
     Export(export::Arguments),
     Import(import::Arguments),
@@ -151,6 +153,7 @@ impl Command {
             Verb::Submit(arguments) => arguments.run(),
             Verb::Query(arguments) => arguments.run(),
             Verb::Verify(arguments) => arguments.run(),
+            Verb::VerifyPage(arguments) => arguments.run(),
             Verb::Inspect(arguments) => arguments.run(),
             Verb::Export(arguments) => arguments.run(),
             Verb::Import(arguments) => arguments.run(),

@@ -1,5 +1,6 @@
-//! What the pages load beside themselves. Each name holds the hash of what it names, so a
-//! browser may keep it for ever and a new version is loaded at once.
+//! What the pages load beside themselves: all of it under one address that holds the hash of all of
+//! it. So a browser may keep it for ever, a new version is loaded at once, and modules import each
+//! other by relative paths.
 
 use std::sync::LazyLock;
 
@@ -7,40 +8,74 @@ use axum::Router;
 use axum::http::header;
 use axum::routing::get;
 
-/// Hexadecimal digits of the hash in an asset's name.
-const NAME_HASH_DIGITS: usize = 16;
+use super::verifier;
+
+/// Hexadecimal digits of the hash in the address.
+const HASH_DIGITS: usize = 16;
 /// A year: as long as caches keep anything.
 const CACHE_CONTROL: &str = "public, max-age=31536000, immutable";
 
-/// A file that is part of the program.
-pub(super) struct Asset {
-    /// Where it is, relative to the explorer's root.
-    pub(super) path: String,
-    media_type: &'static str,
-    content: &'static str,
-}
+/// The files: each by its path below `assets/`, and what is in it.
+const FILES: &[(&str, &str)] = &[
+    ("style.css", include_str!("assets/style.css")),
+    ("verify.css", include_str!("assets/verify.css")),
+    ("logo.svg", include_str!("assets/logo.svg")),
+    ("page.js", include_str!("assets/page.js")),
+    ("page/copy.js", include_str!("assets/page/copy.js")),
+    ("page/keys.js", include_str!("assets/page/keys.js")),
+    ("page/live.js", include_str!("assets/page/live.js")),
+    ("page/times.js", include_str!("assets/page/times.js")),
+];
 
-/// How the pages look.
-pub(super) static STYLE: LazyLock<Asset> = LazyLock::new(|| {
-    Asset::new("css", "text/css; charset=utf-8", include_str!("assets/style.css"))
-});
-/// The mark, also the icon in the browser's tab.
-pub(super) static LOGO: LazyLock<Asset> =
-    LazyLock::new(|| Asset::new("svg", "image/svg+xml", include_str!("assets/logo.svg")));
+/// The media types of what there is, by the ends of names.
+const MEDIA_TYPES: &[(&str, &str)] = &[
+    (".css", "text/css; charset=utf-8"),
+    (".html", "text/html; charset=utf-8"),
+    (".js", "text/javascript; charset=utf-8"),
+    (".json", "application/json"),
+    (".svg", "image/svg+xml"),
+];
 
-impl Asset {
-    fn new(extension: &str, media_type: &'static str, content: &'static str) -> Self {
-        let hash = blake3::hash(content.as_bytes()).to_hex();
-        let hash = hash.get(..NAME_HASH_DIGITS).expect("64 digits of ASCII");
-        Self { path: format!("assets/explorer-{hash}.{extension}"), media_type, content }
+/// Where all assets are, relative to the explorer's root, without a slash at the end.
+pub(super) static DIRECTORY: LazyLock<String> = LazyLock::new(|| {
+    let mut hasher = blake3::Hasher::new();
+    for (path, content) in files() {
+        for part in [path, content] {
+            hasher.update(&(part.len() as u64).to_le_bytes()).update(part.as_bytes());
+        }
     }
+    let hash = hasher.finalize().to_hex();
+    format!("assets/{}", hash.get(..HASH_DIGITS).expect("64 digits of ASCII"))
+});
+
+/// Serves every asset below `base`, which ends with a slash.
+pub(super) fn router(base: &str) -> Router {
+    files().fold(Router::new(), |router, (path, content)| {
+        let headers =
+            [(header::CONTENT_TYPE, media_type(path)), (header::CACHE_CONTROL, CACHE_CONTROL)];
+        let path = format!("{base}{}/{path}", *DIRECTORY);
+        router.route(&path, get(async move || (headers, content)))
+    })
 }
 
-/// Serves every asset.
-pub(super) fn router() -> Router {
-    [&*STYLE, &*LOGO].into_iter().fold(Router::new(), |router, asset| {
-        let headers =
-            [(header::CONTENT_TYPE, asset.media_type), (header::CACHE_CONTROL, CACHE_CONTROL)];
-        router.route(&format!("/{}", asset.path), get(async move || (headers, asset.content)))
-    })
+/// All files, those of the verifier included.
+fn files() -> impl Iterator<Item = (&'static str, &'static str)> {
+    FILES.iter().copied().chain(verifier::files())
+}
+
+fn media_type(path: &str) -> &'static str {
+    let known = MEDIA_TYPES.iter().find(|(end, _)| path.ends_with(end));
+    known.expect("each file's end has a media type").1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_has_a_media_type() {
+        for (path, _) in files() {
+            assert!(!media_type(path).is_empty());
+        }
+    }
 }

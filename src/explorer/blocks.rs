@@ -2,16 +2,19 @@
 
 use askama::Template;
 use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query};
 use axum::response::Response;
 use serde::Deserialize;
 
-use super::answer::{Answer, Explorer, ExplorerError, Frame, Place, Reader, Section, repeated};
+use super::answer::{ExplorerError, Frame, Reader, Section, Visitor, repeated};
 use super::entries::ENTRIES_A_PAGE;
+use super::language::Language;
 use super::lines::{BlockLine, EntryLine};
-use super::query::{query, value};
-use super::values::{Count, Digest, Moment};
+use super::messages::filters;
+use super::query::{query as address, value};
+use super::values::{Count, Day, Digest, Moment, Span};
 use crate::protocol::block::Header;
+use crate::query;
 use crate::store::StoredHeader;
 
 /// How many blocks a page lists.
@@ -22,12 +25,15 @@ const BLOCKS_A_PAGE: u8 = 50;
 pub(super) struct ListQuery {
     /// The height to begin with, going down.
     from: Option<String>,
+    /// The day that the first of these blocks is of, for the page to say.
+    day: Option<String>,
 }
 
 #[derive(Template)]
 #[template(path = "blocks.html")]
 struct BlockList<'a> {
     frame: Frame<'a>,
+    day: Option<Day>,
     blocks: Vec<BlockLine>,
     newer: Option<String>,
     older: Option<String>,
@@ -35,14 +41,18 @@ struct BlockList<'a> {
 
 /// `GET /blocks`
 pub(super) async fn list(
-    State(explorer): State<Explorer>,
+    visitor: Visitor,
     asked: Result<Query<ListQuery>, QueryRejection>,
 ) -> Response {
-    explorer
-        .answer(Place::Top, move |reader| {
+    visitor
+        .answer(move |reader| {
             let Query(asked) = asked?;
             let from = value("from", asked.from.as_deref())?;
-            Answer::page(&block_list(reader, from)?)
+            let day: Option<query::Day> = value("day", asked.day.as_deref())?;
+            reader.page(&BlockList {
+                day: day.map(|day| Day(day.start())),
+                ..block_list(reader, from)?
+            })
         })
         .await
 }
@@ -50,11 +60,11 @@ pub(super) async fn list(
 fn block_list<'a>(reader: &Reader<'a>, from: Option<u64>) -> Result<BlockList<'a>, ExplorerError> {
     let head = reader.view.head().height();
     let from = from.unwrap_or(head).min(head);
-    let at = |height: u64| query(&[("from", Some(height.to_string()))]);
+    let at = |height: u64| address(&[("from", Some(height.to_string()))]);
     let newer = (from < head).then(|| at(from.saturating_add(BLOCKS_A_PAGE.into()).min(head)));
     let older = from.checked_sub(BLOCKS_A_PAGE.into()).map(at);
     let blocks = reader.block_lines(from, BLOCKS_A_PAGE.into())?;
-    Ok(BlockList { frame: reader.frame(Section::Blocks), blocks, newer, older })
+    Ok(BlockList { frame: reader.frame(Section::Blocks), day: None, blocks, newer, older })
 }
 
 /// What `/blocks/{name}` can be asked for.
@@ -79,6 +89,8 @@ struct BlockPage<'a> {
     /// The checkpoint as a signed note; none at genesis.
     note: Option<String>,
     sealed: Moment,
+    /// How long after the block before.
+    after: Option<Span>,
     entry_count: Count,
     entries: Vec<EntryLine>,
     pages: Count,
@@ -91,16 +103,16 @@ struct BlockPage<'a> {
 
 /// `GET /blocks/{height or hash}`
 pub(super) async fn page(
-    State(explorer): State<Explorer>,
+    visitor: Visitor,
     name: Result<Path<String>, PathRejection>,
     asked: Result<Query<PageQuery>, QueryRejection>,
 ) -> Response {
-    explorer
-        .answer(Place::Below, move |reader| {
+    visitor
+        .answer(move |reader| {
             let (Path(name), Query(asked)) = (name?, asked?);
             let stored = find(reader, &name)?;
             let page = value("page", asked.page.as_deref())?.unwrap_or(1);
-            Answer::page(&block_page(reader, stored, page)?)
+            reader.page(&block_page(reader, stored, page)?)
         })
         .await
 }
@@ -139,7 +151,7 @@ fn block_page<'a>(
         .checkpoint(header.height)?
         .ok_or_else(|| ExplorerError::NoSuchBlock { name: header.height.to_string() })?;
     let note = signature.map(|signature| checkpoint.to_note(&header.authority, &signature));
-    let at = |page: u64| query(&[("page", Some(page.to_string()))]);
+    let at = |page: u64| address(&[("page", Some(page.to_string()))]);
     Ok(BlockPage {
         frame: reader.frame(Section::Blocks),
         hash: Digest::new(header.hash()),
@@ -149,6 +161,13 @@ fn block_page<'a>(
         authority: Digest::new(header.authority),
         root_hash: Digest::new(checkpoint.root),
         sealed: reader.moment(header.time),
+        after: match header.height.checked_sub(1) {
+            Some(before) => reader.view.header(before)?.map(|before| {
+                let before = before.header.time.as_millis();
+                Span::new(header.time.as_millis().saturating_sub(before))
+            }),
+            None => None,
+        },
         entry_count: Count(u64::from(header.entry_count)),
         newer: (page > 1).then(|| at(page - 1)),
         older: (page < pages).then(|| at(page + 1)),

@@ -1,16 +1,17 @@
 //! All entries, or those that fit a filter.
 
 use askama::Template;
+use axum::extract::Query;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
 use axum::response::Response;
 use serde::Deserialize;
 
-use super::answer::{Answer, Explorer, ExplorerError, Frame, Place, Reader, Section};
+use super::answer::{ExplorerError, Frame, Reader, Section, Visitor};
 use super::lines::EntryLine;
+use super::messages::filters;
 use super::query::{query, value};
 use super::sentence::KindName;
-use crate::protocol::entry::Kind;
+use crate::protocol::entry::{Kind, ReferenceKind};
 use crate::protocol::id::{Id, MAX_ID_BYTES};
 use crate::store::{Direction, Filter, Page};
 
@@ -25,6 +26,12 @@ pub(super) struct ListQuery {
     merchant: Option<String>,
     tenant: Option<String>,
     external_id: Option<String>,
+    order_ref: Option<String>,
+    voucher: Option<String>,
+    click_ref: Option<String>,
+    link_ref: Option<String>,
+    campaign_ref: Option<String>,
+    payment_ref: Option<String>,
     /// The page of entries right below this index.
     before: Option<String>,
     /// The page of entries right above this index.
@@ -36,6 +43,16 @@ struct Field {
     name: &'static str,
     value: String,
 }
+
+/// What entries refer to outside of the ledger, by the names of the fields.
+const REFERENCES: [(&str, ReferenceKind); 6] = [
+    ("order_ref", ReferenceKind::Order),
+    ("voucher", ReferenceKind::Voucher),
+    ("click_ref", ReferenceKind::Click),
+    ("link_ref", ReferenceKind::Link),
+    ("campaign_ref", ReferenceKind::Campaign),
+    ("payment_ref", ReferenceKind::Payment),
+];
 
 #[derive(Template)]
 #[template(path = "entries.html")]
@@ -51,13 +68,13 @@ struct EntryList<'a> {
 
 /// `GET /entries`
 pub(super) async fn list(
-    State(explorer): State<Explorer>,
+    visitor: Visitor,
     asked: Result<Query<ListQuery>, QueryRejection>,
 ) -> Response {
-    explorer
-        .answer(Place::Top, move |reader| {
+    visitor
+        .answer(move |reader| {
             let Query(asked) = asked?;
-            Answer::page(&entry_list(reader, &asked)?)
+            reader.page(&entry_list(reader, &asked)?)
         })
         .await
 }
@@ -69,6 +86,7 @@ fn entry_list<'a>(reader: &Reader<'a>, asked: &ListQuery) -> Result<EntryList<'a
         affiliate: value("affiliate", asked.affiliate.as_deref())?,
         merchant: value("merchant", asked.merchant.as_deref())?,
         external_id: value("external_id", asked.external_id.as_deref())?,
+        references: asked.references()?,
         ..Filter::default()
     };
     let before = value("before", asked.before.as_deref())?;
@@ -113,22 +131,52 @@ fn filter_address(filter: &Filter) -> String {
     query(&filter_values(filter))
 }
 
+impl ListQuery {
+    /// What is asked for outside of the ledger.
+    fn references(&self) -> Result<Vec<(ReferenceKind, Id)>, ExplorerError> {
+        let given = [
+            &self.order_ref,
+            &self.voucher,
+            &self.click_ref,
+            &self.link_ref,
+            &self.campaign_ref,
+            &self.payment_ref,
+        ];
+        let mut references = Vec::new();
+        for ((name, kind), given) in REFERENCES.into_iter().zip(given) {
+            if let Some(id) = value(name, given.as_deref())? {
+                references.push((kind, id));
+            }
+        }
+        Ok(references)
+    }
+}
+
 fn filter_values(filter: &Filter) -> Vec<(&'static str, Option<String>)> {
     let text = |id: &Option<Id>| id.as_ref().map(ToString::to_string);
-    vec![
+    let named = vec![
         ("tenant", text(&filter.tenant)),
         ("kind", filter.kind.map(|kind| kind.to_string())),
         ("affiliate", text(&filter.affiliate)),
         ("merchant", text(&filter.merchant)),
         ("external_id", text(&filter.external_id)),
-    ]
+    ];
+    let referred = REFERENCES.into_iter().map(|(name, kind)| {
+        let given = filter.references.iter().find(|(known, _)| *known == kind);
+        (name, given.map(|(_, id)| id.to_string()))
+    });
+    named.into_iter().chain(referred).collect()
 }
 
 impl EntryList<'_> {
     /// The filter's free fields, as the form shows them.
     fn fields(&self) -> impl Iterator<Item = Field> {
         let values = filter_values(&self.filter).into_iter().filter(|(name, _)| *name != "kind");
-        values.map(|(name, value)| Field { name, value: value.unwrap_or_default() })
+        // Nobody begins to filter by what is outside of the ledger: that comes from a link.
+        let shown = values.filter(|(name, value)| {
+            value.is_some() || !REFERENCES.iter().any(|(known, _)| known == name)
+        });
+        shown.map(|(name, value)| Field { name, value: value.unwrap_or_default() })
     }
 
     fn filtered(&self) -> bool {

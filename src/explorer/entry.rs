@@ -3,21 +3,24 @@
 use std::collections::BTreeMap;
 
 use askama::Template;
+use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
 use axum::response::Response;
 
-use super::answer::{Answer, Explorer, ExplorerError, Frame, Place, Reader, Section, repeated};
+use super::answer::{ExplorerError, Frame, Reader, Section, Visitor, repeated};
+use super::language::Language;
 use super::lines::EntryLine;
 use super::marks::Named;
+use super::messages::{Said, filters, say};
 use super::paid::{LineName, Paid};
+use super::query::path;
 use super::related::Related;
 use super::sentence::{AdjustmentStateName, KindName, PayoutStateName, ReasonText, StateName};
 use super::standing::{BAR_UNITS, Standing};
 use super::values::{Count, Day, Digest, Moment, Money, Percent, Rated, Span};
 use crate::protocol::block::EncodedEntry;
 use crate::protocol::entry::{
-    Action, Amended, Balance, Body, CapPer, Claim, Effect, ImportedState, Kind, Locking, Outcome,
+    Action, Amended, Balance, Body, CapPer, Claim, Effect, Entry, Kind, Locking, Outcome,
     PaymentEvent, Period, Rate, Reference, Reward, Role, Verdict,
 };
 use crate::protocol::hash::EntryId;
@@ -55,6 +58,8 @@ struct EntryPage<'a> {
     standing: Option<Standing>,
     /// Of a payout: what it pays.
     paid: Option<Paid>,
+    /// A page that tells more than this entry: what it is called, and where it is.
+    whole: Option<(Said<'static>, String)>,
     related: Related,
     now: Timestamp,
     leaf: String,
@@ -63,15 +68,12 @@ struct EntryPage<'a> {
 }
 
 /// `GET /entries/{id or index}`
-pub(super) async fn page(
-    State(explorer): State<Explorer>,
-    name: Result<Path<String>, PathRejection>,
-) -> Response {
-    explorer
-        .answer(Place::Below, move |reader| {
+pub(super) async fn page(visitor: Visitor, name: Result<Path<String>, PathRejection>) -> Response {
+    visitor
+        .answer(move |reader| {
             let Path(name) = name?;
             let EntryHit { index, entry } = find(reader, &name)?;
-            Answer::page(&entry_page(reader, index, &entry)?)
+            reader.page(&entry_page(reader, index, &entry)?)
         })
         .await
 }
@@ -111,6 +113,7 @@ fn entry_page<'a>(
             Body::Payout(payout) => Some(reader.paid(payout, &named)?),
             _ => None,
         },
+        whole: whole(entry),
         named,
         standing: reader.standing(found)?,
         related: reader.related(index, found)?,
@@ -119,6 +122,28 @@ fn entry_page<'a>(
         leaf_bytes: Count(leaf.len() as u64),
         leaf_cut: shown.len() < leaf.len(),
     })
+}
+
+/// The page of what an entry is about.
+fn whole(entry: &Entry) -> Option<(Said<'static>, String)> {
+    let tenant = entry.tenant.as_str();
+    if let Some((Kind::Commission, name)) = entry.subject() {
+        return Some((
+            say("The commission’s whole life"),
+            path("commissions", &[tenant, name.as_str()]),
+        ));
+    }
+    match &entry.body {
+        Body::Transaction(sale) => Some((
+            say("The order’s whole life"),
+            path("orders", &[tenant, sale.order_ref.as_str()]),
+        )),
+        Body::ProgramTerms(terms) => Some((
+            say("All versions of these terms"),
+            path("programs", &[tenant, terms.merchant.as_str(), terms.program.as_str()]),
+        )),
+        _ => None,
+    }
 }
 
 impl Delay {

@@ -7,6 +7,7 @@ use askama::Template;
 use askama::filters::HtmlSafe;
 
 use super::answer::{ExplorerError, Reader};
+use super::messages::filters;
 use super::sentence::ReasonText;
 use crate::protocol::block::EncodedEntry;
 use crate::protocol::entry::{Body, Effect, Entry, Kind, Reason};

@@ -4,7 +4,8 @@ use std::str::FromStr;
 
 use askama::filters::urlencode_strict;
 
-use super::answer::ExplorerError;
+use super::answer::{ExplorerError, repeated};
+use crate::protocol::id::Id;
 
 /// A value that was given, read as a `T`. An empty one counts as not given: forms send those.
 ///
@@ -31,8 +32,26 @@ pub(super) fn query(values: &[(&str, Option<String>)]) -> String {
     format!("?{}", pairs.join("&"))
 }
 
+/// The address of what has these names, relative to the root.
+pub(super) fn path(pages: &str, names: &[&str]) -> String {
+    names.iter().fold(pages.to_owned(), |path, name| format!("{path}/{}", encode(name)))
+}
+
+/// The names in an address, each read as an id.
+///
+/// # Errors
+/// [`ExplorerError::NoSuchName`]: nothing on a ledger is called what no id can be.
+pub(super) fn ids<const N: usize>(names: [&str; N]) -> Result<[Id; N], ExplorerError> {
+    let mut ids = Vec::with_capacity(N);
+    for name in names {
+        let unknown = |_| ExplorerError::NoSuchName { name: repeated(name) };
+        ids.push(Id::new(name).map_err(unknown)?);
+    }
+    Ok(ids.try_into().expect("as many as there are names"))
+}
+
 /// `text` with everything but letters, digits, `-`, `_`, `.` and `~` percent-encoded.
-fn encode(text: &str) -> String {
+pub(super) fn encode(text: &str) -> String {
     match urlencode_strict(text) {
         Ok(encoded) => encoded.to_string(),
         Err(never) => match never {},
@@ -42,7 +61,6 @@ fn encode(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::id::Id;
 
     #[test]
     fn encodes_what_would_mean_something() {

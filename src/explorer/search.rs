@@ -1,22 +1,22 @@
-//! The search box: knows what was typed.
+//! The search box: knows what was typed. One hit is gone to at once, many are listed.
 
 use askama::Template;
+use axum::extract::Query;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
 use axum::response::Response;
 use serde::Deserialize;
 
-use super::answer::{Answer, Explorer, ExplorerError, Frame, Place, Reader, Section, repeated};
+use super::answer::{Answer, ExplorerError, Frame, Reader, Section, Visitor, repeated};
 use super::lines::{BlockLine, EntryLine};
-use super::query::query;
-use crate::protocol::hash::{EntryId, HeaderHash};
+use super::messages::filters;
+use super::query::{path, query};
+use super::values::Day;
 use crate::protocol::id::Id;
-use crate::store::{Direction, Filter};
+use crate::protocol::time::Timestamp;
+use crate::query::{self, AsOf, FoundType, QueryError, When};
 
-/// How many entries of one external id are listed.
-const MAX_SAME_NAME: usize = 20;
-/// How many of a party's latest entries are listed.
-const MAX_OF_PARTY: usize = 5;
+/// How many hits are listed.
+const MAX_HITS: usize = 50;
 
 /// What `/search` can be asked for.
 #[derive(Deserialize)]
@@ -29,22 +29,23 @@ pub(super) struct SearchQuery {
 struct Found {
     blocks: Vec<BlockLine>,
     entries: Vec<EntryLine>,
-    parties: Vec<Party>,
+    /// Whoever and whatever is called so.
+    names: Vec<Name>,
+    /// Those whose name only begins so.
+    similar: Vec<Name>,
 }
 
-/// Somebody whom entries concern.
-struct Party {
-    role: Role,
-    name: Id,
-    /// Where all of its entries are, relative to the root.
+/// Something that has a page.
+struct Name {
+    kind: FoundType,
+    name: String,
+    /// Of a day.
+    day: Option<Timestamp>,
+    /// Of a program.
+    merchant: Option<Id>,
+    tenant: Option<Id>,
+    /// Where it is, relative to the root.
     address: String,
-    latest: Vec<EntryLine>,
-}
-
-#[derive(Clone, Copy)]
-enum Role {
-    Affiliate,
-    Merchant,
 }
 
 #[derive(Template)]
@@ -52,17 +53,17 @@ enum Role {
 struct SearchPage<'a> {
     frame: Frame<'a>,
     found: Found,
-    /// Why the text can't be a name of anything.
-    problem: Option<String>,
+    /// Whether the text can't be a name of anything.
+    impossible: bool,
 }
 
 /// `GET /search?q=`
 pub(super) async fn page(
-    State(explorer): State<Explorer>,
+    visitor: Visitor,
     asked: Result<Query<SearchQuery>, QueryRejection>,
 ) -> Response {
-    explorer
-        .answer(Place::Top, move |reader| {
+    visitor
+        .answer(move |reader| {
             let Query(asked) = asked?;
             search(reader, asked.q.unwrap_or_default().trim())
         })
@@ -76,43 +77,47 @@ fn search(reader: &Reader<'_>, text: &str) -> Result<Answer, ExplorerError> {
     }
     let shown = repeated(text);
     let frame = Frame { query: &shown, ..reader.frame(Section::Search) };
-    let problem = Id::new(text).err().filter(|_| !text.is_empty()).map(|error| error.to_string());
-    Answer::page(&SearchPage { frame, found, problem })
+    let impossible = Id::new(text).is_err();
+    reader.page(&SearchPage { frame, found, impossible })
 }
 
 impl Found {
     fn new(reader: &Reader<'_>, text: &str) -> Result<Self, ExplorerError> {
         let mut found = Self::default();
-        if let Ok(number) = text.parse() {
-            found.add_number(reader, number)?;
+        if text.is_empty() {
+            return Ok(found);
         }
-        let digest = text.to_ascii_lowercase();
-        if let Ok(id) = digest.parse::<EntryId>()
-            && let Some(hit) = reader.view.entry_with_id(&id)?
-        {
-            found.add_entry(reader, hit.index)?;
+        let at = AsOf::resolve(reader.view, When::Now)?;
+        for hit in query::search(reader.view, &at, text, None, MAX_HITS)? {
+            match (hit.kind, hit.index, hit.height) {
+                (FoundType::Entry, Some(index), _) => found.add_entry(reader, index)?,
+                (FoundType::Block, _, Some(height)) => found.add_block(reader, height)?,
+                _ => {
+                    let exact = hit.exact;
+                    let names = if exact { &mut found.names } else { &mut found.similar };
+                    names.push(Name::new(hit));
+                }
+            }
         }
-        if let Ok(hash) = digest.parse::<HeaderHash>()
-            && let Some(height) = reader.view.height_of_hash(&hash)?
-        {
-            found.add_block(reader, height)?;
-        }
-        if let Ok(name) = Id::new(text) {
-            found.add_name(reader, &name)?;
+        if let Some(time) = point_in_time(text) {
+            found.add_block_at(reader, time)?;
         }
         Ok(found)
-    }
-
-    /// A height, or a log index: of an entry or, if a header stands there, of its block.
-    fn add_number(&mut self, reader: &Reader<'_>, number: u64) -> Result<(), ExplorerError> {
-        self.add_block(reader, number)?;
-        self.add_entry(reader, number)
     }
 
     fn add_block(&mut self, reader: &Reader<'_>, height: u64) -> Result<(), ExplorerError> {
         let stored = reader.view.header(height)?;
         self.blocks.extend(stored.map(|stored| reader.block_line(&stored)));
         Ok(())
+    }
+
+    /// The block that was the last one at a time.
+    fn add_block_at(&mut self, reader: &Reader<'_>, time: Timestamp) -> Result<(), ExplorerError> {
+        match AsOf::resolve(reader.view, When::Time(time)) {
+            Ok(at) => self.add_block(reader, at.height),
+            Err(QueryError::BeforeGenesis { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn add_entry(&mut self, reader: &Reader<'_>, index: u64) -> Result<(), ExplorerError> {
@@ -122,45 +127,86 @@ impl Found {
         Ok(())
     }
 
-    /// Entries with this external id, and whoever bears this name.
-    fn add_name(&mut self, reader: &Reader<'_>, name: &Id) -> Result<(), ExplorerError> {
-        let latest = |filter: &Filter, limit| -> Result<Vec<EntryLine>, ExplorerError> {
-            let page = reader.view.search(filter, Direction::NewestFirst, None, limit)?;
-            reader.entry_lines(&page.hits)
-        };
-        let name = || Some(name.clone());
-        let named = Filter { external_id: name(), ..Filter::default() };
-        for line in latest(&named, MAX_SAME_NAME)? {
-            // Its index may have been found before: a number is a name too.
-            if self.entries.iter().all(|known| known.index != line.index) {
-                self.entries.push(line);
-            }
-        }
-        let parties = [
-            (Role::Affiliate, "affiliate", Filter { affiliate: name(), ..Filter::default() }),
-            (Role::Merchant, "merchant", Filter { merchant: name(), ..Filter::default() }),
-        ];
-        for (role, field, filter) in parties {
-            let latest = latest(&filter, MAX_OF_PARTY)?;
-            if let (false, Some(name)) = (latest.is_empty(), name()) {
-                let address = format!("entries{}", query(&[(field, Some(name.to_string()))]));
-                self.parties.push(Party { role, name, address, latest });
-            }
-        }
-        Ok(())
-    }
-
-    /// Where the only hit is, relative to the root.
+    /// Where the only hit is, relative to the root. What only begins so doesn't count beside it.
     fn only_hit(&self) -> Option<String> {
-        match (self.blocks.as_slice(), self.entries.as_slice(), self.parties.as_slice()) {
+        match (self.blocks.as_slice(), self.entries.as_slice(), self.names.as_slice()) {
             ([block], [], []) => Some(format!("blocks/{}", block.height)),
             ([], [entry], []) => Some(format!("entries/{}", entry.id)),
-            ([], [], [party]) => Some(party.address.clone()),
+            ([], [], [name]) => Some(name.address.clone()),
+            ([], [], []) => match self.similar.as_slice() {
+                [name] => Some(name.address.clone()),
+                _ => None,
+            },
             _ => None,
         }
     }
 
     fn is_empty(&self) -> bool {
-        self.blocks.is_empty() && self.entries.is_empty() && self.parties.is_empty()
+        let nobody = self.names.is_empty() && self.similar.is_empty();
+        self.blocks.is_empty() && self.entries.is_empty() && nobody
+    }
+}
+
+impl Name {
+    fn new(found: query::Found) -> Self {
+        let query::Found { kind, tenant, name, merchant, last_height, .. } = found;
+        let of = tenant.as_ref().map(ToString::to_string).unwrap_or_default();
+        let entries = |field| {
+            let values = [("tenant", Some(of.clone())), (field, Some(name.clone()))];
+            format!("entries{}", query(&values))
+        };
+        let address = match kind {
+            FoundType::Affiliate => path("affiliates", &[&of, &name]),
+            FoundType::Merchant => path("merchants", &[&of, &name]),
+            FoundType::Order => path("orders", &[&of, &name]),
+            FoundType::Program => {
+                let merchant = merchant.as_ref().map(ToString::to_string).unwrap_or_default();
+                path("programs", &[&of, &merchant, &name])
+            }
+            FoundType::Day => {
+                let last = last_height.unwrap_or_default().to_string();
+                format!("blocks{}", query(&[("from", Some(last)), ("day", Some(name.clone()))]))
+            }
+            FoundType::Tenant => format!("entries{}", query(&[("tenant", Some(name.clone()))])),
+            FoundType::Voucher => entries("voucher"),
+            FoundType::Click => entries("click_ref"),
+            FoundType::Link => entries("link_ref"),
+            FoundType::Campaign => entries("campaign_ref"),
+            FoundType::Payment => entries("payment_ref"),
+            FoundType::Entry | FoundType::Block => entries("external_id"),
+        };
+        let day =
+            if kind == FoundType::Day { format!("{name}T00:00:00Z").parse().ok() } else { None };
+        Self { kind, name, day, merchant, tenant, address }
+    }
+}
+
+/// The point in time that `text` writes, with a `T` or a space in its middle, with or without
+/// seconds, in UTC.
+fn point_in_time(text: &str) -> Option<Timestamp> {
+    let text = text.trim_end_matches("UTC").trim_end_matches('Z').trim().replacen(' ', "T", 1);
+    let (day, clock) = text.split_once('T')?;
+    let seconds = if clock.matches(':').count() == 1 { ":00" } else { "" };
+    format!("{day}T{clock}{seconds}Z").parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_as_people_write_them() {
+        let time = "2026-03-01T14:05:00Z".parse::<Timestamp>().unwrap();
+        for text in [
+            "2026-03-01T14:05:00Z",
+            "2026-03-01 14:05",
+            "2026-03-01 14:05:00 UTC",
+            "2026-03-01T14:05:00.000",
+        ] {
+            assert_eq!(point_in_time(text), Some(time), "{text}");
+        }
+        for text in ["2026-03-01", "T", "2026-03-01 ", "yesterday", "12:00"] {
+            assert_eq!(point_in_time(text), None, "{text}");
+        }
     }
 }

@@ -1,33 +1,32 @@
-//! What an entry says, in plain language. The words stand in templates.
+//! What an entry says, in plain language.
 
-use askama::Template;
+use std::fmt;
+
 use askama::filters::HtmlSafe;
+use askama::{FastWritable, NO_VALUES, Template, Values};
 
 use super::answer::{ExplorerError, Reader};
-use super::values::{Day, Money, Percent};
+use super::messages::filters;
+use super::values::Money;
 use crate::protocol::block::EncodedEntry;
-use crate::protocol::entry::{
-    Action, Amended, Balance, Body, Claim, Effect, ImportedState, Kind, Outcome, PaymentEvent,
-    Payout, PayoutLine, Reason, Reward, Role, Verdict,
-};
+use crate::protocol::entry::{Amended, Body, Kind, Reason};
 use crate::protocol::id::Id;
-use crate::protocol::money::{Amount, Currency, Decimal, PPM_WHOLE};
+use crate::protocol::money::{Amount, Currency, Decimal};
 use crate::protocol::rules::{
     AdjustmentState, CommissionRecord, CommissionState, PayoutState, Record,
 };
 use crate::protocol::text::EntryText;
 
 /// An entry as a sentence.
-#[derive(Clone, Debug, Template)]
-#[template(path = "sentence.html")]
+#[derive(Clone, Debug)]
 pub(super) struct Sentence {
     pub(super) body: Body<Decimal>,
-    context: Context,
+    pub(super) context: Context,
 }
 
 /// What the sentence says beyond the entry itself, as far as the ledger knows it.
 #[derive(Clone, Debug)]
-enum Context {
+pub(super) enum Context {
     /// The entry speaks for itself.
     Itself,
     /// The order that a commission or an amendment is about, and its merchant.
@@ -94,15 +93,24 @@ impl Sentence {
         Ok(Self { body: text.body().clone(), context })
     }
 
-    /// How many commissions and how many adjustments a payout has.
-    fn paid(payout: &Payout<Decimal>) -> (usize, usize) {
-        payout.lines.iter().fold((0, 0), |(commissions, adjustments), line| match line {
-            PayoutLine::Commission { .. } => (commissions + 1, adjustments),
-            PayoutLine::Adjustment { .. } => (commissions, adjustments + 1),
-            PayoutLine::Fee { .. }
-            | PayoutLine::WithheldTax { .. }
-            | PayoutLine::CarriedForward { .. } => (commissions, adjustments),
-        })
+    /// The order that it names beyond the entry itself.
+    pub(super) fn order(&self) -> Option<&Id> {
+        match &self.context {
+            Context::Order { order_ref, .. } => Some(order_ref),
+            _ => None,
+        }
+    }
+}
+
+impl FastWritable for Sentence {
+    fn write_into(&self, dest: &mut dyn fmt::Write, values: &dyn Values) -> askama::Result<()> {
+        self.said().write_into(dest, values)
+    }
+}
+
+impl fmt::Display for Sentence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write_into(f, NO_VALUES).map_err(|_| fmt::Error)
     }
 }
 

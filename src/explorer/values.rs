@@ -1,10 +1,14 @@
-//! Times, amounts and hashes as people read them. Each renders itself in a template.
+//! Times, amounts and hashes as people read them, each in the language of the page.
 
-use askama::Template;
+use std::fmt::{self, Write};
+
 use askama::filters::HtmlSafe;
+use askama::{FastWritable, NO_VALUES, Values};
 
+use super::messages::{Said, counted, language, say};
 use crate::protocol::money::{Currency, Decimal, ExchangeRate, PPM_WHOLE};
 use crate::protocol::time::{DAY_MS, Timestamp};
+use crate::query::Figure;
 
 const SECOND_MS: u64 = 1000;
 const MINUTE_MS: u64 = 60 * SECOND_MS;
@@ -15,23 +19,18 @@ const YEAR_MS: u64 = 365 * DAY_MS;
 const HASH_END_CHARACTERS: usize = 6;
 
 /// A point in time: relative in words, exact on demand.
-#[derive(Clone, Debug, Template)]
-#[template(path = "value/moment.html")]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Moment {
     time: Timestamp,
     ago: Ago,
 }
 
 /// The same, exact in words.
-#[derive(Clone, Debug, Template)]
-#[template(path = "value/exact.html")]
-pub(super) struct Exact<'a> {
-    moment: &'a Moment,
-}
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Exact(Moment);
 
 /// How long before or after now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Template)]
-#[template(path = "value/ago.html")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ago {
     JustNow,
     Past(Span),
@@ -39,8 +38,7 @@ pub(super) enum Ago {
 }
 
 /// A length of time, in its largest whole unit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Template)]
-#[template(path = "value/span.html")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Span {
     count: u64,
     unit: Unit,
@@ -48,6 +46,7 @@ pub(super) struct Span {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Unit {
+    Millisecond,
     Second,
     Minute,
     Hour,
@@ -57,58 +56,67 @@ enum Unit {
 }
 
 /// Each unit, and from how many milliseconds on it is used. The largest first.
-const UNITS: [(Unit, u64, u64); 6] = [
+const UNITS: [(Unit, u64, u64); 7] = [
     (Unit::Year, YEAR_MS, 2 * YEAR_MS),
     (Unit::Month, MONTH_MS, 2 * MONTH_MS),
     (Unit::Day, DAY_MS, 2 * DAY_MS),
     (Unit::Hour, HOUR_MS, HOUR_MS),
     (Unit::Minute, MINUTE_MS, MINUTE_MS),
-    (Unit::Second, SECOND_MS, 0),
+    (Unit::Second, SECOND_MS, SECOND_MS),
+    (Unit::Millisecond, 1, 0),
 ];
 
 /// An amount of money.
-#[derive(Clone, Debug, Template)]
-#[template(path = "value/money.html")]
+#[derive(Clone, Debug)]
 pub(super) struct Money {
     amount: String,
     currency: Currency,
 }
 
 /// A hash or a key: the middle gives way where there is no room for it.
-#[derive(Clone, Debug, Template)]
-#[template(path = "value/digest.html")]
+#[derive(Clone, Debug)]
 pub(super) struct Digest {
     start: String,
     end: String,
 }
 
 /// A number of things.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Count(pub(super) u64);
 
 /// The day of a time, in UTC.
-#[derive(Clone, Copy, Debug, Template)]
-#[template(path = "value/day.html")]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Day(pub(super) Timestamp);
 
 /// A rate in per cent, given in parts per million; without zeros at its end.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Percent(pub(super) u32);
 
+/// A share in per cent to one decimal, given in parts per million.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Share(pub(super) i64);
+
 /// How much one of a currency is in another, without zeros at its end.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rated(pub(super) ExchangeRate);
 
-impl HtmlSafe for Moment {}
-impl HtmlSafe for Exact<'_> {}
-impl HtmlSafe for Ago {}
-impl HtmlSafe for Span {}
-impl HtmlSafe for Money {}
-impl HtmlSafe for Digest {}
-impl HtmlSafe for Count {}
-impl HtmlSafe for Day {}
-impl HtmlSafe for Percent {}
-impl HtmlSafe for Rated {}
+/// A plain decimal number.
+#[derive(Clone, Debug)]
+pub(super) struct Number(pub(super) String);
+
+/// What writes itself in the language of the page: that is HTML, and English elsewhere.
+macro_rules! written {
+    ($($type:ty),+) => {$(
+        impl HtmlSafe for $type {}
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.write_into(f, NO_VALUES).map_err(|_| fmt::Error)
+            }
+        }
+    )+};
+}
+written!(Moment, Exact, Ago, Span, Money, Digest, Count, Day, Percent, Share, Rated, Number);
 
 impl Moment {
     pub(super) fn new(time: Timestamp, now: Timestamp) -> Self {
@@ -132,14 +140,38 @@ impl Moment {
     }
 
     /// The same with the exact time in words.
-    pub(super) fn exact(&self) -> Exact<'_> {
-        Exact { moment: self }
+    pub(super) fn exact(&self) -> Exact {
+        Exact(*self)
     }
+}
 
-    /// Date and time in UTC, to the millisecond where there are any.
-    fn readable(&self) -> String {
-        let text = self.time.to_string();
-        format!("{} UTC", text.trim_end_matches('Z').replace('T', " "))
+impl FastWritable for Moment {
+    fn write_into(&self, dest: &mut dyn Write, values: &dyn Values) -> askama::Result<()> {
+        let (time, readable) = (self.time, language(values).moment(self.time));
+        write!(dest, r#"<time datetime="{time}" title="{readable}" data-ago>"#)?;
+        self.ago.write_into(dest, values)?;
+        Ok(dest.write_str("</time>")?)
+    }
+}
+
+impl FastWritable for Exact {
+    fn write_into(&self, dest: &mut dyn Write, values: &dyn Values) -> askama::Result<()> {
+        let Self(Moment { time, ago }) = self;
+        let readable = language(values).moment(*time);
+        write!(dest, r#"<time datetime="{time}">{readable}</time> <span class="ago">("#)?;
+        ago.write_into(dest, values)?;
+        Ok(dest.write_str(")</span>")?)
+    }
+}
+
+impl FastWritable for Ago {
+    fn write_into(&self, dest: &mut dyn Write, values: &dyn Values) -> askama::Result<()> {
+        let said = match self {
+            Self::JustNow => say("just now"),
+            Self::Past(span) => say("{span} ago").with("span", *span),
+            Self::Future(span) => say("in {span}").with("span", *span),
+        };
+        said.write_into(dest, values)
     }
 }
 
@@ -149,67 +181,123 @@ impl Span {
         let (unit, size, _) = UNITS
             .into_iter()
             .find(|(_, _, from)| milliseconds >= *from)
-            .expect("seconds begin at zero");
+            .expect("milliseconds begin at zero");
         Self { count: milliseconds / size, unit }
+    }
+
+    fn said(self) -> Said<'static> {
+        let count = self.count;
+        match self.unit {
+            Unit::Millisecond => counted(count, "{count} millisecond", "{count} milliseconds"),
+            Unit::Second => counted(count, "{count} second", "{count} seconds"),
+            Unit::Minute => counted(count, "{count} minute", "{count} minutes"),
+            Unit::Hour => counted(count, "{count} hour", "{count} hours"),
+            Unit::Day => counted(count, "{count} day", "{count} days"),
+            Unit::Month => counted(count, "{count} month", "{count} months"),
+            Unit::Year => counted(count, "{count} year", "{count} years"),
+        }
+    }
+}
+
+impl FastWritable for Span {
+    fn write_into(&self, dest: &mut dyn Write, values: &dyn Values) -> askama::Result<()> {
+        self.said().write_into(dest, values)
     }
 }
 
 impl Money {
     pub(super) fn new(currency: Currency, amount: &Decimal) -> Self {
-        Self { amount: grouped(amount.as_str()), currency }
+        Self { amount: amount.as_str().to_owned(), currency }
+    }
+
+    /// A sum that an answer gives.
+    pub(super) fn of(currency: Currency, figure: Figure) -> Self {
+        Self { amount: figure.to_string(), currency }
     }
 
     /// Whether `amount` is none at all.
     pub(super) fn is_none(amount: &Decimal) -> bool {
-        !amount.as_str().bytes().any(|digit| (b'1'..=b'9').contains(&digit))
+        is_nothing(amount.as_str())
+    }
+
+    /// Whether it is none at all.
+    pub(super) fn is_zero(&self) -> bool {
+        is_nothing(&self.amount)
+    }
+}
+
+fn is_nothing(amount: &str) -> bool {
+    !amount.bytes().any(|digit| (b'1'..=b'9').contains(&digit))
+}
+
+impl FastWritable for Money {
+    fn write_into(&self, dest: &mut dyn Write, values: &dyn Values) -> askama::Result<()> {
+        let (amount, currency) = (language(values).number(&self.amount), self.currency);
+        Ok(write!(dest, r#"<span class="money">{amount} {currency}</span>"#)?)
     }
 }
 
 impl Digest {
-    pub(super) fn new(digest: impl std::fmt::Display) -> Self {
+    pub(super) fn new(digest: impl fmt::Display) -> Self {
         let mut start = digest.to_string();
         let end = start.split_off(start.len().saturating_sub(HASH_END_CHARACTERS));
         Self { start, end }
     }
 }
 
-impl std::fmt::Display for Count {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&grouped(&self.0.to_string()))
+impl FastWritable for Digest {
+    fn write_into(&self, dest: &mut dyn Write, _: &dyn Values) -> askama::Result<()> {
+        let Self { start, end } = self;
+        let hash = format_args!(r#"<span class="hash-start">{start}</span><span>{end}</span>"#);
+        Ok(write!(dest, r#"<code class="hash" title="{start}{end}">{hash}</code>"#)?)
     }
 }
 
-impl Day {
-    fn readable(self) -> String {
-        self.0.to_string().split('T').next().unwrap_or_default().to_owned()
+impl FastWritable for Count {
+    fn write_into(&self, dest: &mut dyn Write, values: &dyn Values) -> askama::Result<()> {
+        Ok(dest.write_str(&language(values).number(&self.0.to_string()))?)
     }
 }
 
-impl std::fmt::Display for Percent {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl FastWritable for Day {
+    fn write_into(&self, dest: &mut dyn Write, values: &dyn Values) -> askama::Result<()> {
+        let (time, day) = (self.0, language(values).day(self.0));
+        Ok(write!(dest, r#"<time datetime="{time}">{day}</time>"#)?)
+    }
+}
+
+impl FastWritable for Percent {
+    fn write_into(&self, dest: &mut dyn Write, values: &dyn Values) -> askama::Result<()> {
         let unit = PPM_WHOLE / 100;
         let text = format!("{}.{:04}", self.0 / unit, self.0 % unit);
-        f.write_str(text.trim_end_matches('0').trim_end_matches('.'))
+        let text = text.trim_end_matches('0').trim_end_matches('.');
+        Ok(dest.write_str(&language(values).number(text))?)
     }
 }
 
-impl std::fmt::Display for Rated {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.0.to_string().trim_end_matches('0').trim_end_matches('.'))
+impl FastWritable for Share {
+    fn write_into(&self, dest: &mut dyn Write, values: &dyn Values) -> askama::Result<()> {
+        // Thousandths, rounded.
+        let tenths = self.0.saturating_add(500).div_euclid(1_000);
+        let sign = if tenths < 0 { "-" } else { "" };
+        let tenths = tenths.unsigned_abs();
+        let text = format!("{sign}{}.{}", tenths / 10, tenths % 10);
+        Ok(write!(dest, "{} %", language(values).number(&text))?)
     }
 }
 
-/// A decimal number with its thousands apart.
-fn grouped(number: &str) -> String {
-    let (whole, fraction) = number.split_at(number.find('.').unwrap_or(number.len()));
-    let mut text = String::with_capacity(number.len() + number.len() / 3);
-    for (position, digit) in whole.chars().enumerate() {
-        if position > 0 && (whole.len() - position).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
+impl FastWritable for Rated {
+    fn write_into(&self, dest: &mut dyn Write, values: &dyn Values) -> askama::Result<()> {
+        let text = self.0.to_string();
+        let text = text.trim_end_matches('0').trim_end_matches('.');
+        Ok(dest.write_str(&language(values).number(text))?)
     }
-    text + fraction
+}
+
+impl FastWritable for Number {
+    fn write_into(&self, dest: &mut dyn Write, values: &dyn Values) -> askama::Result<()> {
+        Ok(dest.write_str(&language(values).number(&self.0))?)
+    }
 }
 
 #[cfg(test)]
@@ -239,23 +327,6 @@ mod tests {
         ];
         for (time, expected) in cases {
             assert_eq!(ago(time), expected, "{time}");
-        }
-    }
-
-    #[test]
-    fn exact_times() {
-        let time = "2026-11-21T14:00:00.250Z".parse().unwrap();
-        let moment = Moment::new(time, time);
-        assert_eq!(moment.readable(), "2026-11-21 14:00:00.250 UTC");
-        assert_eq!(Day(time).readable(), "2026-11-21");
-    }
-
-    #[test]
-    fn numbers() {
-        let cases = [("0", "0"), ("999.99", "999.99"), ("1000", "1,000")];
-        let long = [("12345678.5", "12,345,678.5"), ("100000.000001", "100,000.000001")];
-        for (number, expected) in cases.into_iter().chain(long) {
-            assert_eq!(grouped(number), expected);
         }
     }
 

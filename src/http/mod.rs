@@ -31,6 +31,7 @@ mod forward;
 mod health;
 mod history;
 mod lines;
+mod live;
 mod log;
 mod merchants;
 mod metrics;
@@ -58,12 +59,14 @@ use std::time::Duration;
 
 use axum::Router;
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub use access::{SubmitAccess, TokenDigest};
 pub use extract::MAX_BUFFERED_BYTES;
 pub use forward::{ForwardError, Forwarder};
+pub use live::MAX_VIEWERS;
 pub use middleware::{MAX_CONCURRENT_REQUESTS, REQUEST_TIMEOUT_SECONDS};
 pub use problem::{Problem, ProblemType};
 pub use stream::MAX_CONCURRENT_STREAMS;
@@ -83,6 +86,8 @@ pub struct Api {
     /// The signed checkpoint of the genesis block, which the authority alone can make: the
     /// block itself has no signature.
     pub genesis_note: Option<String>,
+    /// Tells those who look on without end that the node stops.
+    pub stopping: CancellationToken,
 }
 
 /// What all handlers share.
@@ -96,6 +101,8 @@ struct SharedState {
     streams: Arc<Semaphore>,
     /// One permit for each verification.
     verifications: Arc<Semaphore>,
+    /// New blocks, for all who look on.
+    feed: live::Feed,
 }
 
 impl SharedState {
@@ -115,6 +122,7 @@ impl SharedState {
 /// same treatment (request ids, limits, problems for what isn't there).
 pub fn router(api: Api, pages: Router) -> Router {
     let shared = Arc::new(SharedState {
+        feed: live::Feed::new(api.stopping.clone()),
         api,
         buffers: Arc::new(Semaphore::new(extract::buffer_permits())),
         streams: Arc::new(Semaphore::new(MAX_CONCURRENT_STREAMS)),
@@ -177,7 +185,7 @@ fn timed_routes() -> OpenApiRouter<Shared> {
 
 /// Routes that may take as long as the ledger is.
 fn untimed_routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(verify::verify_ledger))
+    OpenApiRouter::new().routes(routes!(verify::verify_ledger)).routes(routes!(live::stream_blocks))
 }
 
 /// Routes that are answered however busy the node is.

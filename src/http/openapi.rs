@@ -62,6 +62,7 @@ const PROBLEMS: &[(&str, &[ProblemType])] = &[
     ("compare_terms", &[BadParameter, BadCursor, NotFound]),
     ("list_blocks", &[BadParameter, BadCursor]),
     ("get_block", &[BadParameter, BadCursor, NotFound]),
+    ("stream_blocks", &[BadParameter, Overloaded]),
     ("get_chain", &[MethodNotAllowed]),
     ("get_spec", &[MethodNotAllowed]),
     ("verify_ledger", &[BadParameter, Overloaded]),

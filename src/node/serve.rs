@@ -240,8 +240,14 @@ impl Node {
         if let health @ (Health::Standing(_) | Health::NotAuthority { .. }) = ledger.health() {
             tracing::warn!("nothing is sealed: {health}");
         }
-        let api = Api { ledger: ledger.clone(), access: setup.access, genesis_note };
+        let api = Api {
+            ledger: ledger.clone(),
+            access: setup.access,
+            genesis_note,
+            stopping: stopping.clone(),
+        };
         let router = http::router(api, explorer::router(ledger.clone()));
+        let router = explorer::refusals_as_pages(router, ledger.clone());
         let confirmed = published::confirm(ledger.clone(), places, stopping.clone()).boxed();
         let network = network.map(|network| network.run(stopping.clone()).boxed());
         let serving = Serving { address, ledger, p2p, stopping: stopping.clone() };

@@ -21,6 +21,17 @@ impl Figure {
     pub const fn new(units: i128, scale: u8) -> Self {
         Self { units, scale }
     }
+
+    /// How many units of the last decimal it is.
+    pub const fn units(self) -> i128 {
+        self.units
+    }
+
+    /// The sum of it and another of the same currency.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self { units: self.units.saturating_add(other.units), scale: self.scale }
+    }
 }
 
 /// The longest figure: 39 digits, a sign, and as many leading zeros and a point as a scale makes.

@@ -40,6 +40,8 @@ pub struct Browser {
     session: Option<String>,
     /// What the page complained about since it was opened: errors, refused content, failures.
     complaints: Vec<String>,
+    /// How many pages were loaded.
+    loads: usize,
     _profile: TempDir,
 }
 
@@ -77,6 +79,7 @@ impl Browser {
             last_command: 0,
             session: None,
             complaints: Vec::new(),
+            loads: 0,
             _profile: profile,
         };
         browser.attach(&program);
@@ -113,6 +116,54 @@ impl Browser {
         );
     }
 
+    /// Lets pages run scripts, or not.
+    pub fn run_scripts(&mut self, allowed: bool) {
+        self.command("Emulation.setScriptExecutionDisabled", json!({"value": !allowed}));
+    }
+
+    /// Types into whatever has the focus.
+    pub fn type_text(&mut self, text: &str) {
+        self.command("Input.insertText", json!({"text": text}));
+    }
+
+    /// Presses and lets go of a key.
+    pub fn press(&mut self, key: &str, text: &str) {
+        for kind in ["keyDown", "keyUp"] {
+            let typed = if kind == "keyDown" { text } else { "" };
+            let event = json!({"type": kind, "key": key, "text": typed, "code": key,
+                "windowsVirtualKeyCode": if key == "Enter" { 13 } else { 0 }});
+            self.command("Input.dispatchKeyEvent", event);
+        }
+    }
+
+    /// Does what loads another page, and waits for that.
+    pub fn turn_page(&mut self, act: impl FnOnce(&mut Self)) {
+        self.complaints.clear();
+        self.loads = 0;
+        act(self);
+        let deadline = Instant::now() + Duration::from_secs(PATIENCE_SECONDS);
+        while self.loads == 0 {
+            self.next(deadline).expect("the page loads");
+        }
+    }
+
+    /// Waits until an expression in the page is true.
+    pub fn wait_for(&mut self, expression: &str) {
+        let deadline = Instant::now() + Duration::from_secs(PATIENCE_SECONDS);
+        while self.evaluate(expression) != true {
+            assert!(Instant::now() < deadline, "never true: {expression}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Takes the network away.
+    pub fn cut_off(&mut self) {
+        let nothing = json!({
+            "offline": true, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0,
+        });
+        self.command("Network.emulateNetworkConditions", nothing);
+    }
+
     /// Opens `address` and waits until it is loaded.
     pub fn open(&mut self, address: &str) {
         self.complaints.clear();
@@ -126,9 +177,9 @@ impl Browser {
         &self.complaints
     }
 
-    /// The value of an expression in the page.
+    /// The value of an expression in the page; of a promise, what it comes to.
     pub fn evaluate(&mut self, expression: &str) -> Value {
-        let asked = json!({"expression": expression, "returnByValue": true});
+        let asked = json!({"expression": expression, "returnByValue": true, "awaitPromise": true});
         let answer = self.command("Runtime.evaluate", asked);
         assert!(answer.get("exceptionDetails").is_none(), "{expression}: {answer}");
         answer["result"]["value"].clone()
@@ -170,6 +221,9 @@ impl Browser {
     fn next(&mut self, deadline: Instant) -> Option<Value> {
         let left = deadline.saturating_duration_since(Instant::now());
         let message = self.messages.recv_timeout(left).ok()?;
+        if message["method"] == "Page.loadEventFired" {
+            self.loads += 1;
+        }
         let wrong = match message["method"].as_str() {
             Some("Runtime.consoleAPICalled") => message["params"]["type"] == "error",
             Some("Runtime.exceptionThrown" | "Log.entryAdded" | "Network.loadingFailed") => true,

@@ -1,6 +1,7 @@
 //! What several tests share.
 #![allow(dead_code, reason = "no test needs all of it")]
 
+pub mod axe;
 pub mod binary;
 pub mod browser;
 pub mod chain;

@@ -14,6 +14,7 @@ use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use super::chain::{chain, key};
 
@@ -46,7 +47,12 @@ impl Node {
         });
         let (ledger, _) = Ledger::open(directory.path(), chain.clone(), key).expect("it opens");
         let access = SubmitAccess::Token(TokenDigest::new(TOKEN));
-        let api = Api { ledger: ledger.clone(), access, genesis_note };
+        let api = Api {
+            ledger: ledger.clone(),
+            access,
+            genesis_note,
+            stopping: CancellationToken::new(),
+        };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("bound"));
         let service = router(api, pages());

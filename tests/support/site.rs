@@ -10,6 +10,7 @@ use counterfoil::protocol::text;
 use reqwest::{Client, Response, Url, redirect};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
 
 use super::chain::{chain, key};
 
@@ -47,8 +48,14 @@ impl Site {
     pub async fn start_below(prefix: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let (ledger, _) = Ledger::open(directory.path(), chain("books"), Some(key())).unwrap();
-        let api = Api { ledger: ledger.clone(), access: SubmitAccess::Open, genesis_note: None };
+        let api = Api {
+            ledger: ledger.clone(),
+            access: SubmitAccess::Open,
+            genesis_note: None,
+            stopping: CancellationToken::new(),
+        };
         let pages = http::router(api, explorer::router(ledger.clone()));
+        let pages = explorer::refusals_as_pages(pages, ledger.clone());
         let router = match prefix.trim_end_matches('/') {
             "" => pages,
             // What a proxy that takes its prefix away comes to.
@@ -77,6 +84,12 @@ impl Site {
         self.client.get(address).send().await.unwrap()
     }
 
+    /// The address of these names, one below the other, each encoded.
+    pub fn path(&self, names: &[&str]) -> Url {
+        let path: Vec<String> = names.iter().map(|name| encoded(name)).collect();
+        self.root.join(&path.join("/")).unwrap()
+    }
+
     /// The page at `path`, which is there.
     pub async fn page(&self, path: &str) -> Page {
         let response = self.get(path).await;
@@ -88,10 +101,14 @@ impl Site {
 impl Page {
     /// Everything that the page refers to.
     pub fn links(&self) -> Vec<Url> {
-        ["href=\"", "src=\"", "action=\""]
-            .into_iter()
-            .flat_map(|attribute| self.html.split(attribute).skip(1))
-            .map(|rest| unescape(rest.split('"').next().unwrap()))
+        let attributes = ["href", "src", "action"].into_iter();
+        attributes
+            .flat_map(|name| [(name, '"'), (name, '\'')])
+            .flat_map(|(name, quote)| {
+                let begin = format!(" {name}={quote}");
+                let rests: Vec<_> = self.html.split(&begin).skip(1).collect();
+                rests.into_iter().map(move |rest| unescape(rest.split(quote).next().unwrap()))
+            })
             .filter(|link| !link.starts_with('#'))
             .map(|link| self.address.join(&link).unwrap_or_else(|error| panic!("{link}: {error}")))
             .collect()
@@ -99,7 +116,7 @@ impl Page {
 
     /// What a reader sees.
     pub fn text(&self) -> String {
-        let body = self.html.split("<body>").nth(1).unwrap();
+        let body = self.html.split("<body").nth(1).unwrap().split_once('>').unwrap().1;
         let mut text = String::new();
         for piece in body.split('<') {
             let (tag, piece) = piece.split_once('>').unwrap_or(("", piece));
@@ -111,6 +128,16 @@ impl Page {
         }
         unescape(&text).split_whitespace().collect::<Vec<_>>().join(" ")
     }
+}
+
+/// `text` with everything but letters, digits, `-`, `_`, `.` and `~` percent-encoded.
+fn encoded(text: &str) -> String {
+    let encode = |byte: u8| match byte {
+        b'-' | b'_' | b'.' | b'~' => char::from(byte).to_string(),
+        _ if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(encode).collect()
 }
 
 pub fn unescape(html: &str) -> String {
