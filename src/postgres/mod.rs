@@ -1,0 +1,24 @@
+//! The relational side: a PostgreSQL database that is tied to the ledger.
+//!
+//! A surface: it translates between rows and entries, and decides nothing. Everything it owns
+//! there stands in the schema `counterfoil`, made by versioned migrations; the tables of the
+//! marketplace are only read. A database that is slow, full or away never holds the ledger up.
+//!
+//! | file | what |
+//! |---|---|
+//! | `address.rs` | the connection string: several hosts, and nothing of it in a log |
+//! | `connection.rs` | connections to whichever host takes writes, bounded |
+//! | `migrate.rs`, `migrations/` | the schema, by version, and the chain that it belongs to |
+//! | `outbox/` | rows that the backend commits with its own work become entries |
+//! | `erase.rs` | private particulars, committed to and forgotten |
+//! | `error.rs` | what goes wrong |
+
+mod address;
+mod connection;
+mod error;
+mod migrate;
+
+pub use address::Address;
+pub use connection::{Connection, Database, MAX_CONNECTIONS};
+pub use error::PostgresError;
+pub use migrate::{Migrated, NEWEST_VERSION, SchemaState, migrate, schema_state};
