@@ -15,6 +15,10 @@
 //! | `max_peers` | `COUNTERFOIL_MAX_PEERS` | how many connections others may begin, and as many again this node | `64` |
 //! | `network_key_file` | `COUNTERFOIL_NETWORK_KEY_FILE` | the network key, made where there is none | `network.key` in `dir` |
 //! | `forward_to` | `COUNTERFOIL_FORWARD_TO` | the URL of the authority's node, such as `https://ledger.example`: a replica passes submissions on to it | none |
+//! | `postgres_url` | `COUNTERFOIL_POSTGRES_URL` | the marketplace's database, such as `postgres://node@db1.example,db2.example/market?sslmode=verify-full` | none |
+//! | `postgres_url_file` | `COUNTERFOIL_POSTGRES_URL_FILE` | a file with that URL, which only its owner may read | none |
+//! | `postgres_outbox` | `COUNTERFOIL_POSTGRES_OUTBOX` | whether rows of its outbox are submitted here | `false` |
+//! | `postgres_parent_wait_seconds` | `COUNTERFOIL_POSTGRES_PARENT_WAIT_SECONDS` | how long a row waits for an entry that it names and that is nowhere | `3600` |
 //! | `log_level` | `COUNTERFOIL_LOG_LEVEL` | level or filter of the log | `info` |
 //! | `log_format` | `COUNTERFOIL_LOG_FORMAT` | `pretty` or `json` | `pretty` |
 //!
@@ -31,8 +35,10 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::published::{MAX_PLACES, Place};
+use super::secret::{self, SecretError};
 use super::telemetry::LogFormat;
 use crate::network::{DEFAULT_MAX_PEERS, MAX_TARGETS, Multiaddr, PeerId};
+use crate::postgres::{self, Address, PostgresError};
 
 /// What the names of a node's environment variables begin with.
 pub const ENV_PREFIX: &str = "COUNTERFOIL_";
@@ -75,6 +81,14 @@ pub struct NodeConfig {
     pub network_key_file: Option<PathBuf>,
     /// The authority's node, to which submissions are passed on.
     pub forward_to: Option<String>,
+    /// The marketplace's database.
+    pub postgres_url: Option<Address>,
+    /// A file that says where it is.
+    pub postgres_url_file: Option<PathBuf>,
+    /// Whether rows of its outbox are submitted here.
+    pub postgres_outbox: bool,
+    /// How long a row waits for an entry that it names and that is nowhere, in seconds.
+    pub postgres_parent_wait_seconds: u32,
     /// Level or filter of the log.
     pub log_level: String,
     /// How log lines look.
@@ -120,6 +134,9 @@ pub struct Flags {
     /// Overrides [`NodeConfig::forward_to`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub forward_to: Option<String>,
+    /// Overrides [`NodeConfig::postgres_url_file`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub postgres_url_file: Option<PathBuf>,
     /// Overrides [`NodeConfig::log_level`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log_level: Option<String>,
@@ -148,6 +165,8 @@ pub fn load(file: Option<&Path>, flags: &Flags) -> Result<NodeConfig, ConfigErro
         bootnodes: [],
         allow_peers: [],
         max_peers: DEFAULT_MAX_PEERS,
+        postgres_outbox: false,
+        postgres_parent_wait_seconds: postgres::DEFAULT_PARENT_WAIT_SECONDS,
         log_level: "info",
         log_format: LogFormat::Pretty,
     });
@@ -166,6 +185,35 @@ pub fn load(file: Option<&Path>, flags: &Flags) -> Result<NodeConfig, ConfigErro
         .map_err(|error| ConfigError(error.into_iter().map(|error| explain(&error)).collect()))
 }
 
+impl NodeConfig {
+    /// The database that it names, in one way or the other.
+    ///
+    /// # Errors
+    /// [`DatabaseConfigError`].
+    pub fn database(&self) -> Result<Option<Address>, DatabaseConfigError> {
+        match (&self.postgres_url, &self.postgres_url_file) {
+            (Some(_), Some(_)) => Err(DatabaseConfigError::Both),
+            (Some(address), None) => Ok(Some(address.clone())),
+            (None, Some(path)) => Ok(Some(secret::read_text(path)?.parse()?)),
+            (None, None) => Ok(None),
+        }
+    }
+}
+
+/// Why it isn't known which database is meant.
+#[derive(Debug, thiserror::Error)]
+pub enum DatabaseConfigError {
+    /// There are two settings for one thing.
+    #[error("postgres_url and postgres_url_file are both set; remove one of them")]
+    Both,
+    /// The file can't be read.
+    #[error("postgres_url_file: {0}")]
+    File(#[from] SecretError),
+    /// What stands in it is no URL.
+    #[error("postgres_url_file: {0}")]
+    Url(#[from] PostgresError),
+}
+
 #[derive(Serialize)]
 struct Defaults {
     listen: &'static str,
@@ -175,6 +223,8 @@ struct Defaults {
     bootnodes: [String; 0],
     allow_peers: [String; 0],
     max_peers: u32,
+    postgres_outbox: bool,
+    postgres_parent_wait_seconds: u32,
     log_level: &'static str,
     log_format: LogFormat,
 }

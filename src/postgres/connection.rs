@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::address::Host;
-use super::migrate::check_schema;
+use super::migrate::{check_state, schema_state};
 use super::{Address, PostgresError};
 use crate::protocol::verify::Chain;
 
@@ -53,7 +53,7 @@ impl Database {
     /// [`PostgresError`].
     pub async fn connect(&self) -> Result<Connection, PostgresError> {
         let mut connection = self.connect_unchecked().await?;
-        check_schema(&mut connection, &self.chain).await?;
+        check_state(schema_state(&mut connection).await?, &self.chain)?;
         Ok(connection)
     }
 

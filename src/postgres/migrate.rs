@@ -114,12 +114,23 @@ pub async fn schema_state(
     Ok(state.map(|(version, chain_id, origin)| SchemaState { version, chain_id, origin }))
 }
 
-/// Looks that a database has this program's schema and belongs to `chain`.
-pub(super) async fn check_schema(
-    connection: &mut PgConnection,
-    chain: &Chain,
-) -> Result<(), PostgresError> {
-    let state = schema_state(connection).await?.ok_or(PostgresError::NotMigrated)?;
+/// The server's own version, as it names it.
+///
+/// # Errors
+/// [`PostgresError`].
+pub async fn server_version(connection: &mut PgConnection) -> Result<String, PostgresError> {
+    sqlx::query_scalar("SELECT current_setting('server_version')")
+        .fetch_one(connection)
+        .await
+        .map_err(PostgresError::statement("tell its version"))
+}
+
+/// Looks that a database in that state has this program's schema and belongs to `chain`.
+///
+/// # Errors
+/// [`PostgresError`].
+pub fn check_state(state: Option<SchemaState>, chain: &Chain) -> Result<(), PostgresError> {
+    let state = state.ok_or(PostgresError::NotMigrated)?;
     check_chain(chain, state.chain_id, state.origin)?;
     match state.version {
         found if found < NEWEST_VERSION => {

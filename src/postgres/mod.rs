@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `address.rs` | the connection string: several hosts, and nothing of it in a log |
 //! | `connection.rs` | connections to whichever host takes writes, bounded |
+//! | `service.rs` | what a node does for the database, in the background |
 //! | `migrate.rs`, `migrations/` | the schema, by version, and the chain that it belongs to |
 //! | `outbox/` | rows that the backend commits with its own work become entries |
 //! | `erase.rs` | private particulars, committed to and forgotten |
@@ -17,8 +18,12 @@ mod address;
 mod connection;
 mod error;
 mod migrate;
+mod service;
 
 pub use address::Address;
 pub use connection::{Connection, Database, MAX_CONNECTIONS};
 pub use error::PostgresError;
-pub use migrate::{Migrated, NEWEST_VERSION, SchemaState, migrate, schema_state};
+pub use migrate::{
+    Migrated, NEWEST_VERSION, SchemaState, check_state, migrate, schema_state, server_version,
+};
+pub use service::{DEFAULT_PARENT_WAIT_SECONDS, OutboxSettings, Settings, run};

@@ -56,6 +56,7 @@ pub fn serve(job: &Job) -> anyhow::Result<Findings> {
         access: SubmitAccess::Open,
         published: Vec::new(),
         network: None,
+        postgres: None,
     };
     serve::run(setup, |serving| {
         // Whoever started this is gone if it can't be told.
