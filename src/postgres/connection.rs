@@ -42,7 +42,7 @@ impl Database {
     }
 
     /// The chain whose ledger it must belong to.
-    pub fn chain(&self) -> &Chain {
+    pub fn chain(&self) -> &Arc<Chain> {
         &self.chain
     }
 

@@ -1,6 +1,7 @@
 //! What goes wrong with a database. No message has a secret in it, nor a value of a row.
 
-use crate::protocol::hash::ChainId;
+use crate::protocol::hash::{ChainId, HeaderHash};
+use crate::store::StoreError;
 
 /// Why something with the database didn't work.
 #[derive(Debug, thiserror::Error)]
@@ -83,15 +84,43 @@ pub enum PostgresError {
     /// The ledger can't be read.
     #[error("the ledger can't be read: {0}")]
     Ledger(String),
+    /// The mirror tells of another history of the same chain.
+    #[error(
+        "the mirror has block {height} with the header {found}, the ledger has {}; one of the two was rolled back or tells another history. Where the ledger is the one to trust, make the mirror anew with `counterfoil pg mirror --rebuild`",
+        .own.map_or_else(|| "no such block".to_owned(), |own| own.to_string())
+    )]
+    OtherHistory {
+        /// The height that the mirror has reached.
+        height: u64,
+        /// The hash of that header, by the mirror.
+        found: String,
+        /// The same by the ledger, if it has that block.
+        own: Option<HeaderHash>,
+    },
+    /// The ledger is being closed, or is being opened anew.
+    #[error("the ledger isn't open")]
+    NotOpen,
 }
 
 /// `serialization_failure` and `deadlock_detected`: doing the same again is what helps.
 const CONTENTION: [&str; 2] = ["40001", "40P01"];
 
+impl From<StoreError> for PostgresError {
+    fn from(error: StoreError) -> Self {
+        Self::Ledger(error.to_string())
+    }
+}
+
 impl PostgresError {
     /// For `map_err` after a statement.
     pub fn statement(action: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
         move |source| Self::Statement { action, source }
+    }
+
+    /// Whether the database belongs to another ledger, so that trying again is no use.
+    pub fn is_another_ledgers(&self) -> bool {
+        // A block that the ledger doesn't have yet may be on its way to a replica.
+        matches!(self, Self::OtherChain { .. } | Self::OtherHistory { own: Some(_), .. })
     }
 
     /// Whether others were in the way, and trying again at once is what helps.

@@ -30,6 +30,7 @@ macro_rules! migrations {
 
 migrations! {
     1 "0001_foundation";
+    100 "0100_mirror";
 }
 
 /// The version of the schema that this program needs.

@@ -12,13 +12,23 @@
 //! | `migrate.rs`, `migrations/` | the schema, by version, and the chain that it belongs to |
 //! | `outbox/` | rows that the backend commits with its own work become entries |
 //! | `erase.rs` | private particulars, committed to and forgotten |
+//! | `mirror/` | every sealed entry as rows of typed tables |
+//! | `reconcile/` | the backend's own tables, compared with the ledger |
+//! | `tables.rs`, `facts.rs`, `copy.rs` | the mirror's tables, from entries to rows, and from rows to bytes |
+//! | `identifier.rs` | names of tables and columns that somebody wrote |
 //! | `error.rs` | what goes wrong |
 
 mod address;
 mod connection;
+mod copy;
 mod error;
+mod facts;
+mod identifier;
 mod migrate;
+pub mod mirror;
+pub mod reconcile;
 mod service;
+pub mod tables;
 
 pub use address::Address;
 pub use connection::{Connection, Database, MAX_CONNECTIONS};

@@ -1,6 +1,8 @@
 //! `counterfoil pg`: the marketplace's database. One file for each verb.
 
 mod migrate;
+mod mirror;
+mod reconcile;
 mod status;
 
 use std::path::PathBuf;
@@ -18,6 +20,8 @@ use crate::postgres::Database;
 pub enum Verb {
     Migrate(migrate::Arguments),
     Status(status::Arguments),
+    Mirror(mirror::Arguments),
+    Reconcile(reconcile::Arguments),
 }
 
 impl Verb {
@@ -25,6 +29,8 @@ impl Verb {
         match self {
             Self::Migrate(arguments) => arguments.run(),
             Self::Status(arguments) => arguments.run(),
+            Self::Mirror(arguments) => arguments.run(),
+            Self::Reconcile(arguments) => arguments.run(),
         }
     }
 }
@@ -45,6 +51,11 @@ struct Place {
 
 impl Place {
     fn database(self) -> anyhow::Result<Database> {
+        Ok(self.database_and_ledger()?.0)
+    }
+
+    /// The database, and the data directory of its ledger.
+    fn database_and_ledger(self) -> anyhow::Result<(Database, PathBuf)> {
         let flags =
             Flags { dir: self.dir, postgres_url_file: self.postgres_url_file, ..Flags::default() };
         let config = config::load(self.config.as_deref(), &flags)?;
@@ -52,7 +63,7 @@ impl Place {
             let problem = "no database is named; set postgres_url_file in the configuration, COUNTERFOIL_POSTGRES_URL, or --postgres-url-file";
             Misuse(problem.to_owned())
         })?;
-        Ok(Database::new(address, files::chain_of(&config.dir)?))
+        Ok((Database::new(address, files::chain_of(&config.dir)?), config.dir))
     }
 }
 
