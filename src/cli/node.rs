@@ -2,9 +2,10 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use clap::Args;
 use serde_json::json;
 
@@ -16,6 +17,7 @@ use crate::node::config::{self, Flags, NodeConfig};
 use crate::node::serve::{self, Setup};
 use crate::node::{files, secret, telemetry};
 use crate::postgres;
+use crate::postgres::reconcile::{MAX_MAPPING_BYTES, Mapping, Schedule};
 
 /// Serve a ledger and, with its sealing key, take entries
 ///
@@ -134,10 +136,13 @@ fn setup(config: NodeConfig) -> anyhow::Result<Setup> {
 /// What it does for the marketplace's database.
 fn postgres(config: &NodeConfig, seals: bool) -> anyhow::Result<Option<postgres::Settings>> {
     let Some(address) = config.database()? else {
-        if config.postgres_outbox {
-            bail!(Misuse(
-                "postgres_outbox: there is no database; set postgres_url_file".to_owned()
-            ));
+        let jobs = [
+            ("postgres_outbox", config.postgres_outbox),
+            ("postgres_mirror", config.postgres_mirror),
+            ("postgres_reconcile", config.postgres_reconcile.is_some()),
+        ];
+        if let Some((job, _)) = jobs.into_iter().find(|(_, wanted)| *wanted) {
+            bail!(Misuse(format!("{job}: there is no database; set postgres_url_file")));
         }
         return Ok(None);
     };
@@ -148,7 +153,17 @@ fn postgres(config: &NodeConfig, seals: bool) -> anyhow::Result<Option<postgres:
     }
     let parent_wait = Duration::from_secs(config.postgres_parent_wait_seconds.into());
     let outbox = config.postgres_outbox.then_some(postgres::OutboxSettings { parent_wait });
-    Ok(Some(postgres::Settings { address, outbox }))
+    let reconcile = match &config.postgres_reconcile {
+        None => None,
+        Some(path) => {
+            let mapping = Mapping::parse(&files::read_text(path, MAX_MAPPING_BYTES)?);
+            let mapping = mapping.with_context(|| format!("postgres_reconcile: {}", path.display()));
+            let every = Duration::from_secs(config.postgres_reconcile_seconds.get().into());
+            Some(Schedule { mapping: Arc::new(mapping?), every })
+        }
+    };
+    let mirror = config.postgres_mirror;
+    Ok(Some(postgres::Settings { address, outbox, mirror, reconcile }))
 }
 
 /// Where nobody can connect and nobody is named there is no network.

@@ -18,6 +18,9 @@
 //! | `postgres_url` | `COUNTERFOIL_POSTGRES_URL` | the marketplace's database, such as `postgres://node@db1.example,db2.example/market?sslmode=verify-full` | none |
 //! | `postgres_url_file` | `COUNTERFOIL_POSTGRES_URL_FILE` | a file with that URL, which only its owner may read | none |
 //! | `postgres_outbox` | `COUNTERFOIL_POSTGRES_OUTBOX` | whether rows of its outbox are submitted here | `false` |
+//! | `postgres_mirror` | `COUNTERFOIL_POSTGRES_MIRROR` | whether what is sealed is mirrored in typed tables there | `false` |
+//! | `postgres_reconcile` | `COUNTERFOIL_POSTGRES_RECONCILE` | a mapping file: which of the marketplace's tables are compared with the ledger | none |
+//! | `postgres_reconcile_seconds` | `COUNTERFOIL_POSTGRES_RECONCILE_SECONDS` | how often they are | `3600` |
 //! | `postgres_parent_wait_seconds` | `COUNTERFOIL_POSTGRES_PARENT_WAIT_SECONDS` | how long a row waits for an entry that it names and that is nowhere | `3600` |
 //! | `log_level` | `COUNTERFOIL_LOG_LEVEL` | level or filter of the log | `info` |
 //! | `log_format` | `COUNTERFOIL_LOG_FORMAT` | `pretty` or `json` | `pretty` |
@@ -26,6 +29,7 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use figment::providers::{Env, Format, Serialized, Toml};
@@ -44,6 +48,8 @@ use crate::postgres::{self, Address, PostgresError};
 pub const ENV_PREFIX: &str = "COUNTERFOIL_";
 /// Where a node listens unless told otherwise.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
+/// How often tables are compared with the ledger unless told otherwise, in seconds.
+const DEFAULT_RECONCILE_SECONDS: u32 = 3600;
 /// The most peers on an allow-list.
 pub const MAX_ALLOWED_PEERS: usize = 1024;
 
@@ -87,6 +93,12 @@ pub struct NodeConfig {
     pub postgres_url_file: Option<PathBuf>,
     /// Whether rows of its outbox are submitted here.
     pub postgres_outbox: bool,
+    /// Whether what is sealed is mirrored there.
+    pub postgres_mirror: bool,
+    /// The mapping of the tables that are compared with the ledger.
+    pub postgres_reconcile: Option<PathBuf>,
+    /// How often they are, in seconds.
+    pub postgres_reconcile_seconds: NonZeroU32,
     /// How long a row waits for an entry that it names and that is nowhere, in seconds.
     pub postgres_parent_wait_seconds: u32,
     /// Level or filter of the log.
@@ -166,6 +178,8 @@ pub fn load(file: Option<&Path>, flags: &Flags) -> Result<NodeConfig, ConfigErro
         allow_peers: [],
         max_peers: DEFAULT_MAX_PEERS,
         postgres_outbox: false,
+        postgres_mirror: false,
+        postgres_reconcile_seconds: DEFAULT_RECONCILE_SECONDS,
         postgres_parent_wait_seconds: postgres::DEFAULT_PARENT_WAIT_SECONDS,
         log_level: "info",
         log_format: LogFormat::Pretty,
@@ -224,6 +238,8 @@ struct Defaults {
     allow_peers: [String; 0],
     max_peers: u32,
     postgres_outbox: bool,
+    postgres_mirror: bool,
+    postgres_reconcile_seconds: u32,
     postgres_parent_wait_seconds: u32,
     log_level: &'static str,
     log_format: LogFormat,

@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
+use futures::FutureExt;
+use futures::future::{BoxFuture, join_all};
 use tokio_util::sync::CancellationToken;
 
+use super::mirror;
+use super::reconcile::{self, Schedule};
 use super::{Address, Database};
 use crate::ledger::Ledger;
 
@@ -18,6 +22,10 @@ pub struct Settings {
     pub address: Address,
     /// How rows of its outbox are submitted; not at all where there is nothing.
     pub outbox: Option<OutboxSettings>,
+    /// Whether what is sealed is mirrored.
+    pub mirror: bool,
+    /// What is compared with the ledger every so often; nothing where there is none.
+    pub reconcile: Option<Schedule>,
 }
 
 /// How rows of the outbox are submitted.
@@ -31,5 +39,13 @@ pub struct OutboxSettings {
 /// its own, and each connects by itself.
 pub async fn run(settings: Settings, ledger: Ledger, stopping: CancellationToken) {
     let database = Database::new(settings.address, ledger.chain().clone());
-    let _ = (database, settings.outbox, stopping);
+    let mut jobs: Vec<BoxFuture<'static, ()>> = Vec::new();
+    if settings.mirror {
+        jobs.push(mirror::follow(ledger.clone(), database.clone(), stopping.clone()).boxed());
+    }
+    if let Some(schedule) = settings.reconcile {
+        let job = reconcile::keep_reconciling(schedule, ledger, database, stopping);
+        jobs.push(job.boxed());
+    }
+    join_all(jobs).await;
 }

@@ -29,7 +29,8 @@ const USER: &str = "tester";
 pub struct Postgres {
     child: Child,
     port: u16,
-    _folder: TempDir,
+    owner: Option<u32>,
+    folder: TempDir,
 }
 
 impl Postgres {
@@ -46,7 +47,7 @@ impl Postgres {
             let port = free_port();
             let mut child = launch(folder.path(), owner, port);
             if becomes_ready(&mut child, folder.path()) {
-                return Self { child, port, _folder: folder };
+                return Self { child, port, owner, folder };
             }
         }
         let log = std::fs::read_to_string(folder.path().join("log")).unwrap_or_default();
@@ -57,6 +58,62 @@ impl Postgres {
     pub fn url(&self) -> String {
         format!("postgres://{USER}:unused-password@127.0.0.1:{}/postgres", self.port)
     }
+}
+
+impl Postgres {
+    /// Makes a database of its own on the server, and says where to connect to it.
+    pub fn database(&self, name: &str) -> String {
+        execute(&self.url(), &format!("CREATE DATABASE {name}"));
+        let url = self.url();
+        let server = url.strip_suffix("/postgres").expect("it ends with its first database");
+        format!("{server}/{name}")
+    }
+
+    /// Kills the server as a power cut would, and starts it again on the same files and port.
+    pub fn crash_and_restart(&mut self) {
+        self.child.kill().expect("it runs");
+        self.child.wait().expect("it was started here");
+        // Its processes notice one after the other; the last lets go of the memory that they share.
+        let since = Instant::now();
+        loop {
+            let _ = std::fs::remove_file(self.folder.path().join("data/postmaster.pid"));
+            let mut child = launch(self.folder.path(), self.owner, self.port);
+            if becomes_ready(&mut child, self.folder.path()) {
+                self.child = child;
+                return;
+            }
+            let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+            assert!(since.elapsed() < PATIENCE, "PostgreSQL does not start again: {log}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+/// Runs statements.
+pub fn execute(url: &str, statements: &str) {
+    super::binary::block_on(async {
+        let mut connection = connect(url).await;
+        let statements = sqlx::raw_sql(sqlx::AssertSqlSafe(statements.to_owned()));
+        statements.execute(&mut connection).await.unwrap_or_else(|error| panic!("{error}"));
+    });
+}
+
+/// What a query answers, as JSON: an array of objects.
+pub fn query(url: &str, query: &str) -> serde_json::Value {
+    super::binary::block_on(async {
+        let mut connection = connect(url).await;
+        let wrapped = format!("SELECT coalesce(json_agg(asked), '[]')::text FROM ({query}) AS asked");
+        let answer: String = sqlx::query_scalar(sqlx::AssertSqlSafe(wrapped))
+            .fetch_one(&mut connection)
+            .await
+            .unwrap_or_else(|error| panic!("{query}: {error}"));
+        serde_json::from_str(&answer).expect("JSON")
+    })
+}
+
+async fn connect(url: &str) -> sqlx::PgConnection {
+    use sqlx::Connection as _;
+    sqlx::PgConnection::connect(url).await.unwrap_or_else(|error| panic!("{error}"))
 }
 
 impl Drop for Postgres {

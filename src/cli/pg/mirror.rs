@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::super::{Exit, Outcome, output, progress};
 use super::{Place, block_on};
-use crate::postgres::mirror::{self, CheckReport, Mirror, Written};
+use crate::postgres::mirror::{self, CheckReport, MAX_BATCH_ENTRIES, Mirror, Written};
 use crate::store::Store;
 
 /// Bring the mirror in the database up to date with the ledger, or check it
@@ -25,6 +25,9 @@ pub struct Arguments {
     /// Compare every row with the ledger instead of writing any: exits with 1 where one differs
     #[arg(long, conflicts_with = "rebuild")]
     check: bool,
+    /// How many entries a transaction has before it takes no further block
+    #[arg(long, default_value_t = MAX_BATCH_ENTRIES, value_parser = clap::value_parser!(u64).range(1..=MAX_BATCH_ENTRIES))]
+    batch_entries: u64,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -37,7 +40,8 @@ impl Arguments {
         let height = store.head().height();
         let bar = progress::bar(height, "blocks");
         block_on(async {
-            let mut mirror = Mirror::open(database.connect().await?).await?;
+            let mirror = Mirror::open(database.connect().await?).await?;
+            let mut mirror = mirror.with_batches_of(self.batch_entries);
             if self.check {
                 let report =
                     mirror::check(mirror.connection(), &store, |height| bar.set_position(height));

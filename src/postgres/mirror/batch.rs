@@ -67,15 +67,15 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// The blocks of `view` from height `first` on, as many as a batch takes, up to `last`; `None`
-    /// where there are none.
+    /// The blocks of `view` from height `first` to `last`, as many as a batch of so many `entries`
+    /// takes; `None` where there are none.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn read(
         view: &View,
-        first: u64,
-        last: u64,
+        (first, last): (u64, u64),
+        entries: u64,
         scope: Scope,
     ) -> Result<Option<Self>, StoreError> {
         let last = last.min(view.head().height());
@@ -96,7 +96,7 @@ impl Batch {
         for height in first..=last {
             let Some(block) = view.block(height)? else { continue };
             batch.block(view, &block, scope, &mut touched)?;
-            if batch.entries >= MAX_BATCH_ENTRIES || batch.bytes() >= MAX_BATCH_BYTES {
+            if batch.entries >= entries || batch.bytes() >= MAX_BATCH_BYTES {
                 break;
             }
         }

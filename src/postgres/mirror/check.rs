@@ -11,7 +11,7 @@ use sqlx::Row;
 
 use super::batch::{Batch, Scope, balance, balance_columns};
 use super::states::{AccountName, Role};
-use super::{BALANCE_KEY, MirrorPlace, bigint, blocking, run};
+use super::{BALANCE_KEY, MAX_BATCH_ENTRIES, MirrorPlace, bigint, blocking, run};
 use crate::postgres::copy::{self, CopyRows};
 use crate::postgres::PostgresError;
 use crate::postgres::tables::{Relation, STATES, Table};
@@ -134,7 +134,7 @@ pub async fn check(
     let mut next = 1;
     loop {
         let read = view.clone();
-        let batch = blocking(move || Ok(Batch::read(&read, next, last, Scope::Stated)?)).await?;
+        let batch = blocking(move || Ok(Batch::read(&read, (next, last), MAX_BATCH_ENTRIES, Scope::Stated)?)).await?;
         let ends = batch.as_ref().is_none_or(|batch| batch.last >= last);
         // Beyond the last block there must be nothing.
         let (until_height, until_index) = match &batch {

@@ -67,6 +67,7 @@ pub struct Written {
 /// The mirror, as the only one who writes it.
 pub struct Mirror {
     connection: Connection,
+    batch_entries: u64,
 }
 
 impl Mirror {
@@ -84,7 +85,13 @@ impl Mirror {
             ));
         }
         run(&mut connection, "prepare for the mirror", settings).await?;
-        Ok(Self { connection })
+        Ok(Self { connection, batch_entries: MAX_BATCH_ENTRIES })
+    }
+
+    /// The same with smaller transactions: none takes a further block once it has so many entries.
+    #[must_use]
+    pub fn with_batches_of(self, entries: u64) -> Self {
+        Self { batch_entries: entries.clamp(1, MAX_BATCH_ENTRIES), ..self }
     }
 
     /// How far it has come; `None` where it has not begun.
@@ -118,7 +125,7 @@ impl Mirror {
                 progress(from);
                 break;
             }
-            let mut batches = read_ahead(store.clone(), view, from.height + 1)?;
+            let mut batches = read_ahead(store.clone(), view, from.height + 1, self.batch_entries)?;
             let mut outrun = false;
             while let Some(batch) = batches.recv().await {
                 let (mut batch, states_height) = batch?;
@@ -324,19 +331,16 @@ fn read_ahead(
     store: Store,
     view: View,
     from: u64,
+    entries: u64,
 ) -> Result<mpsc::Receiver<Result<(Batch, u64), StoreError>>, PostgresError> {
     let (sender, batches) = mpsc::channel(BATCHES_AHEAD);
     let work = move || {
         let (mut next, last) = (from, view.head().height());
         while next <= last && !store.is_closing() {
-            let read = Batch::read(&view, next, last, Scope::Touched);
-            let batch = match read {
-                Ok(Some(batch)) => Ok((next, batch)),
-                Ok(None) => return,
-                Err(error) => Err(error),
-            };
-            let failed = batch.is_err();
-            let item = batch.map(|(_, batch)| {
+            let read = Batch::read(&view, (next, last), entries, Scope::Touched);
+            let Some(read) = read.transpose() else { return };
+            let failed = read.is_err();
+            let item = read.map(|batch| {
                 next = batch.last + 1;
                 (batch, store.head().height())
             });
