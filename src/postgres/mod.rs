@@ -16,14 +16,20 @@
 
 mod address;
 mod connection;
+mod erase;
 mod error;
 mod migrate;
+mod outbox;
 mod service;
 
 pub use address::Address;
 pub use connection::{Connection, Database, MAX_CONNECTIONS};
+pub use erase::{clear, erase};
 pub use error::PostgresError;
 pub use migrate::{
     Migrated, NEWEST_VERSION, SchemaState, check_state, migrate, schema_state, server_version,
+};
+pub use outbox::{
+    MAX_BATCH_BYTES, MAX_BATCH_ROWS, OutboxState, Rejected, outbox_state, rejected_rows, retry,
 };
 pub use service::{DEFAULT_PARENT_WAIT_SECONDS, OutboxSettings, Settings, run};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Address, Database};
+use super::{Address, Database, outbox};
 use crate::ledger::Ledger;
 
 /// How long a row waits for an entry that it names and that is nowhere, unless told otherwise, in
@@ -31,5 +31,7 @@ pub struct OutboxSettings {
 /// its own, and each connects by itself.
 pub async fn run(settings: Settings, ledger: Ledger, stopping: CancellationToken) {
     let database = Database::new(settings.address, ledger.chain().clone());
-    let _ = (database, settings.outbox, stopping);
+    if let Some(outbox) = settings.outbox {
+        outbox::drain(database, ledger, outbox, stopping).await;
+    }
 }

@@ -1,6 +1,8 @@
 //! `counterfoil pg`: the marketplace's database. One file for each verb.
 
+mod erase;
 mod migrate;
+mod outbox;
 mod status;
 
 use std::path::PathBuf;
@@ -18,6 +20,8 @@ use crate::postgres::Database;
 pub enum Verb {
     Migrate(migrate::Arguments),
     Status(status::Arguments),
+    Outbox(outbox::Arguments),
+    Erase(erase::Arguments),
 }
 
 impl Verb {
@@ -25,6 +29,8 @@ impl Verb {
         match self {
             Self::Migrate(arguments) => arguments.run(),
             Self::Status(arguments) => arguments.run(),
+            Self::Outbox(arguments) => arguments.run(),
+            Self::Erase(arguments) => arguments.run(),
         }
     }
 }
