@@ -30,6 +30,8 @@ macro_rules! migrations {
 
 migrations! {
     1 "0001_foundation";
+    2 "0002_outbox";
+    3 "0003_commitments";
     100 "0100_mirror";
 }
 

@@ -21,19 +21,25 @@
 mod address;
 mod connection;
 mod copy;
+mod erase;
 mod error;
 mod facts;
 mod identifier;
 mod migrate;
 pub mod mirror;
+mod outbox;
 pub mod reconcile;
 mod service;
 pub mod tables;
 
 pub use address::Address;
 pub use connection::{Connection, Database, MAX_CONNECTIONS};
+pub use erase::{clear, erase};
 pub use error::PostgresError;
 pub use migrate::{
     Migrated, NEWEST_VERSION, SchemaState, check_state, migrate, schema_state, server_version,
+};
+pub use outbox::{
+    MAX_BATCH_BYTES, MAX_BATCH_ROWS, OutboxState, Rejected, outbox_state, rejected_rows, retry,
 };
 pub use service::{DEFAULT_PARENT_WAIT_SECONDS, OutboxSettings, Settings, run};

@@ -6,9 +6,8 @@ use futures::FutureExt;
 use futures::future::{BoxFuture, join_all};
 use tokio_util::sync::CancellationToken;
 
-use super::mirror;
 use super::reconcile::{self, Schedule};
-use super::{Address, Database};
+use super::{Address, Database, mirror, outbox};
 use crate::ledger::Ledger;
 
 /// How long a row waits for an entry that it names and that is nowhere, unless told otherwise, in
@@ -40,6 +39,10 @@ pub struct OutboxSettings {
 pub async fn run(settings: Settings, ledger: Ledger, stopping: CancellationToken) {
     let database = Database::new(settings.address, ledger.chain().clone());
     let mut jobs: Vec<BoxFuture<'static, ()>> = Vec::new();
+    if let Some(outbox) = settings.outbox {
+        let job = outbox::drain(database.clone(), ledger.clone(), outbox, stopping.clone());
+        jobs.push(job.boxed());
+    }
     if settings.mirror {
         jobs.push(mirror::follow(ledger.clone(), database.clone(), stopping.clone()).boxed());
     }

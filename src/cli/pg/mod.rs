@@ -1,7 +1,9 @@
 //! `counterfoil pg`: the marketplace's database. One file for each verb.
 
+mod erase;
 mod migrate;
 mod mirror;
+mod outbox;
 mod reconcile;
 mod status;
 
@@ -20,6 +22,8 @@ use crate::postgres::Database;
 pub enum Verb {
     Migrate(migrate::Arguments),
     Status(status::Arguments),
+    Outbox(outbox::Arguments),
+    Erase(erase::Arguments),
     Mirror(mirror::Arguments),
     Reconcile(reconcile::Arguments),
 }
@@ -29,6 +33,8 @@ impl Verb {
         match self {
             Self::Migrate(arguments) => arguments.run(),
             Self::Status(arguments) => arguments.run(),
+            Self::Outbox(arguments) => arguments.run(),
+            Self::Erase(arguments) => arguments.run(),
             Self::Mirror(arguments) => arguments.run(),
             Self::Reconcile(arguments) => arguments.run(),
         }
