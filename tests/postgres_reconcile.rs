@@ -145,7 +145,8 @@ fn submit(home: &Path, lines: &[Value]) {
     let (file, token) = (path(home, "entries.ndjson"), path(home, "token"));
     std::fs::write(&file, text).unwrap();
     let node = operated(home);
-    let done = support::binary::json(&["submit", &file, "--url", &node.url, "--token-file", &token]);
+    let done =
+        support::binary::json(&["submit", &file, "--url", &node.url, "--token-file", &token]);
     assert_eq!(done["sealed"], lines.len(), "{done}");
     assert_eq!(node.stop().code, 0);
 }
@@ -219,10 +220,21 @@ fn fill(url: &str, lines: &[Value]) -> Vec<OwnRow> {
                 let cents: String =
                     body["amount"].as_str().unwrap().chars().filter(|one| *one != '.').collect();
                 let cents: i64 = cents.parse().unwrap();
-                statements += &insert("shop.orders", vec![
-                    tenant.clone(), id.clone(), cents.into(), body["currency"].clone(),
-                    body["merchant"].clone(), line["event_time"].clone(), body["voucher"].clone(),
-                ].into_iter().chain([json!("recorded")]).collect());
+                statements += &insert(
+                    "shop.orders",
+                    vec![
+                        tenant.clone(),
+                        id.clone(),
+                        cents.into(),
+                        body["currency"].clone(),
+                        body["merchant"].clone(),
+                        line["event_time"].clone(),
+                        body["voucher"].clone(),
+                    ]
+                    .into_iter()
+                    .chain([json!("recorded")])
+                    .collect(),
+                );
                 "shop.orders"
             }
             "commission" => {
@@ -230,10 +242,18 @@ fn fill(url: &str, lines: &[Value]) -> Vec<OwnRow> {
                     Some("override") => Value::Null,
                     _ => body["role"].get("share_ppm").cloned().unwrap_or(json!(1_000_000)),
                 };
-                statements += &insert("shop.earned", vec![
-                    tenant.clone(), id.clone(), body["amount"].clone(), body["transaction"].clone(),
-                    body["affiliate"].clone(), share, body["rule"].clone(),
-                ]);
+                statements += &insert(
+                    "shop.earned",
+                    vec![
+                        tenant.clone(),
+                        id.clone(),
+                        body["amount"].clone(),
+                        body["transaction"].clone(),
+                        body["affiliate"].clone(),
+                        share,
+                        body["rule"].clone(),
+                    ],
+                );
                 "shop.earned"
             }
             _ => continue,
@@ -281,7 +301,8 @@ fn tamper(url: &str, rows: &[OwnRow], edits: usize, random: &mut Random) -> Wron
                 let row = OwnRow { id: json!(id), ..row };
                 let column = if table == "shop.orders" { NUMBER } else { "id" };
                 let values = [&row.tenant, &row.id].map(literal).join(", ");
-                writeln!(statements, "INSERT INTO {table} (brand, {column}) VALUES ({values});").unwrap();
+                writeln!(statements, "INSERT INTO {table} (brand, {column}) VALUES ({values});")
+                    .unwrap();
                 wrong.insert(row.key(), "extra".to_owned());
             }
             _ => {
@@ -302,10 +323,12 @@ fn problems(report: &Value) -> Wrong {
     for table in report["tables"].as_array().unwrap() {
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let findings = table["findings"].as_array().unwrap();
-        let counted = ["changed", "wrong_links", "missing", "extra"].map(|name| table[name].as_u64());
+        let counted =
+            ["changed", "wrong_links", "missing", "extra"].map(|name| table[name].as_u64());
         assert_eq!(counted.into_iter().flatten().sum::<u64>(), findings.len() as u64);
         for finding in findings {
-            let key = (text(&table["table"]), text(&finding["tenant"]), text(&finding["external_id"]));
+            let key =
+                (text(&table["table"]), text(&finding["tenant"]), text(&finding["external_id"]));
             let before = wrong.insert(key, text(&finding["problem"]));
             assert_eq!(before, None, "{finding} is named twice");
         }
@@ -319,7 +342,11 @@ fn readable_and_refusing(home: &Path, url: &str) {
     let ran = pg(home, url, &["reconcile", "--mapping", &mapping, "--no-mirror"]);
     assert_eq!(ran.code, 1, "{ran:?}");
     assert!(ran.out.contains("shop.orders: ") && ran.out.contains(": missing"), "{}", ran.out);
-    assert!(ran.out.ends_with("DIFFERENT, as of height ") || ran.out.contains("DIFFERENT"), "{}", ran.out);
+    assert!(
+        ran.out.ends_with("DIFFERENT, as of height ") || ran.out.contains("DIFFERENT"),
+        "{}",
+        ran.out
+    );
     for (from, to, said) in [
         ("shop.earned", "shop.nothing", "shop.nothing"),
         ("\"cents\"", "\"nothing\"", "nothing"),
@@ -327,7 +354,8 @@ fn readable_and_refusing(home: &Path, url: &str) {
     ] {
         let bad = self::mapping().replacen(from, to, 1);
         std::fs::write(home.join("bad.toml"), bad).unwrap();
-        let ran = pg(home, url, &["reconcile", "--mapping", &path(home, "bad.toml"), "--no-mirror"]);
+        let ran =
+            pg(home, url, &["reconcile", "--mapping", &path(home, "bad.toml"), "--no-mirror"]);
         assert_eq!((ran.code, ran.err.contains(said)), (2, true), "{said}: {ran:?}");
     }
 }

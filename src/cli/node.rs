@@ -157,7 +157,8 @@ fn postgres(config: &NodeConfig, seals: bool) -> anyhow::Result<Option<postgres:
         None => None,
         Some(path) => {
             let mapping = Mapping::parse(&files::read_text(path, MAX_MAPPING_BYTES)?);
-            let mapping = mapping.with_context(|| format!("postgres_reconcile: {}", path.display()));
+            let mapping =
+                mapping.with_context(|| format!("postgres_reconcile: {}", path.display()));
             let every = Duration::from_secs(config.postgres_reconcile_seconds.get().into());
             Some(Schedule { mapping: Arc::new(mapping?), every })
         }

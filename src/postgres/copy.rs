@@ -124,7 +124,8 @@ fn write_numeric(units: i128, scale: u8, out: &mut Vec<u8>) {
         whole /= DIGIT_BASE;
     }
     let mut digits = digits.get(..count).expect("39 digits of a number and 12 of its decimals fit");
-    let mut weight = i32::try_from(count).unwrap_or(0) - i32::try_from(fraction_digits).unwrap_or(0) - 1;
+    let mut weight =
+        i32::try_from(count).unwrap_or(0) - i32::try_from(fraction_digits).unwrap_or(0) - 1;
     while let Some((0, rest)) = digits.split_last() {
         digits = rest;
         weight -= 1;
@@ -266,7 +267,8 @@ pub fn numeric_text(bytes: &[u8]) -> Option<String> {
         at.and_then(|at| digits.get(at)).copied().unwrap_or(0)
     };
     let mut text = if sign == NEGATIVE { "-".to_owned() } else { String::new() };
-    let whole: String = (0..=i32::from(weight).max(0)).rev().map(|at| format!("{:04}", digit(at))).collect();
+    let whole: String =
+        (0..=i32::from(weight).max(0)).rev().map(|at| format!("{:04}", digit(at))).collect();
     let whole = whole.trim_start_matches('0');
     text.push_str(if whole.is_empty() { "0" } else { whole });
     if scale > 0 {

@@ -81,6 +81,9 @@ pub enum PostgresError {
     /// There is no salt to destroy.
     #[error("no commitment of this entry was made in this database")]
     NoCommitment,
+    /// It answered with something that it can't have.
+    #[error("the database holds what it can't hold: {0}")]
+    Damaged(String),
     /// The ledger can't be read.
     #[error("the ledger can't be read: {0}")]
     Ledger(String),

@@ -4,8 +4,8 @@
 use super::copy::Field;
 use super::tables::Relation;
 use crate::protocol::entry::{
-    Adjustment, Amended, Amendment, Balance, Body, Claim, Commission, Decision, Entry, Funding,
-    Fx, Inquiry, OpeningBalance, Outcome, PaymentEvent, Payout, PayoutLine, ProgramTerms, Reason,
+    Adjustment, Amended, Amendment, Balance, Body, Claim, Commission, Decision, Entry, Funding, Fx,
+    Inquiry, OpeningBalance, Outcome, PaymentEvent, Payout, PayoutLine, ProgramTerms, Reason,
     Reversal, Role, SpecChange, Transaction, Verdict,
 };
 use crate::protocol::id::Id;

@@ -102,7 +102,8 @@ pub fn execute(url: &str, statements: &str) {
 pub fn query(url: &str, query: &str) -> serde_json::Value {
     super::binary::block_on(async {
         let mut connection = connect(url).await;
-        let wrapped = format!("SELECT coalesce(json_agg(asked), '[]')::text FROM ({query}) AS asked");
+        let wrapped =
+            format!("SELECT coalesce(json_agg(asked), '[]')::text FROM ({query}) AS asked");
         let answer: String = sqlx::query_scalar(sqlx::AssertSqlSafe(wrapped))
             .fetch_one(&mut connection)
             .await

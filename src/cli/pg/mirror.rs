@@ -14,8 +14,10 @@ use crate::store::Store;
 /// schema `counterfoil`. It can be stopped at any time, and goes on where it was. The node of the
 /// directory must not be running: a running node does the same by itself with `postgres_mirror`.
 #[derive(Args)]
-#[command(after_help = "Examples:\n  counterfoil pg mirror --dir ledger --postgres-url-file node.url\n  \
-    counterfoil pg mirror --dir ledger --check\n  counterfoil pg mirror --dir ledger --rebuild")]
+#[command(
+    after_help = "Examples:\n  counterfoil pg mirror --dir ledger --postgres-url-file node.url\n  \
+    counterfoil pg mirror --dir ledger --check\n  counterfoil pg mirror --dir ledger --rebuild"
+)]
 pub struct Arguments {
     #[command(flatten)]
     place: Place,
@@ -52,7 +54,8 @@ impl Arguments {
             if self.rebuild {
                 mirror.clear().await?;
             }
-            let written = mirror.catch_up(&store, |reached| bar.set_position(reached.height)).await?;
+            let written =
+                mirror.catch_up(&store, |reached| bar.set_position(reached.height)).await?;
             bar.finish_and_clear();
             let Written { blocks, entries, time } = written;
             if self.json {

@@ -21,8 +21,10 @@ use crate::store::Store;
 /// 1 where something differs, with 2 where it could not be compared. The node of the directory must
 /// not be running; it does the same by itself with `postgres_reconcile`.
 #[derive(Args)]
-#[command(after_help = "Examples:\n  counterfoil pg reconcile --mapping mapping.toml --dir ledger\n  \
-    counterfoil pg reconcile --mapping mapping.toml --dir ledger --no-mirror --json")]
+#[command(
+    after_help = "Examples:\n  counterfoil pg reconcile --mapping mapping.toml --dir ledger\n  \
+    counterfoil pg reconcile --mapping mapping.toml --dir ledger --no-mirror --json"
+)]
 pub struct Arguments {
     #[command(flatten)]
     place: Place,
@@ -65,7 +67,8 @@ impl Arguments {
             } else {
                 let bar = progress::bar(store.head().height(), "mirrored blocks");
                 let report =
-                    mirror::check(&mut connection, &store, |height| bar.set_position(height)).await?;
+                    mirror::check(&mut connection, &store, |height| bar.set_position(height))
+                        .await?;
                 bar.finish_and_clear();
                 Some(report)
             };
@@ -94,7 +97,7 @@ fn tell(report: &ReconcileReport, as_json: bool) -> anyhow::Result<()> {
             output::line(format_args!("{}: … and {} more", table.table, output::count(more)))?;
         }
         output::line(format_args!(
-            "{}: {} for {} of kind {}: {} changed, {} with a wrong link, {} missing, {} extra",
+            "{}: {} for {} of kind {}: {} changed, {} with a wrong link, {} missing, {} extra; {} on the way",
             table.table,
             output::counted(table.rows, "row", "rows"),
             output::counted(table.entries, "entry", "entries"),
@@ -103,6 +106,7 @@ fn tell(report: &ReconcileReport, as_json: bool) -> anyhow::Result<()> {
             output::count(table.wrong_links),
             output::count(table.missing),
             output::count(table.extra),
+            output::count(table.awaited),
         ))?;
     }
     if let Some(mirror) = &report.mirror {

@@ -6,14 +6,14 @@ use std::collections::BTreeSet;
 
 use futures::TryStreamExt;
 use serde::Serialize;
-use sqlx::postgres::PgConnection;
 use sqlx::Row;
+use sqlx::postgres::PgConnection;
 
 use super::batch::{Batch, Scope, balance, balance_columns};
 use super::states::{AccountName, Role};
 use super::{BALANCE_KEY, MAX_BATCH_ENTRIES, MirrorPlace, bigint, blocking, run};
-use crate::postgres::copy::{self, CopyRows};
 use crate::postgres::PostgresError;
+use crate::postgres::copy::{self, CopyRows};
 use crate::postgres::tables::{Relation, STATES, Table};
 use crate::protocol::id::Id;
 use crate::protocol::money::Currency;
@@ -78,7 +78,9 @@ impl std::fmt::Display for Difference {
         match problem {
             Problem::Missing => write!(f, "{table} {row}: missing"),
             Problem::Extra => write!(f, "{table} {row}: not on the ledger"),
-            Problem::Changed { columns } => write!(f, "{table} {row}: changed: {}", columns.join(", ")),
+            Problem::Changed { columns } => {
+                write!(f, "{table} {row}: changed: {}", columns.join(", "))
+            }
         }
     }
 }
@@ -134,7 +136,10 @@ pub async fn check(
     let mut next = 1;
     loop {
         let read = view.clone();
-        let batch = blocking(move || Ok(Batch::read(&read, (next, last), MAX_BATCH_ENTRIES, Scope::Stated)?)).await?;
+        let batch = blocking(move || {
+            Ok(Batch::read(&read, (next, last), MAX_BATCH_ENTRIES, Scope::Stated)?)
+        })
+        .await?;
         let ends = batch.as_ref().is_none_or(|batch| batch.last >= last);
         // Beyond the last block there must be nothing.
         let (until_height, until_index) = match &batch {
@@ -271,7 +276,8 @@ async fn balances(
     let last = view.header(height)?.map_or(0, |stored| stored.header.index());
     let columns = balance_columns();
     let list = columns.join(", ");
-    let statement = format!("COPY (SELECT {list} FROM counterfoil.balances) TO STDOUT (FORMAT binary)");
+    let statement =
+        format!("COPY (SELECT {list} FROM counterfoil.balances) TO STDOUT (FORMAT binary)");
     let mut wrong = Vec::new();
     {
         let said = PostgresError::statement;

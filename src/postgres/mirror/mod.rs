@@ -28,8 +28,8 @@ use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Row};
 use tokio::sync::mpsc;
 
-pub use batch::{MAX_BATCH_BYTES, MAX_BATCH_ENTRIES, balance_columns};
 use batch::{Batch, Scope};
+pub use batch::{MAX_BATCH_BYTES, MAX_BATCH_ENTRIES, balance_columns};
 pub use check::{CheckReport, Difference, MAX_DIFFERENCES, check};
 pub use follow::follow;
 
@@ -156,9 +156,12 @@ impl Mirror {
     /// [`PostgresError`].
     pub async fn clear(&mut self) -> Result<(), PostgresError> {
         let tables = Relation::ALL.iter().map(|relation| relation.table().name);
-        let tables: Vec<String> =
-            tables.chain(["balances", "mirror"]).map(|name| format!("counterfoil.{name}")).collect();
-        run(&mut self.connection, "empty the mirror", format!("TRUNCATE {}", tables.join(", "))).await
+        let tables: Vec<String> = tables
+            .chain(["balances", "mirror"])
+            .map(|name| format!("counterfoil.{name}"))
+            .collect();
+        run(&mut self.connection, "empty the mirror", format!("TRUNCATE {}", tables.join(", ")))
+            .await
     }
 
     /// The connection, for whoever compares.
@@ -295,7 +298,8 @@ impl MirrorPlace {
     ) -> Result<Option<Self>, PostgresError> {
         let query = "SELECT height, hash, log_size, states_height FROM counterfoil.mirror";
         let row = sqlx::query(AssertSqlSafe(format!("{query}{lock}"))).fetch_optional(connection);
-        let row = row.await.map_err(PostgresError::statement("tell how far the mirror has come"))?;
+        let row =
+            row.await.map_err(PostgresError::statement("tell how far the mirror has come"))?;
         row.map(|row| Self::read(&row)).transpose()
     }
 
@@ -303,7 +307,8 @@ impl MirrorPlace {
         let said = PostgresError::statement;
         let number = |column| {
             let number: i64 = row.try_get(column).map_err(said("tell a height"))?;
-            let negative = |_| PostgresError::Damaged(format!("{column} of the mirror is {number}"));
+            let negative =
+                |_| PostgresError::Damaged(format!("{column} of the mirror is {number}"));
             u64::try_from(number).map_err(negative)
         };
         let reached = Reached {
@@ -365,7 +370,7 @@ pub(super) async fn blocking<T: Send + 'static>(
 }
 
 /// Sends statements that are made of names in this program.
-pub(super) async fn run(
+pub(crate) async fn run(
     connection: &mut PgConnection,
     action: &'static str,
     statements: impl Into<String>,

@@ -9,11 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::batch::Batch;
 use crate::postgres::copy::Field;
 use crate::postgres::tables::Relation;
+use crate::protocol::accounts::Party;
 use crate::protocol::entry::{Body, Entry, Kind};
 use crate::protocol::hash::StateKey;
 use crate::protocol::id::Id;
 use crate::protocol::money::Currency;
-use crate::protocol::accounts::Party;
 use crate::protocol::rules::{
     AdjustmentRecord, CommissionRecord, PayoutPartRecord, PayoutRecord, PayoutState, Record,
     StoredRecord, Subject, TransactionRecord,
@@ -96,19 +96,14 @@ impl Touched {
     }
 
     /// Takes note of what others call by this name.
-    fn name(
-        &mut self,
-        view: &View,
-        tenant: &Id,
-        kind: Kind,
-        name: &Id,
-    ) -> Result<(), StoreError> {
+    fn name(&mut self, view: &View, tenant: &Id, kind: Kind, name: &Id) -> Result<(), StoreError> {
         if !matches!(kind, Kind::Transaction | Kind::Commission | Kind::Adjustment | Kind::Payout) {
             return Ok(());
         }
         let (mut key, mut name) = (Subject::Entry(kind, name).key(tenant), name.clone());
         if kind == Kind::Payout
-            && let Some(StoredRecord { record: Record::PayoutPart(part), .. }) = view.record(&key)?
+            && let Some(StoredRecord { record: Record::PayoutPart(part), .. }) =
+                view.record(&key)?
         {
             // Of a payout in parts, the first part has what is remembered.
             let PayoutPartRecord { first } = part;
@@ -146,7 +141,11 @@ impl Touched {
             match &stored.record {
                 Record::Transaction(sale) => row.transaction(sale, batch)?,
                 Record::Commission(earned) => {
-                    self.account(&tenant, earned.currency, Role::Affiliate(earned.affiliate.clone()));
+                    self.account(
+                        &tenant,
+                        earned.currency,
+                        Role::Affiliate(earned.affiliate.clone()),
+                    );
                     self.account(&tenant, earned.currency, Role::Merchant(earned.merchant.clone()));
                     row.commission(earned, batch)?;
                 }

@@ -80,7 +80,10 @@ impl Index {
             let header = stored.header;
             let leaves = view.leaves(header.first_index, header.index())?;
             for (place, leaf) in (header.first_index..).zip(leaves) {
-                let damaged = |problem: String| StoreError::Damaged { place: format!("index {place}"), problem };
+                let damaged = |problem: String| StoreError::Damaged {
+                    place: format!("index {place}"),
+                    problem,
+                };
                 let entry = match Leaf::decode(&leaf) {
                     Ok(Leaf::Entry(entry)) => entry,
                     Ok(Leaf::Header(_)) => continue,
@@ -141,7 +144,11 @@ impl Index {
             Some(Expected { seen: true, index, .. }) => Found::Repeated(*index),
             Some(expected) => {
                 expected.seen = true;
-                if expected.digest == digest { Found::Equal } else { Found::Changed(expected.index) }
+                if expected.digest == digest {
+                    Found::Equal
+                } else {
+                    Found::Changed(expected.index)
+                }
             }
         }
     }
@@ -159,7 +166,8 @@ impl Index {
         table: &MappedTable,
         report: &mut TableReport,
     ) -> Result<(), PostgresError> {
-        let left = self.entries.values().filter(|entry| !entry.seen && usize::from(entry.table) == number);
+        let left =
+            self.entries.values().filter(|entry| !entry.seen && usize::from(entry.table) == number);
         let mut left: Vec<u64> = left.map(|expected| expected.index).collect();
         left.sort_unstable();
         for index in left {

@@ -168,9 +168,7 @@ enum UnitText {
 #[serde(untagged)]
 enum TenantText {
     Fixed(String),
-    Column {
-        column: String,
-    },
+    Column { column: String },
 }
 
 #[derive(Deserialize)]
@@ -213,11 +211,7 @@ impl Mapping {
 }
 
 fn wrong(table: &str, at: &str, problem: impl std::fmt::Display) -> MappingError {
-    MappingError::Table {
-        table: table.to_owned(),
-        at: at.to_owned(),
-        problem: problem.to_string(),
-    }
+    MappingError::Table { table: table.to_owned(), at: at.to_owned(), problem: problem.to_string() }
 }
 
 impl MappedTable {
@@ -237,7 +231,8 @@ impl MappedTable {
             }
             (None, Some(tenant)) => TenantOf::Fixed(Id::new(tenant).map_err(wrong_id)?),
             (None, None) => {
-                let problem = "say whose entries they are: tenant = \"…\" or tenant = { column = \"…\" }";
+                let problem =
+                    "say whose entries they are: tenant = \"…\" or tenant = { column = \"…\" }";
                 return Err(wrong(&shown, "tenant", problem));
             }
         };
@@ -347,9 +342,21 @@ mod tests {
             ("tenant = \"demo\"", "", "table shop.orders: tenant: say whose"),
             ("\"transaction\"", "\"transfer\"", "unknown variant `transfer`"),
             ("kind = \"transaction\"", "kind = \"transaction\"\nwhere = \"1=1\"", "unknown field"),
-            ("amount = {", "price = {", "price: a transaction has no such field; it has event_time"),
-            ("event_time = \"ordered_at\"", "currency = { column = \"c\", unit = \"minor\" }", "only amounts"),
-            ("event_time = \"ordered_at\"", "event_time = { column = \"c\", prefix = \"p\" }", "only texts"),
+            (
+                "amount = {",
+                "price = {",
+                "price: a transaction has no such field; it has event_time",
+            ),
+            (
+                "event_time = \"ordered_at\"",
+                "currency = { column = \"c\", unit = \"minor\" }",
+                "only amounts",
+            ),
+            (
+                "event_time = \"ordered_at\"",
+                "event_time = { column = \"c\", prefix = \"p\" }",
+                "only texts",
+            ),
             ("shop.orders", "shop.orders.x", "a table is written as"),
             ("[\"recorded\"]", "[]", "only: one to 100"),
             ("\"commission\"", "\"transaction\"", "another table has the same entries"),

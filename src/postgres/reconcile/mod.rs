@@ -7,8 +7,8 @@
 //! each part is a pass of its own.
 //!
 //! The ledger is looked at before the database, and a row comes before its entry. So an entry that
-//! has no row is missing, while a row without an entry may have been sealed since: the ledger is
-//! asked again before anything is said of it.
+//! has no row is missing, while a row without an entry may have been sealed since, or waits in the
+//! outbox: both are asked before anything is said of it.
 //!
 //! | file | what |
 //! |---|---|

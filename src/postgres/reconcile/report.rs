@@ -41,8 +41,8 @@ pub struct TableReport {
     pub missing: u64,
     /// How many rows have no entry, or have one that another row has too.
     pub extra: u64,
-    /// How many rows have no entry yet that was sealed after the comparison began: no difference.
-    pub sealed_meanwhile: u64,
+    /// How many rows wait in the outbox, or were sealed after the comparison began: no difference.
+    pub awaited: u64,
     /// The findings, up to [`MAX_FINDINGS`].
     pub findings: Vec<Finding>,
 }
@@ -111,7 +111,7 @@ impl TableReport {
             wrong_links: 0,
             missing: 0,
             extra: 0,
-            sealed_meanwhile: 0,
+            awaited: 0,
             findings: Vec::new(),
         }
     }
@@ -150,9 +150,14 @@ impl std::fmt::Display for Finding {
         };
         write!(f, ": {what}")?;
         for difference in fields {
-            let shown = |value: &Option<String>| value.clone().unwrap_or_else(|| "nothing".to_owned());
+            let shown =
+                |value: &Option<String>| value.clone().unwrap_or_else(|| "nothing".to_owned());
             let (ledger, table) = (shown(&difference.ledger), shown(&difference.table));
-            write!(f, "; {}: the ledger has {ledger}, {} has {table}", difference.field, difference.column)?;
+            write!(
+                f,
+                "; {}: the ledger has {ledger}, {} has {table}",
+                difference.field, difference.column
+            )?;
         }
         Ok(())
     }

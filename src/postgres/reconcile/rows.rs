@@ -1,5 +1,7 @@
 //! The tables' side: each row is read once and finds its entry.
 
+use std::collections::HashSet;
+
 use futures::TryStreamExt;
 use sqlx::postgres::{PgConnection, PgRow, Postgres};
 use sqlx::query::Query;
@@ -11,6 +13,7 @@ use super::report::{FieldDifference, Finding, Problem, TableReport};
 use super::values;
 use crate::postgres::PostgresError;
 use crate::postgres::tables::{Column, Type};
+use crate::protocol::entry::Kind;
 use crate::protocol::id::Id;
 use crate::store::{Store, StoreError, View};
 
@@ -54,7 +57,7 @@ impl Reading<'_> {
         if let Some(only) = &self.table.only {
             query = query.bind(&only.values);
         }
-        let mut rows = query.fetch(connection);
+        let mut rows = query.fetch(&mut *connection);
         let (mut digested, mut read) = (Vec::new(), 0);
         while let Some(row) = rows.try_next().await.map_err(said("send a mapped table"))? {
             read += 1;
@@ -63,11 +66,12 @@ impl Reading<'_> {
             }
             self.row(&row, &mut digested, report)?;
         }
+        drop(rows);
         progress(read % ROWS_A_REPORT);
         if counted {
             report.rows += read;
         }
-        Ok(())
+        awaited(connection, self.table.kind, report).await
     }
 
     /// The statement that reads the table, and the texts that are its first parameters.
@@ -119,7 +123,7 @@ impl Reading<'_> {
             Found::Elsewhere | Found::Equal => return Ok(()),
             Found::Unknown => {
                 if self.is_sealed_meanwhile(tenant, name)? {
-                    report.sealed_meanwhile += 1;
+                    report.awaited += 1;
                     return Ok(());
                 }
                 (None, Problem::Extra)
@@ -145,7 +149,8 @@ impl Reading<'_> {
 
     /// In what a row differs from the entry at `index`.
     fn differences(&self, row: &PgRow, index: u64) -> Result<Option<Problem>, PostgresError> {
-        let damaged = |problem: String| StoreError::Damaged { place: format!("index {index}"), problem };
+        let damaged =
+            |problem: String| StoreError::Damaged { place: format!("index {index}"), problem };
         let entry = self.view.entry(index)?;
         let entry = entry.ok_or_else(|| damaged("no entry is there any more".to_owned()))?;
         let mut expected: Vec<values::Value> = Vec::new();
@@ -176,6 +181,39 @@ impl Reading<'_> {
     }
 }
 
+/// Takes back what was said of rows that are on their way to the ledger: those that the outbox still has.
+async fn awaited(
+    connection: &mut PgConnection,
+    kind: Kind,
+    report: &mut TableReport,
+) -> Result<(), PostgresError> {
+    let is_extra = |finding: &&Finding| finding.problem == Problem::Extra;
+    let extra = report.findings.iter().filter(is_extra);
+    let (tenants, names): (Vec<&str>, Vec<&str>) =
+        extra.map(|finding| (finding.tenant.as_str(), finding.external_id.as_str())).unzip();
+    if names.is_empty() {
+        return Ok(());
+    }
+    let waiting = sqlx::query_as(
+        "SELECT DISTINCT tenant, external_id FROM counterfoil.outbox \
+         WHERE kind = $1 AND state IN ('pending', 'waiting') \
+             AND (tenant, external_id) IN (SELECT * FROM unnest($2::text[], $3::text[]))",
+    );
+    let waiting = waiting.bind(kind.as_str()).bind(tenants).bind(names).fetch_all(connection);
+    let waiting: Vec<(String, String)> =
+        waiting.await.map_err(PostgresError::statement("tell what waits in the outbox"))?;
+    let waiting: HashSet<(String, String)> = waiting.into_iter().collect();
+    let before = report.findings.len();
+    report.findings.retain(|finding| {
+        let name = (finding.tenant.clone(), finding.external_id.clone());
+        !(finding.problem == Problem::Extra && waiting.contains(&name))
+    });
+    let taken_back = (before - report.findings.len()) as u64;
+    report.extra -= taken_back;
+    report.awaited += taken_back;
+    Ok(())
+}
+
 /// A value as the server sent it.
 fn value(row: &PgRow, place: usize) -> Result<Option<&[u8]>, PostgresError> {
     let said = PostgresError::statement;
@@ -184,7 +222,9 @@ fn value(row: &PgRow, place: usize) -> Result<Option<&[u8]>, PostgresError> {
         return Ok(None);
     }
     let bytes = value.as_bytes();
-    bytes.map(Some).map_err(|error| PostgresError::Damaged(format!("a value that can't be read: {error}")))
+    bytes
+        .map(Some)
+        .map_err(|error| PostgresError::Damaged(format!("a value that can't be read: {error}")))
 }
 
 /// A name, or nothing where there is none, which no entry is called.

@@ -42,7 +42,9 @@ pub async fn keep_reconciling(
             compared = once(&schedule.mapping, &ledger, &database) => compared,
         };
         match compared {
-            Err(error) => tracing::error!(%error, "the database could not be compared with the ledger"),
+            Err(error) => {
+                tracing::error!(%error, "the database could not be compared with the ledger")
+            }
             Ok(report) => tell(&report, began.elapsed()),
         }
     }
@@ -61,7 +63,12 @@ async fn once(
 fn tell(report: &ReconcileReport, took: Duration) {
     let rows: u64 = report.tables.iter().map(|table| table.rows).sum();
     if report.equal {
-        tracing::info!(height = report.height, rows, ?took, "the database says what the ledger says");
+        tracing::info!(
+            height = report.height,
+            rows,
+            ?took,
+            "the database says what the ledger says"
+        );
         return;
     }
     for table in report.tables.iter().filter(|table| table.differences() > 0) {
@@ -69,9 +76,15 @@ fn tell(report: &ReconcileReport, took: Duration) {
             tracing::error!(table = table.table, "{finding}");
         }
         tracing::error!(
-            alarm = "reconcile", table = table.table, height = report.height, rows = table.rows,
-            changed = table.changed, wrong_links = table.wrong_links, missing = table.missing,
-            extra = table.extra, "the database DIFFERS from the ledger"
+            alarm = "reconcile",
+            table = table.table,
+            height = report.height,
+            rows = table.rows,
+            changed = table.changed,
+            wrong_links = table.wrong_links,
+            missing = table.missing,
+            extra = table.extra,
+            "the database DIFFERS from the ledger"
         );
     }
 }
