@@ -121,6 +121,8 @@ const FIGURES: [(&str, &[&str]); 9] = [
             "postgres.check_rate",
             "postgres.reconcile_rate",
             "postgres.tampered_named",
+            "postgres.outbox_rate",
+            "postgres.outbox_p50",
             "postgres.tampered",
             "postgres.ledger_single_rate",
             "postgres.plain_single_rate",

@@ -14,7 +14,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use support::binary::{Node, counterfoil, json, operated, operator, path, run, seal};
 
-const VERBS: [&[&str]; 23] = [
+const VERBS: [&[&str]; 25] = [
     &["dev"],
     &["init"],
     &["node"],
@@ -37,6 +37,8 @@ const VERBS: [&[&str]; 23] = [
     &["spec", "change"],
     &["spec", "sign"],
     &["spec", "submit"],
+    &["pg", "mirror"],
+    &["pg", "reconcile"],
     &[],
 ];
 

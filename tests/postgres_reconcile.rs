@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use counterfoil::postgres::Database;
 use counterfoil::postgres::reconcile::{Mapping, ReconcileReport, reconcile_bounded};
@@ -21,7 +22,7 @@ use counterfoil::protocol::spec::ChainSpec;
 use counterfoil::protocol::verify::Chain;
 use counterfoil::store::Store;
 use serde_json::{Value, json};
-use support::binary::{Ran, block_on, counterfoil, operated, operator, path, sample};
+use support::binary::{Node, Ran, block_on, counterfoil, operated, operator, path, sample};
 use support::load::{sale, terms};
 use support::postgres::{Postgres, execute};
 use support::random::Random;
@@ -120,6 +121,7 @@ fn every_edit_is_found_and_nothing_else() {
     let passes = in_passes(home, &url, 300);
     assert_eq!(problems(&serde_json::to_value(passes).unwrap()), wrong);
 
+    a_node_raises_the_alarm(home, &url);
     readable_and_refusing(home, &url);
 }
 
@@ -334,6 +336,18 @@ fn problems(report: &Value) -> Wrong {
         }
     }
     wrong
+}
+
+/// A running node compares by itself, and raises the alarm in its log.
+fn a_node_raises_the_alarm(home: &Path, url: &str) {
+    let mut command = counterfoil(["node", "--dir", &path(home, "ledger"), "--listen", "127.0.0.1:0"]);
+    command.arg("--json").env("COUNTERFOIL_POSTGRES_URL", url);
+    command.env("COUNTERFOIL_POSTGRES_RECONCILE", path(home, "mapping.toml"));
+    command.env("COUNTERFOIL_POSTGRES_RECONCILE_SECONDS", "1");
+    let node = Node::launch(command);
+    std::thread::sleep(Duration::from_secs(5));
+    let said = node.stop().err;
+    assert!(said.contains("DIFFERS from the ledger") && said.contains("shop.earned"), "{said}");
 }
 
 /// For people it says the same; what can't be compared is no difference.

@@ -6,6 +6,35 @@
 pub struct DatabaseReport {
     /// How it submits the rows of the outbox; nothing where it doesn't.
     pub outbox: Option<OutboxReport>,
+    /// How it mirrors the ledger; nothing where it doesn't.
+    pub mirror: Option<MirrorReport>,
+    /// How the marketplace's own tables compare with the ledger; nothing where they aren't compared.
+    pub comparison: Option<ComparisonReport>,
+}
+
+/// How the ledger is mirrored. The counts are since the node started.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MirrorReport {
+    /// The height that the mirror has reached, as far as is known.
+    pub height: u64,
+    /// How many entries were mirrored.
+    pub entries: u64,
+    /// How often it broke off and was tried again.
+    pub failures: u64,
+}
+
+/// How the marketplace's own tables compare with the ledger. The counts of comparisons are since the
+/// node started.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ComparisonReport {
+    /// How often they were compared.
+    pub comparisons: u64,
+    /// How often they could not be.
+    pub failures: u64,
+    /// How many rows were compared the last time.
+    pub rows: u64,
+    /// How many differences were found the last time: anything but nothing is an alarm.
+    pub differences: u64,
 }
 
 /// How the outbox is drained. The counts are since the node started.

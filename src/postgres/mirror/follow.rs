@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::Mirror;
+use super::{Mirror, Reached};
 use crate::ledger::Ledger;
 use crate::postgres::{Database, PostgresError};
 
@@ -29,6 +29,7 @@ pub async fn follow(ledger: Ledger, database: Database, stopping: CancellationTo
             tracing::error!(%error, "nothing is mirrored");
             return;
         }
+        ledger.tell_database(|report| report.mirror.get_or_insert_default().failures += 1);
         tracing::warn!(%error, again_in_ms = wait, "mirroring broke off");
         tokio::select! {
             () = stopping.cancelled() => return,
@@ -49,10 +50,18 @@ async fn follow_once(
     loop {
         heads.borrow_and_update();
         let Ok(store) = ledger.store() else { return Err(PostgresError::NotOpen) };
-        let written = mirror.catch_up(&store, |_| {}).await?;
+        let tell = |reached: Reached| {
+            ledger.tell_database(|report| {
+                report.mirror.get_or_insert_default().height = reached.height;
+            });
+        };
+        let written = mirror.catch_up(&store, tell).await?;
         // Whoever closes the ledger waits for those who hold it.
         drop(store);
         if written.blocks > 0 {
+            ledger.tell_database(|report| {
+                report.mirror.get_or_insert_default().entries += written.entries;
+            });
             tracing::debug!(blocks = written.blocks, entries = written.entries, "mirrored");
         }
         *wait = FIRST_WAIT_MS;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Mapping, ReconcileReport, reconcile};
+use super::{Mapping, ReconcileReport, TableReport, reconcile};
 use crate::ledger::Ledger;
 use crate::postgres::{Database, PostgresError};
 
@@ -43,9 +43,18 @@ pub async fn keep_reconciling(
         };
         match compared {
             Err(error) => {
-                tracing::error!(%error, "the database could not be compared with the ledger")
+                ledger.tell_database(|report| report.comparison.get_or_insert_default().failures += 1);
+                tracing::error!(%error, "the database could not be compared with the ledger");
             }
-            Ok(report) => tell(&report, began.elapsed()),
+            Ok(found) => {
+                ledger.tell_database(|report| {
+                    let told = report.comparison.get_or_insert_default();
+                    told.comparisons += 1;
+                    told.rows = found.tables.iter().map(|table| table.rows).sum();
+                    told.differences = found.tables.iter().map(TableReport::differences).sum();
+                });
+                tell(&found, began.elapsed());
+            }
         }
     }
 }

@@ -4,16 +4,19 @@
 //! A database of its own is made for that, and dropped. In the figures: reading the ledger, the driver
 //! and the server, which share the machine.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, ensure};
 
 use super::tables::{self, Connection};
+use crate::cli::bench::ground;
 use crate::cli::bench::report::{Findings, Unit, per_second, real};
 use crate::postgres::mirror::{self, Mirror};
 use crate::postgres::reconcile::{self, Mapping, ReconcileReport};
 use crate::postgres::{self, Database};
+use crate::protocol::verify::Chain;
 use crate::store::Store;
 
 /// How many rows are deleted at the end of a table.
@@ -61,9 +64,13 @@ pub struct OwnDatabase {
 }
 
 impl OwnDatabase {
-    /// Makes it on the server at `url`, over `connection`.
-    pub async fn create(url: &str, connection: &mut Connection) -> anyhow::Result<Self> {
-        let name = format!("counterfoil_bench_{}", std::process::id());
+    /// Makes it on the server at `url`, over `connection`, for `what`.
+    pub async fn create(
+        url: &str,
+        connection: &mut Connection,
+        what: &str,
+    ) -> anyhow::Result<Self> {
+        let name = format!("counterfoil_bench_{}_{what}", std::process::id());
         let mut roles = Vec::new();
         for role in ROLES {
             let query = format!("SELECT count(*) FROM pg_roles WHERE rolname = '{role}'");
@@ -76,6 +83,23 @@ impl OwnDatabase {
         url.set_path(&name);
         connection.run(format!("CREATE DATABASE {name}")).await?;
         Ok(Self { name, roles, url: url.into() })
+    }
+
+    /// Where it is.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Connects to it.
+    pub async fn connect(&self) -> anyhow::Result<Connection> {
+        Connection::to(&self.url).await
+    }
+
+    /// Makes our schema in it, for the ledger in a job's directory; that ledger's chain.
+    pub async fn migrate(&self, directory: &Path) -> anyhow::Result<Arc<Chain>> {
+        let (chain, _) = ground::prepare(directory)?;
+        postgres::migrate(&Database::new(self.url.parse()?, chain.clone())).await?;
+        Ok(chain)
     }
 
     /// Drops it.

@@ -10,6 +10,7 @@
 //! as is a table that the ledger is compared with.
 
 mod beside;
+mod outbox;
 mod tables;
 
 use std::str::FromStr;
@@ -161,8 +162,12 @@ async fn beside(
     let directory = job.home.join(BESIDE_FOLDER);
     let (chain, _) = ground::prepare(&directory)?;
     let (store, _committer) = Store::open(&directory, chain)?;
-    let database = OwnDatabase::create(url, connection).await?;
+    let database = OwnDatabase::create(url, connection, "mirror").await?;
     let measured = database.measure(&store, findings).await;
+    database.drop(connection).await?;
+    measured?;
+    let database = OwnDatabase::create(url, connection, "outbox").await?;
+    let measured = outbox::measure(job, &database, findings).await;
     let dropped = database.drop(connection).await;
     measured.and(dropped)
 }
