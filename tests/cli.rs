@@ -14,7 +14,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use support::binary::{Node, counterfoil, json, operated, operator, path, run, seal};
 
-const VERBS: [&[&str]; 25] = [
+const VERBS: [&[&str]; 29] = [
     &["dev"],
     &["init"],
     &["node"],
@@ -37,6 +37,10 @@ const VERBS: [&[&str]; 25] = [
     &["spec", "change"],
     &["spec", "sign"],
     &["spec", "submit"],
+    &["pg", "migrate"],
+    &["pg", "status"],
+    &["pg", "outbox"],
+    &["pg", "erase"],
     &["pg", "mirror"],
     &["pg", "reconcile"],
     &[],

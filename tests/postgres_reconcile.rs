@@ -274,7 +274,7 @@ fn tamper(url: &str, rows: &[OwnRow], edits: usize, random: &mut Random) -> Wron
     let update = [
         ("shop.orders", "cents = cents + 1", "changed"),
         ("shop.orders", "cents = NULL", "changed"),
-        ("shop.orders", "currency = 'XXX'", "changed"),
+        ("shop.orders", "currency = 'ZZZ'", "changed"),
         ("shop.orders", "merchant = merchant || 'x'", "changed"),
         ("shop.orders", "ordered_at = ordered_at + interval '1 microsecond'", "changed"),
         ("shop.orders", "voucher = coalesce(voucher || 'x', 'x')", "changed"),
@@ -340,7 +340,8 @@ fn problems(report: &Value) -> Wrong {
 
 /// A running node compares by itself, and raises the alarm in its log.
 fn a_node_raises_the_alarm(home: &Path, url: &str) {
-    let mut command = counterfoil(["node", "--dir", &path(home, "ledger"), "--listen", "127.0.0.1:0"]);
+    let mut command =
+        counterfoil(["node", "--dir", &path(home, "ledger"), "--listen", "127.0.0.1:0"]);
     command.arg("--json").env("COUNTERFOIL_POSTGRES_URL", url);
     command.env("COUNTERFOIL_POSTGRES_RECONCILE", path(home, "mapping.toml"));
     command.env("COUNTERFOIL_POSTGRES_RECONCILE_SECONDS", "1");

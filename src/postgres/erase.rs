@@ -37,23 +37,16 @@ pub async fn erase(
 /// What `counterfoil.erase` raises where there is nothing to destroy.
 const NO_DATA_FOUND: &str = "P0002";
 
-/// Clears the table's file of the bytes that were destroyed; whether this role may.
+/// Writes the table of salts anew, so that nothing destroyed is left in its file: a `VACUUM` alone
+/// leaves its bytes there until others take their place. Nobody can use the table meanwhile. Only its
+/// owner may.
 ///
 /// # Errors
 /// [`PostgresError`].
-pub async fn clear(connection: &mut PgConnection) -> Result<bool, PostgresError> {
-    let owner: bool = sqlx::query_scalar(
-        "SELECT pg_has_role(relowner, 'USAGE') FROM pg_class
-        WHERE oid = 'counterfoil.secrets'::regclass",
-    )
-    .fetch_one(&mut *connection)
-    .await
-    .map_err(PostgresError::statement("tell who owns the salts"))?;
-    if owner {
-        sqlx::query("VACUUM counterfoil.secrets")
-            .execute(connection)
-            .await
-            .map_err(PostgresError::statement("clear the table of salts"))?;
-    }
-    Ok(owner)
+pub async fn rewrite_secrets(connection: &mut PgConnection) -> Result<(), PostgresError> {
+    sqlx::query("VACUUM FULL counterfoil.secrets")
+        .execute(connection)
+        .await
+        .map_err(PostgresError::statement("write the table of salts anew"))
+        .map(drop)
 }

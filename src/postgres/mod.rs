@@ -34,7 +34,7 @@ pub mod tables;
 
 pub use address::Address;
 pub use connection::{Connection, Database, MAX_CONNECTIONS};
-pub use erase::{clear, erase};
+pub use erase::{erase, rewrite_secrets};
 pub use error::PostgresError;
 pub use migrate::{
     Migrated, NEWEST_VERSION, SchemaState, check_state, migrate, schema_state, server_version,

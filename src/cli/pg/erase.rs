@@ -23,6 +23,10 @@ pub struct Arguments {
     kind: crate::protocol::entry::Kind,
     /// The entry's external id
     external_id: String,
+    /// Write the table of salts anew as well, so that nothing destroyed is left in its file. Only its
+    /// owner may, and nobody can use it meanwhile
+    #[arg(long)]
+    rewrite: bool,
     #[command(flatten)]
     place: Place,
     /// Print JSON
@@ -33,22 +37,21 @@ pub struct Arguments {
 impl Arguments {
     pub fn run(self) -> Outcome {
         let database = self.place.database()?;
-        let (row, cleared) = block_on(async {
+        let row = block_on(async {
             let mut connection = database.connect().await?;
             let kind = self.kind.as_str();
             let row =
                 postgres::erase(&mut connection, &self.tenant, kind, &self.external_id).await?;
-            Ok((row, postgres::clear(&mut connection).await?))
+            if self.rewrite {
+                postgres::rewrite_secrets(&mut connection).await?;
+            }
+            Ok(row)
         })?;
         if self.json {
-            output::json(&json!({"notice_row": row, "cleared": cleared}))?;
-            return Ok(Exit::Fine);
-        }
-        output::line(format_args!(
-            "the salt is destroyed; row {row} of the outbox tells the ledger"
-        ))?;
-        if !cleared {
-            output::line("its bytes leave the table's file with the server's next autovacuum")?;
+            output::json(&json!({"notice_row": row}))?;
+        } else {
+            let said = format!("the salt is destroyed; row {row} of the outbox tells the ledger");
+            output::line(said)?;
         }
         Ok(Exit::Fine)
     }

@@ -13,7 +13,7 @@ CREATE TABLE counterfoil.secrets (
     PRIMARY KEY (tenant, kind, external_id),
     CHECK ((salt IS NULL) = (erased_at IS NOT NULL))
 ) WITH (
-    -- What was destroyed leaves the file at the next round.
+    -- The place of what was destroyed is free for others at the next round.
     autovacuum_vacuum_scale_factor = 0,
     autovacuum_vacuum_threshold = 0
 );

@@ -11,9 +11,13 @@ use crate::protocol::block::Leaf;
 use crate::protocol::entry::Entry;
 use crate::store::{StoreError, View};
 
+/// The secret of a run: what digests are keyed by, the same for all its passes.
+#[derive(Clone, Default)]
+pub struct Secret([RandomState; 2]);
+
 /// Digests of entries, by their names. Of several parts of the names this may be one.
 pub struct Index {
-    keys: [RandomState; 2],
+    secret: Secret,
     part: u64,
     parts: u64,
     entries: HashMap<u128, Expected, KeptHasher>,
@@ -69,11 +73,15 @@ impl std::hash::Hasher for Kept {
 
 impl Index {
     /// Reads what the ledger has for `mapping`, of one of several parts of the names.
-    pub fn read(view: &View, mapping: &Mapping, part: (u64, u64)) -> Result<Self, PostgresError> {
-        let keys = [RandomState::new(), RandomState::new()];
+    pub fn read(
+        view: &View,
+        mapping: &Mapping,
+        secret: Secret,
+        part: (u64, u64),
+    ) -> Result<Self, PostgresError> {
         let counts = vec![0; mapping.tables.len()];
         let (part, parts) = part;
-        let mut index = Self { keys, part, parts, entries: HashMap::default(), counts };
+        let mut index = Self { secret, part, parts, entries: HashMap::default(), counts };
         let mut digested = Vec::new();
         for height in 1..=view.head().height() {
             let Some(stored) = view.header(height)? else { break };
@@ -117,7 +125,7 @@ impl Index {
 
     /// The digest of a name.
     fn key(&self, table: usize, tenant: &str, external_id: &str) -> u128 {
-        let [one, other] = &self.keys;
+        let Secret([one, other]) = &self.secret;
         let name = (table, tenant, external_id);
         u128::from(one.hash_one(name)) << u64::BITS | u128::from(other.hash_one(name))
     }
@@ -128,7 +136,7 @@ impl Index {
     }
 
     fn digest(&self, digested: &[u8]) -> u64 {
-        let [one, _] = &self.keys;
+        let Secret([one, _]) = &self.secret;
         one.hash_one(digested)
     }
 

@@ -30,7 +30,7 @@ use std::sync::Arc;
 
 use sqlx::postgres::PgConnection;
 
-use index::Index;
+use index::{Index, Secret};
 pub use mapping::{
     MAX_MAPPING_BYTES, MAX_TABLES, MappedField, MappedTable, Mapping, MappingError, Only, Source,
     TenantOf,
@@ -77,10 +77,10 @@ pub async fn reconcile_bounded(
     let tables = &mapping.tables;
     let mut reports: Vec<TableReport> =
         tables.iter().map(|table| TableReport::new(table.name.shown(), table.kind)).collect();
-    let mut begun = false;
+    let (secret, mut begun) = (Secret::default(), false);
     for part in 0..parts {
-        let (read, of) = (view.clone(), mapping.clone());
-        let mut index = blocking(move || Index::read(&read, &of, (part, parts))).await?;
+        let (read, of, keys) = (view.clone(), mapping.clone(), secret.clone());
+        let mut index = blocking(move || Index::read(&read, &of, keys, (part, parts))).await?;
         progress(size / parts);
         if !begun {
             // After the ledger's side: see above.

@@ -48,9 +48,8 @@ const ALLOWED: (f64, f64) = (1.5, 1.0);
 
 /// Serves an empty ledger until killed, and drains the outbox of `database`; says where.
 pub fn serve(job: &Job, database: Option<&str>) -> anyhow::Result<Findings> {
-    let outbox = OutboxSettings {
-        parent_wait: Duration::from_secs(DEFAULT_PARENT_WAIT_SECONDS.into()),
-    };
+    let outbox =
+        OutboxSettings { parent_wait: Duration::from_secs(DEFAULT_PARENT_WAIT_SECONDS.into()) };
     let postgres = database.map(|url| {
         let address = url.parse()?;
         anyhow::Ok(Settings { address, outbox: Some(outbox), mirror: false, reconcile: None })

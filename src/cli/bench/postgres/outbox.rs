@@ -44,7 +44,8 @@ pub async fn measure(
     let (tenant, until) = ("outbox".parse()?, job.workload.until);
     let currencies = &chain.spec().currencies;
     let texts = workload::texts_of_client(1, &tenant, rows + paced, until, currencies)?;
-    let (first, paced) = texts.split_at_checked(usize::try_from(rows)?).context("too few entries")?;
+    let (first, paced) =
+        texts.split_at_checked(usize::try_from(rows)?).context("too few entries")?;
     let mut connection = database.connect().await?;
     for texts in first.chunks(ROWS_A_STATEMENT) {
         connection.insert_into_outbox(texts).await?;
@@ -67,8 +68,7 @@ pub async fn measure(
 }
 
 /// Whether rows are still to be submitted.
-const WAITING: &str =
-    "SELECT EXISTS (SELECT FROM counterfoil.outbox WHERE state = 'pending') \
+const WAITING: &str = "SELECT EXISTS (SELECT FROM counterfoil.outbox WHERE state = 'pending') \
      OR EXISTS (SELECT FROM counterfoil.outbox WHERE state = 'waiting')";
 
 /// Writes rows at a steady pace, and finds out when each has its receipt.
@@ -80,7 +80,8 @@ async fn pace(
     let mut reader = database.connect().await?;
     let (committed, written) = (RefCell::new(BTreeMap::new()), Cell::new(false));
     let write = async {
-        let mut ticks = tokio::time::interval(Duration::from_secs(1) / u32::try_from(ROWS_A_SECOND)?);
+        let mut ticks =
+            tokio::time::interval(Duration::from_secs(1) / u32::try_from(ROWS_A_SECOND)?);
         for text in texts.chunks(1) {
             ticks.tick().await;
             let id = writer.insert_into_outbox(text).await?;
