@@ -19,6 +19,8 @@ pub mod explorer;
 pub mod http;
 #[cfg(feature = "node")]
 pub mod network;
+#[cfg(feature = "node")]
+pub mod postgres;
 
 #[cfg(feature = "node")]
 pub mod ledger;

@@ -14,7 +14,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use support::binary::{Node, counterfoil, json, operated, operator, path, run, seal};
 
-const VERBS: [&[&str]; 24] = [
+const VERBS: [&[&str]; 30] = [
     &["dev"],
     &["init"],
     &["node"],
@@ -38,6 +38,12 @@ const VERBS: [&[&str]; 24] = [
     &["spec", "change"],
     &["spec", "sign"],
     &["spec", "submit"],
+    &["pg", "migrate"],
+    &["pg", "status"],
+    &["pg", "outbox"],
+    &["pg", "erase"],
+    &["pg", "mirror"],
+    &["pg", "reconcile"],
     &[],
 ];
 

@@ -69,6 +69,7 @@ impl Arguments {
             access: SubmitAccess::Open,
             published: Vec::new(),
             network: networked.then(|| dev::network(&self.dir, &[])).transpose()?,
+            postgres: None,
         };
         let mut places = Vec::new();
         for number in 1..self.nodes {

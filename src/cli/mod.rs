@@ -17,6 +17,7 @@ mod key;
 mod mirror;
 mod node;
 mod output;
+mod pg;
 mod progress;
 mod query;
 mod reindex;
@@ -31,7 +32,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::node::config::ConfigError;
+use crate::node::config::{ConfigError, DatabaseConfigError};
 use crate::node::telemetry::{self, BadFilter, LogFormat};
 
 /// How a command ended, as its exit code.
@@ -105,6 +106,8 @@ enum Verb {
     Token(token::Verb),
     #[command(subcommand)]
     Spec(spec::Verb),
+    #[command(subcommand)]
+    Pg(pg::Verb),
 }
 
 /// Runs the command that the process was started with.
@@ -132,8 +135,10 @@ fn sentence(error: &anyhow::Error) -> String {
 }
 
 fn exit_of(error: &anyhow::Error) -> Exit {
-    let usage =
-        error.is::<ConfigError>() || error.is::<BadFilter>() || error.is::<output::Misuse>();
+    let usage = error.is::<ConfigError>()
+        || error.is::<DatabaseConfigError>()
+        || error.is::<BadFilter>()
+        || error.is::<output::Misuse>();
     if usage { Exit::Usage } else { Exit::Failed }
 }
 
@@ -166,6 +171,7 @@ impl Command {
             Verb::Key(verb) => verb.run(),
             Verb::Token(verb) => verb.run(),
             Verb::Spec(verb) => verb.run(),
+            Verb::Pg(verb) => verb.run(),
         }
     }
 }

@@ -2,8 +2,10 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use clap::Args;
 use serde_json::json;
 
@@ -14,6 +16,8 @@ use crate::network;
 use crate::node::config::{self, Flags, NodeConfig};
 use crate::node::serve::{self, Setup};
 use crate::node::{files, secret, telemetry};
+use crate::postgres;
+use crate::postgres::reconcile::{MAX_MAPPING_BYTES, Mapping, Schedule};
 
 /// Serve a ledger and, with its sealing key, take entries
 ///
@@ -70,6 +74,10 @@ pub struct Arguments {
     /// The URL of the authority's node, for a replica to pass submissions on to
     #[arg(long, value_name = "URL", conflicts_with_all = ["key_file", "token_file"])]
     forward_to: Option<String>,
+    /// The file with the URL of the marketplace's database, whose outbox is submitted here where
+    /// `postgres_outbox` is set
+    #[arg(long, value_name = "FILE")]
+    postgres_url_file: Option<PathBuf>,
     /// Print, as JSON, where it serves once it does
     #[arg(long)]
     json: bool,
@@ -91,6 +99,7 @@ impl Arguments {
             max_peers: self.max_peers,
             network_key_file: self.network_key_file,
             forward_to: self.forward_to,
+            postgres_url_file: self.postgres_url_file,
             log_level: logging.log_level,
             log_format: logging.log_format,
         };
@@ -124,8 +133,43 @@ fn setup(config: NodeConfig) -> anyhow::Result<Setup> {
         (None, None) => SubmitAccess::Closed,
     };
     let network = network(&config)?;
+    let postgres = postgres(&config, key.is_some())?;
     let NodeConfig { dir, listen, published, .. } = config;
-    Ok(Setup { chain, directory: dir, listen, key, access, published, network })
+    Ok(Setup { chain, directory: dir, listen, key, access, published, network, postgres })
+}
+
+/// What it does for the marketplace's database.
+fn postgres(config: &NodeConfig, seals: bool) -> anyhow::Result<Option<postgres::Settings>> {
+    let Some(address) = config.database()? else {
+        let jobs = [
+            ("postgres_outbox", config.postgres_outbox),
+            ("postgres_mirror", config.postgres_mirror),
+            ("postgres_reconcile", config.postgres_reconcile.is_some()),
+        ];
+        if let Some((job, _)) = jobs.into_iter().find(|(_, wanted)| *wanted) {
+            bail!(Misuse(format!("{job}: there is no database; set postgres_url_file")));
+        }
+        return Ok(None);
+    };
+    if config.postgres_outbox && !seals {
+        bail!(Misuse(
+            "postgres_outbox: this node seals nothing; set it on the authority's".to_owned()
+        ));
+    }
+    let parent_wait = Duration::from_secs(config.postgres_parent_wait_seconds.into());
+    let outbox = config.postgres_outbox.then_some(postgres::OutboxSettings { parent_wait });
+    let reconcile = match &config.postgres_reconcile {
+        None => None,
+        Some(path) => {
+            let mapping = Mapping::parse(&files::read_text(path, MAX_MAPPING_BYTES)?);
+            let mapping =
+                mapping.with_context(|| format!("postgres_reconcile: {}", path.display()));
+            let every = Duration::from_secs(config.postgres_reconcile_seconds.get().into());
+            Some(Schedule { mapping: Arc::new(mapping?), every })
+        }
+    };
+    let mirror = config.postgres_mirror;
+    Ok(Some(postgres::Settings { address, outbox, mirror, reconcile }))
 }
 
 /// Where nobody can connect and nobody is named there is no network.

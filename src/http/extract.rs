@@ -11,7 +11,8 @@ use serde::de::DeserializeOwned;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::Shared;
-use super::problem::{Problem, ProblemType, named_field};
+use super::problem::{Problem, ProblemType};
+use crate::protocol::text::named_field;
 
 /// The most bytes of all JSON bodies that are in memory at the same time.
 pub const MAX_BUFFERED_BYTES: usize = 128 * 1024 * 1024;

@@ -11,6 +11,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::Shared;
+use crate::ledger::database::OutboxReport;
 use crate::ledger::peers::{PeerReport, PeersReport};
 use crate::ledger::{Health, Ledger};
 
@@ -77,7 +78,35 @@ fn collect(ledger: &Ledger, peers: &PeersReport) -> Registry {
         refused.get_or_create(&Reason { reason: reason.clone() }).inc_by(*count);
     }
     registry.register("peers_refused", "What was refused since the node started", refused);
+    if let Some(outbox) = &ledger.database().outbox {
+        collect_outbox(&mut registry, outbox);
+    }
     registry
+}
+
+/// How rows of the database's outbox become entries, on a node that drains it.
+fn collect_outbox(registry: &mut Registry, outbox: &OutboxReport) {
+    let gauges = [
+        ("outbox_draining", "1 where rows are taken", u64::from(outbox.draining)),
+        ("outbox_pending", "Rows that wait, up to a bound", outbox.pending),
+    ];
+    for (name, help, value) in gauges {
+        registry.register(name, help, gauge(value));
+    }
+    let help = "How old the first row is that waits";
+    let age = gauge(outbox.oldest_pending_seconds);
+    registry.register_with_unit("outbox_oldest_pending", help, Unit::Seconds, age);
+    let counters = [
+        ("outbox_sealed", "Rows that are entries", outbox.sealed),
+        ("outbox_rejected", "Rows that were rejected", outbox.rejected),
+        ("outbox_put_off", "Times that a row waited for what it names", outbox.put_off),
+        ("outbox_failures", "Times that the outbox couldn't be drained", outbox.failures),
+    ];
+    for (name, help, value) in counters {
+        let counter: Counter = Counter::default();
+        counter.inc_by(value);
+        registry.register(name, help, counter);
+    }
 }
 
 fn gauge(value: u64) -> Gauge {

@@ -9,7 +9,6 @@ pub use super::problem_type::ProblemType;
 use super::results::{EntryResult, Placed};
 use crate::ledger::{Health, NotOpen, SubmitError};
 use crate::protocol::block::EntryTooLong;
-use crate::protocol::money::MoneyError;
 use crate::protocol::rules::Refusal;
 use crate::protocol::text::TextError;
 use crate::store::StoreError;
@@ -132,52 +131,9 @@ impl Problem {
 
 impl From<TextError> for Problem {
     fn from(error: TextError) -> Self {
-        let detail = error.to_string();
-        match error {
-            TextError::TooLong(_) => Self::new(ProblemType::EntryTooLong, detail),
-            TextError::Malformed { field, .. } => {
-                let within = detail.strip_prefix(&format!("{field}: ")).unwrap_or(&detail);
-                let dot = if field.is_empty() { "" } else { "." };
-                let named = named_field(within).map(|name| format!("{field}{dot}{name}"));
-                let field = named.or(Some(field)).filter(|field| !field.is_empty());
-                Self { field, ..Self::new(ProblemType::MalformedEntry, detail) }
-            }
-            TextError::Money { field, error } => {
-                let (kind, field) = match error {
-                    MoneyError::UnknownCurrency(_) => {
-                        (ProblemType::UnknownCurrency, currency_of(&field).to_owned())
-                    }
-                    MoneyError::TooManyDecimals { .. } => (ProblemType::TooManyDecimals, field),
-                    MoneyError::TooLarge => (ProblemType::AmountTooLarge, field),
-                    MoneyError::NotDecimal | MoneyError::BadCurrency => {
-                        (ProblemType::MalformedEntry, field)
-                    }
-                };
-                Self::new(kind, detail).at(field)
-            }
-        }
+        let kind = ProblemType::named(error.name()).unwrap_or(ProblemType::MalformedEntry);
+        Self { field: error.field(), ..Self::new(kind, error.to_string()) }
     }
-}
-
-/// The field of an amount's currency: an unknown one is noticed at the amount.
-fn currency_of(amount: &str) -> &'static str {
-    const PLACES: [(&str, &str); 6] = [
-        ("body.rules.cap.", "body.rules.cap.currency"),
-        ("body.rules.reward.rate.", "body.rules.reward.rate.currency"),
-        ("body.rules.reward.", "body.rules.reward.currency"),
-        ("body.refund.", "body.refund.currency"),
-        ("body.balance.", "body.balance.currency"),
-        ("body.", "body.currency"),
-    ];
-    let own = PLACES.iter().find(|(start, _)| amount.starts_with(start));
-    own.map_or("body", |(_, currency)| currency)
-}
-
-/// The field that serde says is unknown, missing or there twice.
-pub fn named_field(message: &str) -> Option<&str> {
-    let said = ["unknown field `", "missing field `", "duplicate field `"];
-    let rest = said.into_iter().find_map(|said| message.strip_prefix(said))?;
-    rest.split('`').next()
 }
 
 impl From<EntryTooLong> for Problem {

@@ -12,6 +12,7 @@
 //! | `conflict.rs` | two entries of one name, compared by whoever asked |
 //! | `resume.rs` | what it does after a failed write, until it can seal again |
 //! | `accused.rs` | keys that signed two histories, and the evidence |
+//! | `database.rs` | the database beside this ledger |
 //! | `peers.rs` | who else holds this ledger |
 //! | `hold.rs` | sealing that waits for what was published |
 //! | `outcome.rs` | what became of an entry |
@@ -21,6 +22,7 @@ mod accused;
 mod appending;
 pub mod archive;
 mod conflict;
+pub mod database;
 mod hold;
 mod in_progress;
 mod outcome;
@@ -36,6 +38,7 @@ use std::thread::JoinHandle;
 
 use accused::Accused;
 use arc_swap::{ArcSwap, ArcSwapOption};
+use database::DatabaseReport;
 use hold::Holds;
 use peers::PeersReport;
 use tokio::sync::{Semaphore, watch};
@@ -79,6 +82,7 @@ struct Inner {
     holds: watch::Sender<Holds>,
     accused: Accused,
     peers: ArcSwap<PeersReport>,
+    database: watch::Sender<DatabaseReport>,
     reads: Semaphore,
 }
 
@@ -142,8 +146,9 @@ impl Ledger {
             .map_err(OpenError::Thread)?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let reads = Semaphore::new(cores * READS_A_CORE);
-        let peers = ArcSwap::default();
-        let inner = Inner { chain, store, pool, heads, health, holds, accused, peers, reads };
+        let (peers, database) = (ArcSwap::default(), watch::Sender::default());
+        let inner =
+            Inner { chain, store, pool, heads, health, holds, accused, peers, database, reads };
         Ok((Self { inner: Arc::new(inner) }, WriterThread { thread }))
     }
 
@@ -246,6 +251,16 @@ impl Ledger {
     /// Says who else holds this ledger.
     pub fn tell_peers(&self, report: PeersReport) {
         self.inner.peers.store(Arc::new(report));
+    }
+
+    /// What the database beside this ledger is about.
+    pub fn database(&self) -> DatabaseReport {
+        self.inner.database.borrow().clone()
+    }
+
+    /// Says something about the database beside this ledger.
+    pub fn tell_database(&self, tell: impl FnOnce(&mut DatabaseReport)) {
+        self.inner.database.send_modify(tell);
     }
 
     /// Makes a ledger that could seal wait, or lets it go on when nobody else holds it. What is being

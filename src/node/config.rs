@@ -16,6 +16,13 @@
 //! | `max_peers` | `COUNTERFOIL_MAX_PEERS` | how many connections others may begin, and as many again this node | `64` |
 //! | `network_key_file` | `COUNTERFOIL_NETWORK_KEY_FILE` | the network key, made where there is none | `network.key` in `dir` |
 //! | `forward_to` | `COUNTERFOIL_FORWARD_TO` | the URL of the authority's node, such as `https://ledger.example`: a replica passes submissions on to it | none |
+//! | `postgres_url` | `COUNTERFOIL_POSTGRES_URL` | the marketplace's database, such as `postgres://node@db1.example,db2.example/market?sslmode=verify-full` | none |
+//! | `postgres_url_file` | `COUNTERFOIL_POSTGRES_URL_FILE` | a file with that URL, which only its owner may read | none |
+//! | `postgres_outbox` | `COUNTERFOIL_POSTGRES_OUTBOX` | whether rows of its outbox are submitted here | `false` |
+//! | `postgres_mirror` | `COUNTERFOIL_POSTGRES_MIRROR` | whether what is sealed is mirrored in typed tables there | `false` |
+//! | `postgres_reconcile` | `COUNTERFOIL_POSTGRES_RECONCILE` | a mapping file: which of the marketplace's tables are compared with the ledger | none |
+//! | `postgres_reconcile_seconds` | `COUNTERFOIL_POSTGRES_RECONCILE_SECONDS` | how often they are | `3600` |
+//! | `postgres_parent_wait_seconds` | `COUNTERFOIL_POSTGRES_PARENT_WAIT_SECONDS` | how long a row waits for an entry that it names and that is nowhere | `3600` |
 //! | `log_level` | `COUNTERFOIL_LOG_LEVEL` | level or filter of the log | `info` |
 //! | `log_format` | `COUNTERFOIL_LOG_FORMAT` | `pretty` or `json` | `pretty` |
 //!
@@ -23,6 +30,7 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use figment::providers::{Env, Format, Serialized, Toml};
@@ -32,13 +40,17 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::published::{MAX_PLACES, Place};
+use super::secret::{self, SecretError};
 use super::telemetry::LogFormat;
 use crate::network::{DEFAULT_MAX_PEERS, Discovery, MAX_TARGETS, Multiaddr, PeerId};
+use crate::postgres::{self, Address, PostgresError};
 
 /// What the names of a node's environment variables begin with.
 pub const ENV_PREFIX: &str = "COUNTERFOIL_";
 /// Where a node listens unless told otherwise.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
+/// How often tables are compared with the ledger unless told otherwise, in seconds.
+const DEFAULT_RECONCILE_SECONDS: u32 = 3600;
 /// The most peers on an allow-list.
 pub const MAX_ALLOWED_PEERS: usize = 1024;
 
@@ -78,6 +90,20 @@ pub struct NodeConfig {
     pub network_key_file: Option<PathBuf>,
     /// The authority's node, to which submissions are passed on.
     pub forward_to: Option<String>,
+    /// The marketplace's database.
+    pub postgres_url: Option<Address>,
+    /// A file that says where it is.
+    pub postgres_url_file: Option<PathBuf>,
+    /// Whether rows of its outbox are submitted here.
+    pub postgres_outbox: bool,
+    /// Whether what is sealed is mirrored there.
+    pub postgres_mirror: bool,
+    /// The mapping of the tables that are compared with the ledger.
+    pub postgres_reconcile: Option<PathBuf>,
+    /// How often they are, in seconds.
+    pub postgres_reconcile_seconds: NonZeroU32,
+    /// How long a row waits for an entry that it names and that is nowhere, in seconds.
+    pub postgres_parent_wait_seconds: u32,
     /// Level or filter of the log.
     pub log_level: String,
     /// How log lines look.
@@ -126,6 +152,9 @@ pub struct Flags {
     /// Overrides [`NodeConfig::forward_to`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub forward_to: Option<String>,
+    /// Overrides [`NodeConfig::postgres_url_file`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub postgres_url_file: Option<PathBuf>,
     /// Overrides [`NodeConfig::log_level`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log_level: Option<String>,
@@ -155,6 +184,10 @@ pub fn load(file: Option<&Path>, flags: &Flags) -> Result<NodeConfig, ConfigErro
         discover: [],
         allow_peers: [],
         max_peers: DEFAULT_MAX_PEERS,
+        postgres_outbox: false,
+        postgres_mirror: false,
+        postgres_reconcile_seconds: DEFAULT_RECONCILE_SECONDS,
+        postgres_parent_wait_seconds: postgres::DEFAULT_PARENT_WAIT_SECONDS,
         log_level: "info",
         log_format: LogFormat::Pretty,
     });
@@ -173,6 +206,35 @@ pub fn load(file: Option<&Path>, flags: &Flags) -> Result<NodeConfig, ConfigErro
         .map_err(|error| ConfigError(error.into_iter().map(|error| explain(&error)).collect()))
 }
 
+impl NodeConfig {
+    /// The database that it names, in one way or the other.
+    ///
+    /// # Errors
+    /// [`DatabaseConfigError`].
+    pub fn database(&self) -> Result<Option<Address>, DatabaseConfigError> {
+        match (&self.postgres_url, &self.postgres_url_file) {
+            (Some(_), Some(_)) => Err(DatabaseConfigError::Both),
+            (Some(address), None) => Ok(Some(address.clone())),
+            (None, Some(path)) => Ok(Some(secret::read_text(path)?.parse()?)),
+            (None, None) => Ok(None),
+        }
+    }
+}
+
+/// Why it isn't known which database is meant.
+#[derive(Debug, thiserror::Error)]
+pub enum DatabaseConfigError {
+    /// There are two settings for one thing.
+    #[error("postgres_url and postgres_url_file are both set; remove one of them")]
+    Both,
+    /// The file can't be read.
+    #[error("postgres_url_file: {0}")]
+    File(#[from] SecretError),
+    /// What stands in it is no URL.
+    #[error("postgres_url_file: {0}")]
+    Url(#[from] PostgresError),
+}
+
 #[derive(Serialize)]
 struct Defaults {
     listen: &'static str,
@@ -183,6 +245,10 @@ struct Defaults {
     discover: [String; 0],
     allow_peers: [String; 0],
     max_peers: u32,
+    postgres_outbox: bool,
+    postgres_mirror: bool,
+    postgres_reconcile_seconds: u32,
+    postgres_parent_wait_seconds: u32,
     log_level: &'static str,
     log_format: LogFormat,
 }

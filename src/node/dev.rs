@@ -165,6 +165,7 @@ impl Replica {
             access: SubmitAccess::Closed,
             published: Vec::new(),
             network: Some(network),
+            postgres: None,
         }
     }
 }

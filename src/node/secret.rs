@@ -131,7 +131,7 @@ pub fn write_key(path: &Path, key: &SealingKey) -> Result<(), SecretError> {
 /// # Errors
 /// [`SecretError`].
 pub fn read_key(path: &Path) -> Result<SealingKey, SecretError> {
-    let text = read(path, "key generate")?;
+    let text = read(path, Some("key generate"))?;
     let malformed = || SecretError::Malformed {
         path: path.to_owned(),
         expected: "an Ed25519 private key in PEM (`-----BEGIN PRIVATE KEY-----`)",
@@ -160,7 +160,7 @@ pub fn write_token(path: &Path, token: &Zeroizing<String>) -> Result<(), SecretE
 /// # Errors
 /// [`SecretError`]; [`SecretError::Malformed`] also for a token that is easy to guess.
 pub fn read_token(path: &Path) -> Result<Zeroizing<String>, SecretError> {
-    let text = read(path, "token generate")?;
+    let text = read(path, Some("token generate"))?;
     let token = text.trim();
     if token.len() < MIN_TOKEN_CHARACTERS || token.bytes().any(|byte| !byte.is_ascii_graphic()) {
         let path = path.to_owned();
@@ -170,10 +170,21 @@ pub fn read_token(path: &Path) -> Result<Zeroizing<String>, SecretError> {
     Ok(Zeroizing::new(token.to_owned()))
 }
 
-fn read(path: &Path, make: &'static str) -> Result<Zeroizing<String>, SecretError> {
+/// Reads a secret of another make: a text of one line.
+///
+/// # Errors
+/// [`SecretError`].
+pub fn read_text(path: &Path) -> Result<Zeroizing<String>, SecretError> {
+    let text = read(path, None)?;
+    Ok(Zeroizing::new(text.trim().to_owned()))
+}
+
+fn read(path: &Path, make: Option<&'static str>) -> Result<Zeroizing<String>, SecretError> {
     let io = |action| {
-        move |source: std::io::Error| match source.kind() {
-            std::io::ErrorKind::NotFound => SecretError::Missing { path: path.to_owned(), make },
+        move |source: std::io::Error| match (source.kind(), make) {
+            (std::io::ErrorKind::NotFound, Some(make)) => {
+                SecretError::Missing { path: path.to_owned(), make }
+            }
             _ => SecretError::Io { action, path: path.to_owned(), source },
         }
     };

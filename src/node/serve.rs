@@ -23,6 +23,7 @@ use crate::explorer;
 use crate::http::{self, Api, SubmitAccess};
 use crate::ledger::{Health, Holder, Ledger, OpenError, WriterThread};
 use crate::network::{self, Multiaddr, Network, NetworkError};
+use crate::postgres;
 use crate::protocol::key::{PublicKey, SealingKey};
 use crate::protocol::succession::KeyRole;
 use crate::protocol::verify::Chain;
@@ -48,6 +49,8 @@ pub struct Setup {
     pub published: Vec<Place>,
     /// How it keeps in touch with peers; not at all where there are no settings.
     pub network: Option<network::Settings>,
+    /// What it does for the marketplace's database, where there is one.
+    pub postgres: Option<postgres::Settings>,
 }
 
 /// What a node that serves can tell.
@@ -148,12 +151,11 @@ where
     };
     let (mut writers, mut told, mut servers, mut background) = (vec![], vec![], vec![], vec![]);
     for node in nodes {
-        let Node { listener, router, writer, serving, confirmed, network } = node;
+        let Node { listener, router, writer, serving, background: own } = node;
         writers.push(writer);
         told.push(serving);
         servers.push((listener, router));
-        background.push(confirmed);
-        background.extend(network);
+        background.extend(own);
     }
     let first = told.remove(0);
     let beside = serving(first, told);
@@ -192,10 +194,8 @@ struct Node {
     router: axum::Router,
     writer: WriterThread,
     serving: Serving,
-    /// Asks what was published.
-    confirmed: BoxFuture<'static, ()>,
-    /// Keeps in touch with peers.
-    network: Option<BoxFuture<'static, ()>>,
+    /// Asks what was published, keeps in touch with peers, serves the database.
+    background: Vec<BoxFuture<'static, ()>>,
 }
 
 impl Node {
@@ -248,10 +248,14 @@ impl Node {
         };
         let router = http::router(api, explorer::router(ledger.clone()));
         let router = explorer::refusals_as_pages(router, ledger.clone());
-        let confirmed = published::confirm(ledger.clone(), places, stopping.clone()).boxed();
-        let network = network.map(|network| network.run(stopping.clone()).boxed());
+        let mut background =
+            vec![published::confirm(ledger.clone(), places, stopping.clone()).boxed()];
+        background.extend(network.map(|network| network.run(stopping.clone()).boxed()));
+        let serve_database =
+            |settings| postgres::run(settings, ledger.clone(), stopping.clone()).boxed();
+        background.extend(setup.postgres.map(serve_database));
         let serving = Serving { address, ledger, p2p, stopping: stopping.clone() };
-        Ok(Self { listener, router, writer, serving, confirmed, network })
+        Ok(Self { listener, router, writer, serving, background })
     }
 }
 

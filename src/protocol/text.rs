@@ -49,6 +49,60 @@ pub enum TextError {
     },
 }
 
+impl TextError {
+    /// The stable name of what is wrong, for programs.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::TooLong(_) => "entry-too-long",
+            Self::Malformed { .. } => "malformed-entry",
+            Self::Money { error, .. } => match error {
+                MoneyError::UnknownCurrency(_) => "unknown-currency",
+                MoneyError::TooManyDecimals { .. } => "too-many-decimals",
+                MoneyError::TooLarge => "amount-too-large",
+                MoneyError::NotDecimal | MoneyError::BadCurrency => "malformed-entry",
+            },
+        }
+    }
+
+    /// The field at fault, where it is one field's doing.
+    pub fn field(&self) -> Option<String> {
+        match self {
+            Self::TooLong(_) => None,
+            Self::Malformed { field, message } => {
+                let within = message.strip_prefix(&format!("{field}: ")).unwrap_or(message);
+                let dot = if field.is_empty() { "" } else { "." };
+                let named = named_field(within).map(|name| format!("{field}{dot}{name}"));
+                named.or_else(|| Some(field.clone())).filter(|field| !field.is_empty())
+            }
+            Self::Money { field, error: MoneyError::UnknownCurrency(_) } => {
+                Some(currency_of(field).to_owned())
+            }
+            Self::Money { field, .. } => Some(field.clone()),
+        }
+    }
+}
+
+/// The field of an amount's currency: an unknown one is noticed at the amount.
+fn currency_of(amount: &str) -> &'static str {
+    const PLACES: [(&str, &str); 6] = [
+        ("body.rules.cap.", "body.rules.cap.currency"),
+        ("body.rules.reward.rate.", "body.rules.reward.rate.currency"),
+        ("body.rules.reward.", "body.rules.reward.currency"),
+        ("body.refund.", "body.refund.currency"),
+        ("body.balance.", "body.balance.currency"),
+        ("body.", "body.currency"),
+    ];
+    let own = PLACES.iter().find(|(start, _)| amount.starts_with(start));
+    own.map_or("body", |(_, currency)| currency)
+}
+
+/// The field that serde says is unknown, missing or there twice.
+pub fn named_field(message: &str) -> Option<&str> {
+    let said = ["unknown field `", "missing field `", "duplicate field `"];
+    let rest = said.into_iter().find_map(|said| message.strip_prefix(said))?;
+    rest.split('`').next()
+}
+
 /// The envelope as written; the body waits until the kind is known.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

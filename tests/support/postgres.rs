@@ -10,7 +10,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use tempfile::TempDir;
+
+use super::binary::block_on;
 
 /// Where PostgreSQL's programs are, if `initdb` isn't on the path.
 const FOLDER_VARIABLE: &str = "POSTGRES_BIN";
@@ -24,17 +27,26 @@ const ATTEMPTS: u32 = 5;
 const UNPRIVILEGED: u32 = 65_534;
 /// The superuser of the server.
 const USER: &str = "tester";
+/// What is given as a password, though the server asks for none: nothing may log it.
+pub const PASSWORD: &str = "unused-password";
 
 /// A server that accepts connections. It stops when it is dropped.
 pub struct Postgres {
     child: Child,
     port: u16,
-    _folder: TempDir,
+    settings: Vec<String>,
+    folder: TempDir,
 }
 
 impl Postgres {
     /// Makes a server and starts it.
     pub fn start() -> Self {
+        Self::start_with(|_| Vec::new())
+    }
+
+    /// The same with settings of one's own, such as `ssl=on`, given its folder, in which it finds
+    /// files.
+    pub fn start_with(settings: impl FnOnce(&Path) -> Vec<String>) -> Self {
         let folder = tempfile::tempdir().expect("a folder for the server");
         let superuser = folder.path().metadata().expect("it is there").uid() == 0;
         let owner = superuser.then_some(UNPRIVILEGED);
@@ -42,11 +54,12 @@ impl Postgres {
             chown(folder.path(), owner, owner).expect("the superuser may");
         }
         initialise(folder.path(), owner);
+        let settings = settings(folder.path());
         for _ in 0..ATTEMPTS {
             let port = free_port();
-            let mut child = launch(folder.path(), owner, port);
+            let mut child = launch(folder.path(), owner, port, &settings);
             if becomes_ready(&mut child, folder.path()) {
-                return Self { child, port, _folder: folder };
+                return Self { child, port, settings, folder };
             }
         }
         let log = std::fs::read_to_string(folder.path().join("log")).unwrap_or_default();
@@ -55,7 +68,57 @@ impl Postgres {
 
     /// Where to connect to its first database, as its superuser.
     pub fn url(&self) -> String {
-        format!("postgres://{USER}:unused-password@127.0.0.1:{}/postgres", self.port)
+        self.url_of(USER)
+    }
+
+    /// The same as somebody else.
+    pub fn url_of(&self, user: &str) -> String {
+        format!("postgres://{user}:{PASSWORD}@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// Makes another database on it; where to connect to that, as its superuser.
+    pub fn database(&self, name: &str) -> String {
+        execute(&self.url(), &format!("CREATE DATABASE {name}"));
+        let url = self.url();
+        let server = url.strip_suffix("/postgres").expect("it ends with its first database");
+        format!("{server}/{name}")
+    }
+
+    /// The port that it listens on.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Ends it at once: every connection breaks, and what wasn't committed is gone. With `kill -9`,
+    /// or by its own immediate shutdown.
+    pub fn crash(&mut self, kill: bool) {
+        let signal = if kill { "-KILL" } else { "-QUIT" };
+        let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
+        assert!(sent.expect("kill runs").success());
+        self.child.wait().expect("it was started here");
+    }
+
+    /// Starts it again after a crash, on the same port: it recovers.
+    pub fn recover(&mut self) {
+        let owner = self.folder.path().metadata().expect("it is there").uid();
+        let owner = (owner == UNPRIVILEGED).then_some(owner);
+        let since = Instant::now();
+        loop {
+            // Its processes may outlive the first of them by a moment.
+            let _ = std::fs::remove_file(self.folder.path().join("data/postmaster.pid"));
+            let mut child = launch(self.folder.path(), owner, self.port, &self.settings);
+            if becomes_ready(&mut child, self.folder.path()) {
+                self.child = child;
+                return;
+            }
+            assert!(since.elapsed() < PATIENCE, "PostgreSQL does not start again");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// All that the server has logged.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 }
 
@@ -120,9 +183,11 @@ fn initialise(folder: &Path, owner: Option<u32>) {
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
 }
 
-fn launch(folder: &Path, owner: Option<u32>, port: u16) -> Child {
-    let log = std::fs::File::create(folder.join("log")).expect("a file for the log");
+fn launch(folder: &Path, owner: Option<u32>, port: u16, settings: &[String]) -> Child {
+    let log = std::fs::File::options().create(true).append(true).open(folder.join("log"));
+    let log = log.expect("a file for the log");
     program("postgres", owner)
+        .args(settings.iter().flat_map(|setting| ["-c", setting]))
         .arg("-D")
         .arg(folder.join("data"))
         .arg("-k")
@@ -155,4 +220,30 @@ fn becomes_ready(child: &mut Child, folder: &Path) -> bool {
 fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("it is bound").port()
+}
+
+/// Runs statements.
+pub fn execute(url: &str, statements: &str) {
+    let done = try_execute(url, statements);
+    done.unwrap_or_else(|error| panic!("{error}"));
+}
+
+/// Runs statements that may be refused.
+pub fn try_execute(url: &str, statements: &str) -> Result<(), sqlx::Error> {
+    block_on(async {
+        let mut connection = PgConnection::connect(url).await?;
+        sqlx::raw_sql(AssertSqlSafe(statements.to_owned())).execute(&mut connection).await?;
+        Ok(())
+    })
+}
+
+/// What a query answers: an array of objects.
+pub fn query(url: &str, query: &str) -> serde_json::Value {
+    let wrapped = format!("SELECT coalesce(json_agg(asked), '[]')::text FROM ({query}) AS asked");
+    let answer: Result<String, sqlx::Error> = block_on(async {
+        let mut connection = PgConnection::connect(url).await?;
+        sqlx::query_scalar(AssertSqlSafe(wrapped)).fetch_one(&mut connection).await
+    });
+    let answer = answer.unwrap_or_else(|error| panic!("{query}: {error}"));
+    serde_json::from_str(&answer).expect("JSON")
 }

@@ -68,6 +68,11 @@ pub enum Task {
     Http,
     /// The node that `Http` submits to.
     Serve,
+    /// A node that drains the outbox of a database.
+    ServeDatabase {
+        /// Where that is.
+        url: String,
+    },
     /// Catching up with a peer, and following one.
     Sync,
     /// The blocks of the full ledger, appended to another with nobody between.
@@ -157,7 +162,8 @@ impl Job {
             Task::OldDecisions => old_decisions::measure(self),
             Task::Queries => queries::measure(self),
             Task::Http => http::measure(self),
-            Task::Serve => http::serve(self),
+            Task::Serve => http::serve(self, None),
+            Task::ServeDatabase { url } => http::serve(self, Some(url)),
             Task::Sync => sync::measure(self),
             Task::AppendAlone => sync::append_alone(self),
             Task::ServePeers => sync::serve_peers(self),

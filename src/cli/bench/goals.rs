@@ -47,7 +47,7 @@ const fn at_most(key: &'static str, most: f64) -> Goal {
     Goal { key, bound: Bound::AtMost(most), large: None }
 }
 
-const GOALS: [Goal; 30] = [
+const GOALS: [Goal; 34] = [
     at_least("ingest.rate", 120_000.0),
     at_least("ingest.to_raw", 0.4),
     at_least("ingest.to_raw_alone", 0.4),
@@ -78,6 +78,10 @@ const GOALS: [Goal; 30] = [
     at_least("sync.to_alone", 0.5),
     at_most("sync.memory_peak", 512.0 * MIB),
     at_most("sync.tail_p99", 250.0),
+    at_least("postgres.outbox_rate", 20_000.0),
+    at_most("postgres.outbox_p50", 50.0),
+    at_least("postgres.mirror_rate", 40_000.0),
+    at_least("postgres.reconcile_rate", 200_000.0),
     at_least("postgres.batch_to_chained", 3.0),
     at_least("postgres.single_to_chained", 8.0),
     at_most("postgres.disk_to_row", 1.0),

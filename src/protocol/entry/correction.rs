@@ -33,6 +33,16 @@ pub enum Effect {
     Debit,
 }
 
+impl Effect {
+    /// The name in text, such as `credit`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Credit => "credit",
+            Self::Debit => "debit",
+        }
+    }
+}
+
 codec::numbered! {
     Effect {
         1 => Credit {},
@@ -230,6 +240,18 @@ pub enum ImportedState {
     Locked,
     /// Paid for by the merchant, in whole.
     Funded,
+}
+
+impl ImportedState {
+    /// The name in text, such as `locked`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Approved => "approved",
+            Self::Locked => "locked",
+            Self::Funded => "funded",
+        }
+    }
 }
 
 codec::numbered! {

@@ -69,6 +69,30 @@ impl Reason {
         Self::Goodwill,
         Self::NetworkCorrection,
     ];
+
+    /// The name in text, such as `returned_item`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ReturnedItem => "returned_item",
+            Self::CancelledOrder => "cancelled_order",
+            Self::OrderError => "order_error",
+            Self::DuplicateOrder => "duplicate_order",
+            Self::PaymentFailed => "payment_failed",
+            Self::Chargeback => "chargeback",
+            Self::ConsumerFraud => "consumer_fraud",
+            Self::AffiliateTermsViolation => "affiliate_terms_violation",
+            Self::InvalidVoucher => "invalid_voucher",
+            Self::SelfReferral => "self_referral",
+            Self::WrongAttribution => "wrong_attribution",
+            Self::WrongAmount => "wrong_amount",
+            Self::CurrencyCorrection => "currency_correction",
+            Self::TestTransaction => "test_transaction",
+            Self::OutOfScopeProduct => "out_of_scope_product",
+            Self::MerchantDispute => "merchant_dispute",
+            Self::Goodwill => "goodwill",
+            Self::NetworkCorrection => "network_correction",
+        }
+    }
 }
 
 codec::numbered! {
@@ -91,5 +115,17 @@ codec::numbered! {
         16 => MerchantDispute {},
         17 => Goodwill {},
         18 => NetworkCorrection {},
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_have_one_name() {
+        for reason in Reason::ALL {
+            assert_eq!(serde_json::to_value(reason).unwrap(), reason.as_str());
+        }
     }
 }

@@ -13,7 +13,7 @@ pub struct ExchangeRate(u64);
 
 impl ExchangeRate {
     /// How many decimals a rate has.
-    pub(super) const DECIMALS: u8 = 9;
+    pub const DECIMALS: u8 = 9;
 
     /// A rate of so many billionths.
     pub const fn from_billionths(billionths: u64) -> Self {

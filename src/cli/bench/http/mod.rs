@@ -25,6 +25,7 @@ use super::report::{Findings, Unit, per_second, real};
 use super::{ground, workload};
 use crate::http::SubmitAccess;
 use crate::node::serve::{self, Setup};
+use crate::postgres::{DEFAULT_PARENT_WAIT_SECONDS, OutboxSettings, Settings};
 use crate::protocol::verify::Chain;
 
 /// How many connections send batches.
@@ -45,8 +46,14 @@ const MAX_LONE: usize = 20_000;
 /// What a lone client may take, in bare appends and milliseconds on top.
 const ALLOWED: (f64, f64) = (1.5, 1.0);
 
-/// Serves an empty ledger until killed; says where.
-pub fn serve(job: &Job) -> anyhow::Result<Findings> {
+/// Serves an empty ledger until killed, and drains the outbox of `database`; says where.
+pub fn serve(job: &Job, database: Option<&str>) -> anyhow::Result<Findings> {
+    let outbox =
+        OutboxSettings { parent_wait: Duration::from_secs(DEFAULT_PARENT_WAIT_SECONDS.into()) };
+    let postgres = database.map(|url| {
+        let address = url.parse()?;
+        anyhow::Ok(Settings { address, outbox: Some(outbox), mirror: false, reconcile: None })
+    });
     let (chain, key) = ground::prepare(&job.ledger)?;
     let setup = Setup {
         chain,
@@ -56,6 +63,7 @@ pub fn serve(job: &Job) -> anyhow::Result<Findings> {
         access: SubmitAccess::Open,
         published: Vec::new(),
         network: None,
+        postgres: postgres.transpose()?,
     };
     serve::run(setup, |serving| {
         // Whoever started this is gone if it can't be told.
@@ -116,6 +124,12 @@ impl Target {
     /// Starts a node on an empty ledger in a folder of that name.
     pub fn start(job: &Job, folder: &str) -> anyhow::Result<Self> {
         Self::on(Job { task: Task::Serve, ledger: job.home.join(folder), ..job.clone() }, true)
+    }
+
+    /// Starts a node on an empty ledger in a folder of that name, beside the database at `url`.
+    pub fn beside_database(job: &Job, folder: &str, url: &str) -> anyhow::Result<Self> {
+        let task = Task::ServeDatabase { url: url.to_owned() };
+        Self::on(Job { task, ledger: job.home.join(folder), ..job.clone() }, true)
     }
 
     /// Starts a node on the ledger that was filled.

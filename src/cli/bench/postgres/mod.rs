@@ -5,7 +5,12 @@
 //! and everything else of `ingest`. In the tables' time: what the driver does to send rows that
 //! are at hand, and the server's work; many connections share it. Single entries reach the
 //! ledger over HTTP, from a node of its own.
+//!
+//! Then the ledger is mirrored and compared with (`beside.rs`), and the home-made chain is tampered with,
+//! as is a table that the ledger is compared with.
 
+mod beside;
+mod outbox;
 mod tables;
 
 use std::str::FromStr;
@@ -17,14 +22,16 @@ use futures::future::try_join_all;
 use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
+use self::beside::OwnDatabase;
 use self::tables::{Connection, Row};
 use super::child::{self, Job};
 use super::http::Target;
 use super::ingest::Sealer;
 use super::report::{Curve, Findings, Slice, Unit, per_second, real};
-use super::{machine, workload};
+use super::{ground, machine, workload};
 use crate::protocol::block::EncodedEntry;
 use crate::protocol::verify::VerifiedBlock;
+use crate::store::Store;
 
 /// How many connections send batches.
 const BATCH_CONNECTIONS: usize = 4;
@@ -36,6 +43,8 @@ const MAX_ENTRIES: u64 = 1_000_000;
 const SLICES: u64 = 40;
 /// The most rows that are kept, to be sent one by one to other tables.
 const MAX_SINGLES: usize = 200_000;
+/// The folder of the ledger that is filled in turn with the tables.
+const BESIDE_FOLDER: &str = "beside";
 /// How often single rows are each contender's turn.
 const SINGLE_TURNS: u32 = 3;
 
@@ -89,7 +98,7 @@ pub fn measure(job: &Job, url: &str) -> anyhow::Result<Findings> {
     runtime()?.block_on(async {
         let mut connection = Connection::open(&options, &schema).await?;
         connection.run(format!("CREATE SCHEMA {schema}")).await?;
-        let measured = compare(job, &options, &schema, &mut connection).await;
+        let measured = compare(job, url, &options, &schema, &mut connection).await;
         let dropped = connection.run(format!("DROP SCHEMA {schema} CASCADE")).await;
         let findings = measured?;
         dropped.with_context(|| format!("schema {schema} is left behind"))?;
@@ -111,6 +120,7 @@ fn options(url: &str) -> anyhow::Result<PgConnectOptions> {
 
 async fn compare(
     job: &Job,
+    url: &str,
     options: &PgConnectOptions,
     schema: &str,
     connection: &mut Connection,
@@ -123,11 +133,15 @@ async fn compare(
         connection.run(tables::create_chained(table)).await?;
     }
     let rows = batches(job, options, schema, &mut findings).await?;
+    let beside = beside(job, url, connection, &mut findings).await;
+    std::fs::remove_dir_all(job.home.join(BESIDE_FOLDER))?;
+    beside?;
     singles(job, options, schema, &rows, &mut findings).await?;
     for table in ["chained", "chained_copied", "chained_single"] {
         let broken: i64 = connection.value(tables::broken_links(table)).await?;
         ensure!(broken == 0, "the chain in {table} is broken at {broken} rows");
     }
+    beside::tamper(connection, "chained_single", &mut findings).await?;
     sizes(connection, &mut findings).await?;
     ratios(&mut findings);
     findings.remark(settings(connection).await?);
@@ -138,6 +152,26 @@ async fn compare(
     Ok(findings)
 }
 
+/// Ties a database to the ledger that was filled.
+async fn beside(
+    job: &Job,
+    url: &str,
+    connection: &mut Connection,
+    findings: &mut Findings,
+) -> anyhow::Result<()> {
+    let directory = job.home.join(BESIDE_FOLDER);
+    let (chain, _) = ground::prepare(&directory)?;
+    let (store, _committer) = Store::open(&directory, chain)?;
+    let database = OwnDatabase::create(url, connection, "mirror").await?;
+    let measured = database.measure(&store, findings).await;
+    database.drop(connection).await?;
+    measured?;
+    let database = OwnDatabase::create(url, connection, "outbox").await?;
+    let measured = outbox::measure(job, &database, findings).await;
+    let dropped = database.drop(connection).await;
+    measured.and(dropped)
+}
+
 /// Fills a ledger and all tables, in turn; the rows that are to be sent one by one.
 async fn batches(
     job: &Job,
@@ -146,7 +180,7 @@ async fn batches(
     findings: &mut Findings,
 ) -> anyhow::Result<Vec<Row>> {
     let mut connections = connections(options, schema, BATCH_CONNECTIONS).await?;
-    let job = Job { ledger: job.home.join("beside"), ..job.clone() };
+    let job = Job { ledger: job.home.join(BESIDE_FOLDER), ..job.clone() };
     let mut sealer = Sealer::open(&job)?;
     let mut blocks = sealer.blocks(&job)?;
     let entries = job.workload.entries.min(MAX_ENTRIES);
@@ -174,7 +208,6 @@ async fn batches(
     blocks.stop();
     drop(sealer);
     let disk = real(machine::disk_bytes(&job.ledger)?) / real(done);
-    std::fs::remove_dir_all(&job.ledger)?;
     keep(findings, "postgres.ledger", "the ledger, in turn with what follows", ledger);
     for Contender { key, label, slices, .. } in contenders {
         keep(findings, key, label, slices);

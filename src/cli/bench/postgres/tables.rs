@@ -96,6 +96,30 @@ impl Connection {
         Ok(())
     }
 
+    /// Connects to a database as it is.
+    pub async fn to(url: &str) -> anyhow::Result<Self> {
+        let options: PgConnectOptions = url.parse()?;
+        Ok(Self(options.disable_statement_logging().connect().await?))
+    }
+
+    /// Writes entries, as JSON, into the outbox, in one transaction; the id of the last row.
+    pub async fn insert_into_outbox(&mut self, texts: &[String]) -> anyhow::Result<i64> {
+        let statement = "WITH written AS (
+                INSERT INTO counterfoil.outbox (tenant, kind, external_id, event_time, body)
+                SELECT e ->> 'tenant', e ->> 'kind', e ->> 'external_id',
+                    (e ->> 'event_time')::timestamptz, e -> 'body'
+                FROM unnest($1::text[]::jsonb[]) WITH ORDINALITY AS entries (e, place)
+                ORDER BY place RETURNING id)
+            SELECT max(id) FROM written";
+        Ok(sqlx::query_scalar(statement).bind(texts).fetch_one(&mut self.0).await?)
+    }
+
+    /// The rows of the outbox from `id` on that have their receipt.
+    pub async fn sealed_from(&mut self, id: i64) -> anyhow::Result<Vec<i64>> {
+        let query = "SELECT id FROM counterfoil.outbox WHERE id >= $1 AND state = 'sealed'";
+        Ok(sqlx::query_scalar(query).bind(id).fetch_all(&mut self.0).await?)
+    }
+
     /// Inserts rows by one statement and in one transaction.
     pub async fn insert_all(&mut self, table: &str, rows: &[Row]) -> anyhow::Result<()> {
         let statement = format!(
