@@ -135,7 +135,7 @@ function signatureIn(line) {
 /** @param {string} text */
 function checkpointIn(text) {
   const lines = text.slice(0, -1).split('\n');
-  require(lines.length >= 3 && lines.every((line) => line !== ''), 'not three lines');
+  require(lines.length === 3 && lines.every((line) => line !== ''), 'not three lines');
   const [origin, digits, encoded] = lines;
   const number = /^(0|[1-9][0-9]{0,19})$/.test(digits) && BigInt(digits) < 1n << 64n;
   require(number, 'the size is no number');

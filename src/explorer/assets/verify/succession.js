@@ -63,6 +63,7 @@ export class Succession {
     const base = this.at(body.from_height);
     const spec = this.changed(base, body);
     await this.checkSignatures(base, entry);
+    demand([null, VERSION].includes(body.rules_version), 'unknown-rules-version');
     const kept = this.periods.filter((period) => period.from < body.from_height);
     this.periods = [...kept, { from: body.from_height, spec }];
     this.number = body.number;
@@ -77,8 +78,8 @@ export class Succession {
     const values = { ...base.values, currencies: { ...base.scales, ...body.currencies } };
     for (const field of REPLACED) if (body[field] !== null) values[field] = body[field];
     demand(!alike(values, base.values), 'changes-nothing');
-    demand(values.rules_version === VERSION, 'unknown-rules-version');
-    const spec = changedSpec(values, this.chainId);
+    // Whatever its rules are: those are looked at last.
+    const spec = changedSpec({ ...values, rules_version: VERSION }, this.chainId);
     demand(spec !== undefined, 'bad-spec');
     return spec;
   }
