@@ -197,8 +197,11 @@ impl Look {
         if let Some(wanted) = &self.wanted {
             self.browser.picture(&wanted.join(format!("{name}.png")));
         }
-        self.browser.evaluate(&self.axe);
-        let barriers = self.browser.evaluate(axe::RUN);
-        self.expect(barriers == json!([]), || format!("{name}: {barriers}"));
+        // Barriers hang on what a page is made of; contrast and widths are looked at in every window.
+        if name.ends_with("-desktop") {
+            self.browser.evaluate(&self.axe);
+            let barriers = self.browser.evaluate(axe::RUN);
+            self.expect(barriers == json!([]), || format!("{name}: {barriers}"));
+        }
     }
 }

@@ -79,7 +79,7 @@ impl Language {
     /// The form that a word takes beside `number`.
     pub(super) const fn plural(self, number: u64) -> Plural {
         match (self, number, number % 100) {
-            (Self::English | Self::German, 1, _) | (Self::Arabic, 1, _) => Plural::One,
+            (_, 1, _) => Plural::One,
             (Self::English | Self::German, ..) => Plural::Other,
             (Self::Arabic, 0, _) => Plural::Zero,
             (Self::Arabic, 2, _) => Plural::Two,
