@@ -1,7 +1,6 @@
 //! What people do with the explorer, in a real browser.
 
 #![cfg(feature = "node")]
-#![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
 mod support;
 

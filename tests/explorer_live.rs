@@ -1,7 +1,7 @@
 //! Blocks as they are sealed, as server-sent events: nobody misses one, and nobody is waited for.
 
 #![cfg(feature = "node")]
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by it")]
+#![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
 mod support;
 

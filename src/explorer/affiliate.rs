@@ -18,7 +18,7 @@ use crate::protocol::money::Currency;
 use crate::protocol::time::{DAY_MS, Timestamp};
 use crate::query::{
     self as questions, AsOf, Day, Downline, DownlineMember, EarningsBy, EarningsOf, EarningsRow,
-    PageOf, When,
+    Figure, PageOf, When,
 };
 use crate::store::{Direction, Filter};
 
@@ -158,7 +158,7 @@ fn earnings(
                 let shown = net.map_or_else(|| "0".to_owned(), |net| net.to_string());
                 Value {
                     of: reader.language().month(*month),
-                    units: net.map_or(0, |net| net.units()),
+                    units: net.map_or(0, Figure::units),
                     shown: format!("{} {currency}", reader.language().number(&shown)),
                 }
             })

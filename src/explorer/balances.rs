@@ -98,6 +98,7 @@ impl Balances {
         Self { currency, states: of_states, beside: beside.collect() }
     }
 
+    #[expect(clippy::unused_self, reason = "templates ask it of what they draw")]
     pub(super) fn bar_units(&self) -> u64 {
         BAR_UNITS
     }

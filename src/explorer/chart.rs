@@ -13,7 +13,7 @@ const WIDTH: u64 = 7;
 
 /// Values over time.
 pub(super) struct Columns {
-    columns: Vec<Column>,
+    drawn: Vec<Column>,
     /// The largest value, as people read it.
     pub(super) most: String,
     /// What stands below the first and the last column.
@@ -53,21 +53,23 @@ impl Columns {
                 said: format!("{}: {}", value.of, value.shown),
             }
         });
-        Some(Self { columns: columns.collect(), most: largest.shown.clone(), ends })
+        Some(Self { drawn: columns.collect(), most: largest.shown.clone(), ends })
     }
 
     pub(super) fn columns(&self) -> &[Column] {
-        &self.columns
+        &self.drawn
     }
 
     pub(super) fn width(&self) -> u64 {
-        self.columns.len() as u64 * STEP - (STEP - WIDTH)
+        self.drawn.len() as u64 * STEP - (STEP - WIDTH)
     }
 
+    #[expect(clippy::unused_self, reason = "templates ask it of what they draw")]
     pub(super) fn column_width(&self) -> u64 {
         WIDTH
     }
 
+    #[expect(clippy::unused_self, reason = "templates ask it of what they draw")]
     pub(super) fn height(&self) -> u64 {
         HEIGHT
     }

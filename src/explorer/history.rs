@@ -100,7 +100,7 @@ fn commission_page<'a>(
         Some(Standing::Commission(standing)) => Some(standing.state),
         _ => None,
     };
-    let root = Root::Named { tenant: tenant.clone(), kind: Kind::Commission, external_id: name };
+    let root = Root::Named { tenant, kind: Kind::Commission, external_id: name };
     let (steps, next) = steps(reader, &root, after)?;
     let order = line.sentence.order().cloned();
     Ok(CommissionPage {

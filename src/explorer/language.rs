@@ -80,12 +80,11 @@ impl Language {
     pub(super) const fn plural(self, number: u64) -> Plural {
         match (self, number, number % 100) {
             (_, 1, _) => Plural::One,
-            (Self::English | Self::German, ..) => Plural::Other,
             (Self::Arabic, 0, _) => Plural::Zero,
             (Self::Arabic, 2, _) => Plural::Two,
             (Self::Arabic, _, 3..=10) => Plural::Few,
             (Self::Arabic, _, 11..=99) => Plural::Many,
-            (Self::Arabic, ..) => Plural::Other,
+            _ => Plural::Other,
         }
     }
 

@@ -169,6 +169,13 @@ impl<T: Tally> Tally for &T {
 }
 
 /// What templates use to say things.
+#[allow(
+    clippy::inline_always,
+    clippy::struct_field_names,
+    clippy::unnecessary_wraps,
+    clippy::unused_self,
+    reason = "what the macro makes of functions"
+)]
 pub(super) mod filters {
     use super::{FastWritable, HtmlSafe, Said, Tally, Values};
 

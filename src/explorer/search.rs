@@ -38,7 +38,7 @@ struct Found {
 /// Something that has a page.
 struct Name {
     kind: FoundType,
-    name: String,
+    called: String,
     /// Of a day.
     day: Option<Timestamp>,
     /// Of a program.
@@ -177,7 +177,7 @@ impl Name {
         };
         let day =
             if kind == FoundType::Day { format!("{name}T00:00:00Z").parse().ok() } else { None };
-        Self { kind, name, day, merchant, tenant, address }
+        Self { kind, called: name, day, merchant, tenant, address }
     }
 }
 

@@ -136,8 +136,8 @@ async fn consistency_is_proven_between_any_two_sizes() {
     for number in 1..=9 {
         site.seal(vec![sale(number, 1000)]).await;
     }
-    let size = site.ledger.head().size();
-    for (old, new) in [(1, size), (3, 17), (8, 8), (size, size)] {
+    let whole = site.ledger.head().size();
+    for (old, new) in [(1, whole), (3, 17), (8, 8), (whole, whole)] {
         let page = site.page(&format!("transparency?old={old}&new={new}")).await;
         let said = format!("The log of size {new} begins with the log of size {old}.");
         assert!(page.text().contains(&said), "{said}: {}", page.text());
@@ -147,7 +147,7 @@ async fn consistency_is_proven_between_any_two_sizes() {
         }
         assert!(page.text().contains(&view.root(old).unwrap().to_string()));
     }
-    for sizes in ["old=0", "old=9&new=8", &format!("new={}", size + 1), "old=x"] {
+    for sizes in ["old=0", "old=9&new=8", &format!("new={}", whole + 1), "old=x"] {
         assert_eq!(site.get(&format!("transparency?{sizes}")).await.status(), 400, "{sizes}");
     }
 }

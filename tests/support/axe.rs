@@ -1,5 +1,7 @@
 //! axe-core, which finds what keeps people from using a page.
 
+#![allow(clippy::panic, reason = "a test fails by it")]
+
 use std::path::PathBuf;
 use std::process::Command;
 
