@@ -122,7 +122,7 @@ async fn each_role_may_do_what_it_is_for_and_no_more() {
         }
         for sql in may_not {
             let refused = client.try_run(sql).await.expect_err(sql);
-            let code = refused.as_database_error().and_then(|error| error.code());
+            let code = refused.as_database_error().and_then(sqlx::error::DatabaseError::code);
             assert_eq!(code.as_deref(), Some("42501"), "{role}: {sql}: {refused}");
         }
     }

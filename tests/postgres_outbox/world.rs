@@ -39,7 +39,7 @@ impl World {
         let (chain, directory) = (chain::chain(name), tempfile::tempdir().unwrap());
         let (ledger, _) =
             Ledger::open(directory.path(), chain.clone(), Some(chain::key())).unwrap();
-        let parent_wait = Duration::from_secs(60);
+        let parent_wait = Duration::from_mins(1);
         let world = Self {
             postgres,
             chain,

@@ -124,6 +124,10 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
+        if self.child.try_wait().is_ok_and(|status| status.is_some()) {
+            // It crashed, as it was told; its number may be somebody else's by now.
+            return;
+        }
         // A fast shutdown, by its manual: clients are disconnected, its own processes end.
         let _ = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
         let since = Instant::now();

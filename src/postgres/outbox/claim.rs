@@ -3,6 +3,7 @@
 use sqlx::PgConnection;
 
 use super::super::PostgresError;
+use super::fate::{Reading, may_await};
 use super::row::Row;
 use crate::protocol::text::MAX_ENTRY_TEXT_BYTES;
 
@@ -44,6 +45,18 @@ const PROMOTE: &str = "
         LIMIT $1
         FOR UPDATE SKIP LOCKED
     )";
+
+/// The first thing named by each of these rows for which an earlier row waits.
+const HELD: &str = "
+    SELECT DISTINCT ON (r.row) r.row, r.name_of_row
+    FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[])
+        AS r (row, name_of_row, id, tenant, kind, name)
+    WHERE EXISTS (
+        SELECT FROM counterfoil.outbox AS w
+        WHERE w.state = 'waiting' AND w.tenant = r.tenant AND w.waits_for = r.name
+            AND w.waits_kind = r.kind AND w.id < r.id
+    )
+    ORDER BY r.row, r.name_of_row";
 
 /// What there is to do.
 pub(super) struct Peek {
@@ -91,4 +104,44 @@ pub(super) async fn claim(connection: &mut PgConnection) -> Result<Vec<Row>, Pos
         Row { id, tenant, kind, external_id, event_milliseconds, commitment, body }
     };
     Ok(rows.into_iter().map(row).collect())
+}
+
+/// Holds rows back that name what an earlier row waits for, so that they don't overtake it.
+pub(super) async fn hold_back(
+    connection: &mut PgConnection,
+    rows: &[Row],
+    readings: &mut [Reading],
+) -> Result<(), PostgresError> {
+    let awaited: Vec<_> = readings
+        .iter()
+        .map(|reading| match reading {
+            Reading::Entry(entry) => may_await(entry),
+            Reading::Fault(_) | Reading::Held(_) => Vec::new(),
+        })
+        .collect();
+    let pairs = || {
+        rows.iter().zip(&awaited).enumerate().flat_map(|(place, (row, named))| {
+            named.iter().enumerate().map(move |(number, name)| (place, number, row, name))
+        })
+    };
+    let number = |number: usize| i64::try_from(number).expect("a batch is short");
+    let held: Vec<(i64, i64)> = sqlx::query_as(HELD)
+        .bind(pairs().map(|(place, ..)| number(place)).collect::<Vec<_>>())
+        .bind(pairs().map(|(_, of_row, ..)| number(of_row)).collect::<Vec<_>>())
+        .bind(pairs().map(|(_, _, row, _)| row.id).collect::<Vec<_>>())
+        .bind(pairs().map(|(_, _, row, _)| row.tenant.as_str()).collect::<Vec<_>>())
+        .bind(pairs().map(|(.., name)| name.kind).collect::<Vec<_>>())
+        .bind(pairs().map(|(.., name)| name.name.as_str()).collect::<Vec<_>>())
+        .fetch_all(connection)
+        .await
+        .map_err(PostgresError::statement("look who waits"))?;
+    for (place, of_row) in held {
+        let place = usize::try_from(place).unwrap_or(usize::MAX);
+        let of_row = usize::try_from(of_row).unwrap_or(usize::MAX);
+        let first = awaited.get(place).and_then(|named| named.get(of_row));
+        if let (Some(first), Some(reading)) = (first, readings.get_mut(place)) {
+            *reading = Reading::Held(first.clone());
+        }
+    }
+    Ok(())
 }

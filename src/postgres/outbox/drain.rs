@@ -13,14 +13,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::service::OutboxSettings;
 use super::super::{Connection, Database, PostgresError};
-use super::claim::{MAX_BATCH_ROWS, claim, peek, promote};
-use super::fate::fates;
+use super::claim::{MAX_BATCH_ROWS, claim, hold_back, peek, promote};
+use super::fate::{Reading, fates};
 use super::report::backlog;
-use super::row::{Fault, Row};
+use super::row::Row;
 use super::settle::{Tally, settle};
 use crate::ledger::database::OutboxReport;
 use crate::ledger::{Atomicity, Enqueued, Health, Ledger, SubmitError};
-use crate::protocol::block::EncodedEntry;
 
 /// How many batches are in hand at the same time, each over a connection of its own.
 const MAX_BATCHES_IN_HAND: usize = 3;
@@ -42,7 +41,7 @@ const COUNT_SECONDS: u64 = 5;
 struct Batch {
     connection: Connection,
     rows: Vec<Row>,
-    readings: Vec<Result<EncodedEntry, Fault>>,
+    readings: Vec<Reading>,
     enqueued: Enqueued,
     any_waiting: bool,
 }
@@ -210,17 +209,29 @@ impl Drainer {
     /// Puts the entries of claimed rows into the pool, in order, and leaves the rest to a task.
     async fn submit(
         &mut self,
-        connection: Connection,
+        mut connection: Connection,
         rows: Vec<Row>,
         any_waiting: bool,
     ) -> Result<(), Failure> {
         let spec = self.ledger.head().tip.spec_ahead().clone();
         let read = move || {
-            let readings: Vec<_> = rows.iter().map(|row| row.entry(&spec.currencies)).collect();
+            let reading = |row: &Row| match row.entry(&spec.currencies) {
+                Ok(entry) => Reading::Entry(entry),
+                Err(fault) => Reading::Fault(fault),
+            };
+            let readings: Vec<_> = rows.iter().map(reading).collect();
             (rows, readings)
         };
-        let (rows, readings) = tokio::task::spawn_blocking(read).await?;
-        let entries = readings.iter().filter_map(|reading| reading.clone().ok()).collect();
+        let (rows, mut readings) = tokio::task::spawn_blocking(read).await?;
+        if any_waiting {
+            let looked = hold_back(&mut connection, &rows, &mut readings);
+            in_time("look who waits", looked).await?;
+        }
+        let entries = readings.iter().filter_map(|reading| match reading {
+            Reading::Entry(entry) => Some(entry.clone()),
+            Reading::Fault(_) | Reading::Held(_) => None,
+        });
+        let entries = entries.collect();
         let enqueued = self.ledger.enqueue(entries, Atomicity::EntryByEntry).await?;
         let batch = Batch { connection, rows, readings, enqueued, any_waiting };
         let (ledger, parent_wait) = (self.ledger.clone(), self.settings.parent_wait);

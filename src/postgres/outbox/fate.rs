@@ -13,6 +13,16 @@ use crate::protocol::time::Timestamp;
 /// What a row waits for whose program has no terms yet.
 const PROGRAM: &str = "program";
 
+/// What a row came to when it was read.
+pub(super) enum Reading {
+    /// An entry, to be submitted.
+    Entry(EncodedEntry),
+    /// No entry.
+    Fault(Fault),
+    /// An entry that isn't submitted now: an earlier row waits for what it names.
+    Held(Awaited),
+}
+
 /// What becomes of a row.
 pub(super) enum Fate {
     /// It is an entry.
@@ -40,20 +50,23 @@ pub(super) struct Awaited {
     pub name: String,
 }
 
-/// The fates of rows: of those that state no entry, and of `entries`, in the order of `readings`.
+/// The fates of rows, in their order, given what the ledger said of those that were submitted.
 ///
 /// # Errors
 /// [`PostgresError::Ledger`].
 pub(super) async fn fates(
     ledger: &Ledger,
-    readings: Vec<Result<EncodedEntry, Fault>>,
+    readings: Vec<Reading>,
     outcomes: Vec<Outcome>,
 ) -> Result<Vec<Fate>, PostgresError> {
     let times = block_times(ledger, &outcomes).await?;
     let mut outcomes = outcomes.into_iter();
     let fates = readings.into_iter().map(|reading| match reading {
-        Err(fault) => Ok(Fate::Rejected(fault)),
-        Ok(entry) => fate(&entry, outcomes.next().expect("an outcome for each entry"), &times),
+        Reading::Fault(fault) => Ok(Fate::Rejected(fault)),
+        Reading::Held(awaited) => Ok(held(awaited)),
+        Reading::Entry(entry) => {
+            fate(&entry, outcomes.next().expect("an outcome for each entry"), &times)
+        }
     });
     fates.collect()
 }
@@ -88,6 +101,17 @@ fn fate(
     }
 }
 
+/// A row that waits in line.
+fn held(awaited: Awaited) -> Fate {
+    let Awaited { kind, name } = &awaited;
+    let fault = Fault {
+        problem: "missing-parent",
+        detail: format!("an earlier row waits for the {kind} {name}"),
+        fields: Vec::new(),
+    };
+    Fate::Waits(awaited, fault)
+}
+
 /// What a refusal comes to: where something isn't there yet, it may still come.
 fn refused(refusal: &Refusal) -> Fate {
     let fault = Fault {
@@ -106,6 +130,22 @@ fn refused(refusal: &Refusal) -> Fate {
     }
 }
 
+/// What an entry may have to wait for.
+pub(super) fn may_await(entry: &EncodedEntry) -> Vec<Awaited> {
+    let body = &entry.entry().body;
+    let named = body.names().into_iter();
+    let mut awaited: Vec<Awaited> =
+        named.map(|(kind, id)| Awaited { kind: kind.as_str(), name: id.to_string() }).collect();
+    let program = match body {
+        Body::Transaction(sale) => Some((&sale.merchant, &sale.program)),
+        Body::Inquiry(inquiry) => Some((&inquiry.merchant, &inquiry.program)),
+        _ => None,
+    };
+    let name = |(merchant, program)| format!("{merchant}/{program}");
+    awaited.extend(program.map(|program| Awaited { kind: PROGRAM, name: name(program) }));
+    awaited
+}
+
 /// As what rows may wait for an entry.
 fn names(entry: &EncodedEntry) -> Vec<Awaited> {
     let entry = entry.entry();
@@ -114,7 +154,7 @@ fn names(entry: &EncodedEntry) -> Vec<Awaited> {
     match &entry.body {
         // An erasure names it by its own kind.
         Body::OpeningBalance(_) => {
-            names.push(Awaited { kind: Kind::OpeningBalance.as_str(), name })
+            names.push(Awaited { kind: Kind::OpeningBalance.as_str(), name });
         }
         Body::ProgramTerms(terms) => {
             let name = format!("{}/{}", terms.merchant, terms.program);

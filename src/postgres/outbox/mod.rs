@@ -7,6 +7,7 @@
 //!   whose receipt was lost, to a crash at any moment, gets the same receipt when it comes again.
 //! - Rows go to the ledger in the order of their ids. Whoever records something that depends on
 //!   committed rows gets a greater id than theirs.
+//! - A row doesn't overtake an earlier one that waits for what it names, too.
 //! - Nothing is dropped: a row is pending, waiting, sealed or rejected, and changes only that way.
 //!
 //! | file | what |
