@@ -34,7 +34,7 @@ pub use check::{CheckReport, Difference, MAX_DIFFERENCES, check};
 pub use follow::follow;
 
 use super::copy::CopyRows;
-use super::tables::{Column, Relation, STATES};
+use super::tables::{Relation, STATES};
 use crate::postgres::{Connection, PostgresError};
 use crate::protocol::hash::HeaderHash;
 use crate::store::{Store, StoreError, View};
@@ -210,7 +210,7 @@ impl Mirror {
         }
         for (relation, rows) in batch.take_changed() {
             let table = relation.table();
-            let columns: Vec<&str> = table.columns.iter().map(Column::name).collect();
+            let columns: Vec<&str> = table.columns.iter().map(|column| column.name).collect();
             self.merge(table.name, table.key, &columns, rows).await?;
         }
         let balances = std::mem::take(&mut batch.balances);
