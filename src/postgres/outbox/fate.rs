@@ -114,7 +114,7 @@ fn names(entry: &EncodedEntry) -> Vec<Awaited> {
     match &entry.body {
         // An erasure names it by its own kind.
         Body::OpeningBalance(_) => {
-            names.push(Awaited { kind: Kind::OpeningBalance.as_str(), name })
+            names.push(Awaited { kind: Kind::OpeningBalance.as_str(), name });
         }
         Body::ProgramTerms(terms) => {
             let name = format!("{}/{}", terms.merchant, terms.program);
