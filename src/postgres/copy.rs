@@ -3,6 +3,8 @@
 //! A value has one encoding here, the one that the server sends back, so what was written is
 //! compared byte by byte with what is there.
 
+use std::fmt::Write as _;
+
 use crate::protocol::money::{Amount, ExchangeRate};
 use crate::protocol::time::Timestamp;
 
@@ -45,7 +47,7 @@ pub enum Field<'a> {
     },
 }
 
-impl<'a> Field<'a> {
+impl Field<'_> {
     /// An amount in a currency of `scale`.
     pub fn amount(amount: Amount, scale: u8) -> Self {
         Self::Numeric { units: amount.units().into(), scale }
@@ -172,11 +174,6 @@ impl CopyRows {
         self.count += 1;
     }
 
-    /// How many rows there are.
-    pub fn count(&self) -> u64 {
-        self.count
-    }
-
     /// How many bytes they take so far.
     pub fn len(&self) -> usize {
         self.bytes.len()
@@ -267,13 +264,15 @@ pub fn numeric_text(bytes: &[u8]) -> Option<String> {
         at.and_then(|at| digits.get(at)).copied().unwrap_or(0)
     };
     let mut text = if sign == NEGATIVE { "-".to_owned() } else { String::new() };
-    let whole: String =
-        (0..=i32::from(weight).max(0)).rev().map(|at| format!("{:04}", digit(at))).collect();
+    let digits_of = |text: &mut String, at| write!(text, "{:04}", digit(at)).expect("memory");
+    let mut whole = String::new();
+    (0..=i32::from(weight).max(0)).rev().for_each(|at| digits_of(&mut whole, at));
     let whole = whole.trim_start_matches('0');
     text.push_str(if whole.is_empty() { "0" } else { whole });
     if scale > 0 {
         let groups = i32::from(scale.div_ceil(4));
-        let fraction: String = (1..=groups).map(|at| format!("{:04}", digit(-at))).collect();
+        let mut fraction = String::new();
+        (1..=groups).for_each(|at| digits_of(&mut fraction, -at));
         text.push('.');
         text.push_str(fraction.get(..usize::from(scale))?);
     }

@@ -31,7 +31,7 @@ pub fn facts(
     let scale = |currency| currencies.scale(currency);
     match &entry.body {
         Body::ProgramTerms(terms) => program_terms(entry, terms, currencies, take)?,
-        Body::Transaction(sale) => transaction(sale, scale(sale.currency)?, take),
+        Body::Transaction(sold) => transaction(sold, scale(sold.currency)?, take),
         Body::Commission(earned) => commission(earned, scale(earned.currency)?, take),
         Body::Decision(decided) => decision(decided, take),
         Body::Amendment(amended) => amendment(amended, scale(amended.currency)?, take),
@@ -125,28 +125,28 @@ fn program_terms(
     Ok(())
 }
 
-fn transaction(sale: &Transaction<Amount>, scale: u8, mut take: impl Take) {
-    let [fx_to, fx_rate, fx_source, fx_at] = change(sale.fx.as_ref());
+fn transaction(sold: &Transaction<Amount>, scale: u8, mut take: impl Take) {
+    let [fx_to, fx_rate, fx_source, fx_at] = change(sold.fx.as_ref());
     let row = [
-        text(&sale.order_ref),
-        text(&sale.merchant),
-        text(&sale.program),
-        sale.action.as_str().into(),
-        money(&sale.currency),
-        Field::amount(sale.amount, scale),
-        Field::optional(sale.discount, |amount| Field::amount(amount, scale)),
-        maybe(sale.voucher.as_ref()),
-        maybe(sale.commission_group.as_ref()),
-        maybe(sale.link_ref.as_ref()),
-        maybe(sale.campaign_ref.as_ref()),
-        maybe(sale.click_ref.as_ref()),
+        text(&sold.order_ref),
+        text(&sold.merchant),
+        text(&sold.program),
+        sold.action.as_str().into(),
+        money(&sold.currency),
+        Field::amount(sold.amount, scale),
+        Field::optional(sold.discount, |amount| Field::amount(amount, scale)),
+        maybe(sold.voucher.as_ref()),
+        maybe(sold.commission_group.as_ref()),
+        maybe(sold.link_ref.as_ref()),
+        maybe(sold.campaign_ref.as_ref()),
+        maybe(sold.click_ref.as_ref()),
         fx_to,
         fx_rate,
         fx_source,
         fx_at,
     ];
     take(Relation::Transactions, None, &row);
-    for (line, item) in numbered(&sale.items) {
+    for (line, item) in numbered(&sold.items) {
         let row = [
             text(&item.item),
             Field::number(item.quantity),

@@ -56,13 +56,6 @@ pub struct Column {
     pub holds: Type,
 }
 
-impl Column {
-    /// Its name.
-    pub const fn name(&self) -> &'static str {
-        self.name
-    }
-}
-
 /// A table.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Table {
@@ -84,11 +77,6 @@ impl Table {
     pub fn key_list(&self) -> String {
         let key = self.columns.iter().take(self.key);
         key.map(|column| column.name).collect::<Vec<_>>().join(", ")
-    }
-
-    /// The place of a column.
-    pub fn place(&self, column: &str) -> Option<usize> {
-        self.columns.iter().position(|known| known.name == column)
     }
 }
 

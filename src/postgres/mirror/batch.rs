@@ -214,12 +214,7 @@ fn rows_of(tables: &mut [CopyRows], relation: Relation) -> &mut CopyRows {
 
 fn taken(tables: &mut [CopyRows]) -> Vec<(Relation, CopyRows)> {
     let tables = Relation::ALL.iter().copied().zip(tables).filter(|(_, rows)| !rows.is_empty());
-    let mut taken: Vec<_> =
-        tables.map(|(relation, rows)| (relation, std::mem::take(rows))).collect();
-    // What only the states of a commission tell, has no line of its own in the log.
-    debug_assert!(taken.iter().all(|(_, rows)| rows.count() > 0));
-    taken.shrink_to_fit();
-    taken
+    tables.map(|(relation, rows)| (relation, std::mem::take(rows))).collect()
 }
 
 /// Writes what an account comes to at the log index `last`.

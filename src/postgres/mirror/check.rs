@@ -275,9 +275,9 @@ async fn balances(
 ) -> Result<(), PostgresError> {
     let last = view.header(height)?.map_or(0, |stored| stored.header.index());
     let columns = balance_columns();
-    let list = columns.join(", ");
+    let names = columns.join(", ");
     let statement =
-        format!("COPY (SELECT {list} FROM counterfoil.balances) TO STDOUT (FORMAT binary)");
+        format!("COPY (SELECT {names} FROM counterfoil.balances) TO STDOUT (FORMAT binary)");
     let mut wrong = Vec::new();
     {
         let said = PostgresError::statement;

@@ -34,7 +34,7 @@ pub use check::{CheckReport, Difference, MAX_DIFFERENCES, check};
 pub use follow::follow;
 
 use super::copy::CopyRows;
-use super::tables::{Column, Relation, STATES};
+use super::tables::{Relation, STATES};
 use crate::postgres::{Connection, PostgresError};
 use crate::protocol::hash::HeaderHash;
 use crate::store::{Store, StoreError, View};
@@ -79,10 +79,11 @@ impl Mirror {
         // A mirror can be made again, so losing its last moments costs nothing but time.
         let mut settings = "SET synchronous_commit = off;".to_owned();
         for name in STATES.map(|relation| relation.table().name).into_iter().chain(["balances"]) {
-            settings.push_str(&format!(
+            let table = format!(
                 "CREATE TEMPORARY TABLE IF NOT EXISTS touched_{name} (LIKE counterfoil.{name}) \
                  ON COMMIT DELETE ROWS;"
-            ));
+            );
+            settings.push_str(&table);
         }
         run(&mut connection, "prepare for the mirror", settings).await?;
         Ok(Self { connection, batch_entries: MAX_BATCH_ENTRIES })
@@ -210,7 +211,7 @@ impl Mirror {
         }
         for (relation, rows) in batch.take_changed() {
             let table = relation.table();
-            let columns: Vec<&str> = table.columns.iter().map(Column::name).collect();
+            let columns: Vec<&str> = table.columns.iter().map(|column| column.name).collect();
             self.merge(table.name, table.key, &columns, rows).await?;
         }
         let balances = std::mem::take(&mut batch.balances);
@@ -330,6 +331,9 @@ impl MirrorPlace {
     }
 }
 
+/// A batch, and the height that its states may have reached.
+type ReadAhead = Result<(Batch, u64), StoreError>;
+
 /// Batches from a height on, read on a thread of their own. With each comes the height that its
 /// states may have reached.
 fn read_ahead(
@@ -337,7 +341,7 @@ fn read_ahead(
     view: View,
     from: u64,
     entries: u64,
-) -> Result<mpsc::Receiver<Result<(Batch, u64), StoreError>>, PostgresError> {
+) -> Result<mpsc::Receiver<ReadAhead>, PostgresError> {
     let (sender, batches) = mpsc::channel(BATCHES_AHEAD);
     let work = move || {
         let (mut next, last) = (from, view.head().height());

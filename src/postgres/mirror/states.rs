@@ -223,15 +223,15 @@ impl StateRow<'_> {
         batch.state(self.stored.index, relation, &first, fields);
     }
 
-    fn transaction(&self, sale: &TransactionRecord, batch: &mut Batch) -> Result<(), StoreError> {
-        let scale = self.scale(sale.currency)?;
+    fn transaction(&self, sold: &TransactionRecord, batch: &mut Batch) -> Result<(), StoreError> {
+        let scale = self.scale(sold.currency)?;
         let row = [
-            Field::Text(sale.merchant.as_str()),
-            Field::Text(sale.program.as_str()),
-            Field::Text(sale.currency.as_str()),
-            Field::amount(sale.amount(), scale),
-            Field::amount(sale.refunded, scale),
-            Field::number(sale.commissions.len()),
+            Field::Text(sold.merchant.as_str()),
+            Field::Text(sold.program.as_str()),
+            Field::Text(sold.currency.as_str()),
+            Field::amount(sold.amount(), scale),
+            Field::amount(sold.refunded, scale),
+            Field::number(sold.commissions.len()),
         ];
         self.push(batch, Relation::TransactionStates, &row);
         Ok(())

@@ -83,8 +83,14 @@ pub async fn reconcile_bounded(
         let mut index = blocking(move || Index::read(&read, &of, keys, (part, parts))).await?;
         progress(size / parts);
         if !begun {
-            // After the ledger's side: see above.
-            run(connection, "begin", "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+            // After the ledger's side: see above. Between passes it idles for as long as the ledger takes.
+            run(
+                connection,
+                "begin",
+                "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
+                 SET LOCAL idle_in_transaction_session_timeout = 0",
+            )
+            .await?;
             begun = true;
         }
         for (number, (table, report)) in tables.iter().zip(&mut reports).enumerate() {

@@ -102,7 +102,9 @@ impl Reading<'_> {
         let mut statement = format!("SELECT {} FROM {}", selected.join(", "), self.table.name);
         if let Some(only) = &self.table.only {
             let number = parameters.len() + 1;
-            statement.push_str(&format!(" WHERE {}::text = ANY(${number}::text[])", only.column));
+            let column = &only.column;
+            let meant = format!(" WHERE {column}::text = ANY(${number}::text[])");
+            statement.push_str(&meant);
         }
         (statement, parameters)
     }

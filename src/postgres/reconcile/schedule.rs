@@ -44,7 +44,7 @@ pub async fn keep_reconciling(
         match compared {
             Err(error) => {
                 ledger.tell_database(|report| {
-                    report.comparison.get_or_insert_default().failures += 1
+                    report.comparison.get_or_insert_default().failures += 1;
                 });
                 tracing::error!(%error, "the database could not be compared with the ledger");
             }

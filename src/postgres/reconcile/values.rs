@@ -51,15 +51,12 @@ pub fn of_entry(
 pub fn add_to(digested: &mut Vec<u8>, column: Column, value: Option<&[u8]>) {
     let Some(bytes) = value else { return digested.push(0) };
     digested.push(1);
-    match (column.holds, copy::numeric_value(bytes)) {
-        (Type::Numeric, Some((head, digits))) => {
-            digested.extend_from_slice(head);
-            digested.extend_from_slice(digits);
-        }
-        _ => {
-            digested.extend_from_slice(&(bytes.len() as u64).to_be_bytes());
-            digested.extend_from_slice(bytes);
-        }
+    if let (Type::Numeric, Some((head, digits))) = (column.holds, copy::numeric_value(bytes)) {
+        digested.extend_from_slice(head);
+        digested.extend_from_slice(digits);
+    } else {
+        digested.extend_from_slice(&(bytes.len() as u64).to_be_bytes());
+        digested.extend_from_slice(bytes);
     }
 }
 

@@ -114,9 +114,10 @@ impl Connection {
         Ok(sqlx::query_scalar(statement).bind(texts).fetch_one(&mut self.0).await?)
     }
 
-    /// The rows of the outbox from `id` on that have their receipt.
-    pub async fn sealed_from(&mut self, id: i64) -> anyhow::Result<Vec<i64>> {
-        let query = "SELECT id FROM counterfoil.outbox WHERE id >= $1 AND state = 'sealed'";
+    /// The rows of the outbox from `id` on that have their receipt, or were rejected.
+    pub async fn answered_from(&mut self, id: i64) -> anyhow::Result<Vec<i64>> {
+        let query =
+            "SELECT id FROM counterfoil.outbox WHERE id >= $1 AND state IN ('sealed', 'rejected')";
         Ok(sqlx::query_scalar(query).bind(id).fetch_all(&mut self.0).await?)
     }
 
