@@ -223,9 +223,9 @@ mod tests {
 
     #[test]
     fn words_agree_with_numbers() {
+        use Plural::{Few, Many, One, Other, Two, Zero};
         let forms = [0, 1, 2, 3, 10, 11, 99, 100, 102, 103, 111, 200]
             .map(|number| Language::Arabic.plural(number));
-        use Plural::{Few, Many, One, Other, Two, Zero};
         assert_eq!(forms, [Zero, One, Two, Few, Few, Many, Many, Other, Other, Few, Many, Other]);
     }
 }
