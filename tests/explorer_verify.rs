@@ -2,7 +2,7 @@
 //! node it finds.
 
 #![cfg(feature = "node")]
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by it")]
+#![expect(clippy::unwrap_used, reason = "a test fails by it")]
 #![expect(clippy::indexing_slicing, reason = "what JSON lacks reads as null")]
 
 mod support;

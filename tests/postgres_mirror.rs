@@ -31,7 +31,7 @@ const ENTRIES: usize = 1_500;
 const KILLS: u64 = 6;
 const LONG_KILLS: u64 = 100;
 /// How long the mirror may take to follow.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Runs `counterfoil pg …` on an operator's ledger and a database.
 fn pg(home: &Path, url: &str, arguments: &[&str]) -> Ran {

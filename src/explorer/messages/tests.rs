@@ -15,11 +15,10 @@ enum Use {
 fn files(directory: &Path, found: &mut Vec<PathBuf>) {
     for file in std::fs::read_dir(directory).unwrap() {
         let path = file.unwrap().path();
-        let name = path.to_string_lossy().into_owned();
+        let extension = path.extension().and_then(|extension| extension.to_str());
         if path.is_dir() {
             files(&path, found);
-        } else if name.ends_with(".html") || (name.ends_with(".rs") && !name.ends_with("tests.rs"))
-        {
+        } else if matches!(extension, Some("html" | "rs")) && !path.ends_with("tests.rs") {
             found.push(path);
         }
     }

@@ -306,14 +306,14 @@ async fn balances(
     let said = PostgresError::statement;
     let rows = sqlx::query(missing).fetch_all(connection).await;
     let rows = rows.map_err(said("compare balances"))?;
-    let mut named = BTreeSet::new();
+    let mut accounts = BTreeSet::new();
     for row in rows {
         let texts = (0..BALANCE_KEY).map(|column| row.try_get::<String, _>(column));
         let texts = texts.collect::<Result<Vec<_>, _>>().map_err(said("name balances"))?;
-        named.insert(texts.join(" "));
+        accounts.insert(texts.join(" "));
     }
-    for row in named {
-        report.add("balances", row, Problem::Missing);
+    for account in accounts {
+        report.add("balances", account, Problem::Missing);
     }
     Ok(())
 }

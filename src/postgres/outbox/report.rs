@@ -68,7 +68,7 @@ pub async fn outbox_state(connection: &mut PgConnection) -> Result<OutboxState, 
     Ok(OutboxState { pending, oldest_pending_seconds, waiting, rejected })
 }
 
-/// Rows that are rejected or wait, at most [`MAX_LISTED_ROWS`], the oldest first.
+/// Rows that are rejected or wait, at most `MAX_LISTED_ROWS`, the oldest first.
 ///
 /// # Errors
 /// [`PostgresError`].
