@@ -100,6 +100,11 @@ pub enum ServeError {
         /// The key that seals.
         authority: PublicKey,
     },
+    /// A bug: an assertion of work beside the requests didn't hold.
+    #[error(
+        "a part of the node failed, so all of it stopped; the log says where. What was acknowledged is there: start it again"
+    )]
+    PartFailed,
     /// The operating system refused.
     #[error("can't {action}: {source}")]
     System {
@@ -110,7 +115,7 @@ pub enum ServeError {
     },
 }
 
-/// Runs a node until it is told to stop. `serving` is called once it serves; what it returns
+/// Runs a node until it is told to stop, or a part of it fails. `serving` is called once it serves; what it returns
 /// runs beside the node, until both are done.
 ///
 /// # Errors
@@ -160,13 +165,22 @@ where
     let first = told.remove(0);
     let beside = serving(first, told);
     let served = runtime.block_on(async {
-        let beside = tokio::spawn(async { futures::join!(beside, join_all(background)) });
+        // A node of which a part is gone would look like a whole one.
+        let whole = stopping.clone().drop_guard();
+        let beside = tokio::spawn(async {
+            futures::join!(beside, join_all(background));
+            whole.disarm();
+        });
         let served = serve(servers, signals, &stopping).await;
         // It may be in the midst of a request; what that submits is written all the same.
-        if tokio::time::timeout(Duration::from_secs(MAX_LINGER_SECONDS), beside).await.is_err() {
-            tracing::warn!("background work did not stop in time");
+        match tokio::time::timeout(Duration::from_secs(MAX_LINGER_SECONDS), beside).await {
+            Ok(Ok(())) => served,
+            Ok(Err(_)) => served.and(Err(ServeError::PartFailed)),
+            Err(_) => {
+                tracing::warn!("background work did not stop in time");
+                served
+            }
         }
-        served
     });
     // Connections that still stand hold the ledger; they end with the runtime.
     runtime.shutdown_timeout(Duration::from_secs(MAX_LINGER_SECONDS));
@@ -270,7 +284,10 @@ async fn serve(
             .into_future()
     });
     let server = tokio::spawn(try_join_all(servers));
-    signals.recv().await;
+    tokio::select! {
+        () = signals.recv() => {}
+        () = stopping.cancelled() => {}
+    }
     tracing::info!("stopping");
     stopping.cancel();
     let drained = tokio::select! {

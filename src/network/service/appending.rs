@@ -2,7 +2,8 @@
 //!
 //! Invariants:
 //! - After a block was refused nothing more of its round reaches the ledger.
-//! - Each block is answered once, in the order in which they came.
+//! - Each block is answered once, in the order in which they came. Of a round one refusal is told; what
+//!   comes after it is skipped.
 //! - Only what was handed over is in memory as entries, which is several times its bytes.
 
 use std::panic::resume_unwind;
@@ -65,14 +66,20 @@ pub(super) async fn append_in_order<P: Copy>(
     answers: mpsc::Sender<Answered<P>>,
 ) {
     let mut in_hand = FuturesOrdered::new();
-    let mut refused = None;
+    // The latest rounds of which a block was refused, and of which that was answered.
+    let (mut refused, mut answered_for) = (None, None);
     loop {
         tokio::select! {
             biased;
             Some(answered) = in_hand.next(), if !in_hand.is_empty() => {
-                let answered: Answered<P> = answered;
+                let mut answered: Answered<P> = answered;
                 if answered.result.is_err() {
-                    refused = refused.max(Some(answered.round));
+                    let round = Some(answered.round);
+                    // What was in hand already is refused with it, for whatever reason.
+                    if answered_for >= round {
+                        answered.result = Err(NotAppended::Skipped);
+                    }
+                    (refused, answered_for) = (refused.max(round), answered_for.max(round));
                 }
                 if answers.send(answered).await.is_err() {
                     return;
