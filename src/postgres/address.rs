@@ -119,7 +119,8 @@ impl FromStr for Address {
             return Err(bad("names too many hosts"));
         }
         let open = |host: &str| {
-            // For sqlx, which knows one host.
+            // For sqlx, which knows one host, and reads no URL without one.
+            let host = if host.is_empty() { "localhost" } else { host };
             let kept = parameters.kept.as_str();
             let one = Zeroizing::new(format!("postgres://{user}{host}/{path}?{kept}"));
             let options = PgConnectOptions::from_str(&one)

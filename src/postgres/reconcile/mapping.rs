@@ -359,12 +359,15 @@ mod tests {
             ),
             ("shop.orders", "shop.orders.x", "a table is written as"),
             ("[\"recorded\"]", "[]", "only: one to 100"),
-            ("\"commission\"", "\"transaction\"", "another table has the same entries"),
         ];
         for (from, to, message) in cases {
             let error = Mapping::parse(&GOOD.replacen(from, to, 1)).unwrap_err().to_string();
             assert!(error.contains(message), "{message:?} expected, not {error:?}");
         }
+        let twice = GOOD.replacen("\"commission\"", "\"transaction\"", 1);
+        let twice = Mapping::parse(&twice.replacen("transaction = {", "order_ref = {", 1));
+        let error = twice.unwrap_err().to_string();
+        assert!(error.contains("another table has the same entries"), "{error}");
         assert!(matches!(Mapping::parse("tenant = \"demo\""), Err(MappingError::Tables(0))));
     }
 }
