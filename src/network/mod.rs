@@ -2,7 +2,7 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `service.rs`, `service/` | the service: it acts on what the pure parts decide |
+//! | `service/` | the service: it acts on what the pure parts decide |
 //! | `sync.rs`, `sync/` | catching up with peers: decided purely, from event to actions |
 //! | `dialer.rs` | whom to connect to, and when: decided purely |
 //! | `discovery.rs` | finding peers that nobody named |
